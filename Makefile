@@ -1,0 +1,93 @@
+# Everything one does with this repository. `make help` lists it.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS   += --no-builtin-rules --warn-undefined-variables
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+GO       ?= go
+BIN      ?= bin
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+PACKAGES ?= ./...
+BENCH    ?= .
+FUZZTIME ?= 10s
+
+# Tools are pinned in a module of their own, so that nothing of them enters the product's.
+TOOL      := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
+GO_FILES   = find . -name '*.go' -not -path '*/testdata/*' -not -path './$(BIN)/*'
+LDFLAGS   := -s -w -X main.version=$(VERSION)
+
+# Where goroutines share memory: the race detector has something to find there.
+RACE_DIRS := $(wildcard internal/gateway internal/ledger internal/record internal/httpapi internal/app)
+
+# The linter's cache stays in the checkout, like everything else that is written.
+export STATICCHECK_CACHE := $(CURDIR)/$(BIN)/.staticcheck
+
+.PHONY: help
+help: ## Print this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the binaries into bin/
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+.PHONY: test
+test: ## Run the tests; they need nothing but Go
+	$(GO) test -timeout 15m $(PACKAGES)
+
+.PHONY: race
+race: ## Run the tests of the concurrent packages under the race detector (needs a C compiler)
+	$(if $(RACE_DIRS),CGO_ENABLED=1 $(GO) test -race -timeout 15m $(RACE_DIRS:%=./%/...),@echo 'no concurrent packages yet')
+
+# Child processes read what the test cache does not see, so these are never cached.
+.PHONY: e2e
+e2e: ## Build the binaries and run them as real processes (module test/)
+	cd test && $(GO) test -count=1 -timeout 20m ./...
+
+.PHONY: soak
+soak: ## Run the long tests of module test/
+	cd test && HEADGATE_SOAK=1 $(GO) test -count=1 -run Soak -timeout 30m ./...
+
+.PHONY: bench
+bench: ## Run the benchmarks (BENCH=pattern, PACKAGES=./stats)
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PACKAGES)
+
+.PHONY: benchstat
+benchstat: ## Compare two outputs of make bench (OLD=file NEW=file)
+	$(TOOL) benchstat $(or $(OLD),$(error OLD=file is missing)) $(or $(NEW),$(error NEW=file is missing))
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for a bounded time (FUZZTIME=10s)
+	@{ grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . || true; } | \
+	while IFS=: read -r file target; do \
+	  dir=$${file%/*}; target=$${target#func }; \
+	  echo "== $$dir $$target"; \
+	  $(GO) -C "$$dir" test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) . </dev/null; \
+	done
+
+.PHONY: generate
+generate: ## Write generated files anew
+	$(GO) generate ./...
+
+.PHONY: fmt
+fmt: ## Format the Go files
+	@$(GO_FILES) -exec $(TOOL) gofumpt -w {} +
+
+.PHONY: lint
+lint: ## Check format, go vet and staticcheck, in both modules
+	@unformatted=$$($(GO_FILES) -exec $(TOOL) gofumpt -l {} +); \
+	if [ -n "$$unformatted" ]; then printf 'not formatted (make fmt):\n%s\n' "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	cd test && $(GO) vet ./...
+	cd test && $(TOOL) staticcheck ./...
+
+.PHONY: check
+check: ## Run all that must pass before a change lands: .ci/run
+	./.ci/run
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf $(BIN)

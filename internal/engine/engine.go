@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package engine is one step of an experiment, the same for the local runner,
+// the simulator and every other process: fold sealed evidence, judge it, decide,
+// and write the journal entry that proves it. It is pure; whoever calls it
+// reads the world before and changes the world after.
+package engine
+
+import (
+	"strings"
+	"time"
+
+	"github.com/headgate-dev/headgate/internal/decide"
+	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/judge"
+)
+
+// Version names the rules of this engine in journals. It changes whenever a
+// decision could change on the same facts; a running experiment is pinned to
+// it.
+const Version = "1"
+
+// Input is what the world says at one step.
+type Input struct {
+	Now      time.Time
+	Seals    []experiment.Seal
+	Ready    []bool
+	Sources  []experiment.SourceHealth
+	Commands []experiment.Command
+}
+
+// Output is what a step came to.
+type Output struct {
+	Record    experiment.Record
+	Judgement experiment.Judgement
+	Decision  experiment.Decision
+	Intents   []experiment.Intent
+	// Entry is the journal entry, or nil for a hold that repeats the last.
+	Entry *experiment.Entry
+}
+
+// Begin is the first step of a plan.
+func Begin(p *experiment.Plan, now time.Time) Output {
+	state, decision, intents := decide.Start(p, now)
+	out := Output{Decision: decision, Intents: intents}
+	out.Record = experiment.Record{State: state, Totals: experiment.Totals{Phases: []experiment.PhaseTotals{phaseOf(p, &state)}}}
+	out.Entry = &experiment.Entry{
+		Seq: 1, Engine: Version, Plan: p, Hash: state.Plan, Now: now, After: state.Hash(), State: state,
+		Decision: decision, Intents: intents,
+	}
+	out.Record.Entries = 1
+	return out
+}
+
+func phaseOf(p *experiment.Plan, s *experiment.State) experiment.PhaseTotals {
+	return experiment.PhaseTotals{
+		Epoch: s.Epoch, Phase: s.Phase, Stage: s.Stage, Step: s.Step,
+		Start: s.PhaseStart, Shares: s.Slots.Shares(len(p.Versions)),
+	}
+}
+
+// Step folds, judges and decides. It fails only if the seals do not fit the
+// totals; then nothing is decided and the record is as it was.
+func Step(p *experiment.Plan, rec experiment.Record, in Input) (Output, error) {
+	totals := rec.Totals.Clone()
+	for _, source := range experiment.Sources() {
+		for _, seal := range in.Seals {
+			if seal.Source != source {
+				continue
+			}
+			if err := fold(p, &totals, seal); err != nil {
+				return Output{Record: rec}, err
+			}
+		}
+	}
+	judgement, monitors := judge.Judge(p, &totals, rec.Monitors, judge.AtState(&rec.State, in.Now))
+	facts := experiment.Facts{Judgement: judgement, Ready: in.Ready, Sources: in.Sources, Commands: in.Commands}
+	before := rec.State.Hash()
+	state, decision, intents := decide.Decide(p, rec.State, facts, in.Now)
+	after := state.Hash()
+
+	next := experiment.Record{
+		Revision: rec.Revision, State: state, Totals: totals, Monitors: monitors,
+		Holds: rec.Holds, Hold: rec.Hold, Entries: rec.Entries,
+	}
+	out := Output{Judgement: judgement, Decision: decision, Intents: intents}
+	if codes := holdCodes(decision); codes != "" && codes == rec.Hold && before == after {
+		next.Holds++
+	} else {
+		next.Entries++
+		out.Entry = &experiment.Entry{
+			Seq: next.Entries, Engine: Version, Hash: state.Plan, Now: in.Now,
+			Before: before, After: after, State: state, Totals: totals.Clone(), Monitors: rec.Monitors,
+			Facts: facts, Decision: decision, Intents: intents, Holds: rec.Holds,
+		}
+		next.Holds, next.Hold = 0, codes
+	}
+	if state.Phase != rec.State.Phase || state.Epoch != rec.State.Epoch {
+		next.Totals.Phases = append(next.Totals.Phases, phaseOf(p, &state))
+	}
+	out.Record = next
+	return out, nil
+}
+
+// holdCodes names a hold by its reasons' codes; empty for other acts.
+func holdCodes(d experiment.Decision) string {
+	if d.Act != experiment.ActHold {
+		return ""
+	}
+	codes := []string{"hold"}
+	for _, r := range d.Reasons {
+		codes = append(codes, string(r.Code))
+	}
+	return strings.Join(codes, " ")
+}
+
+// fold adds one seal, first continuing the streak of clean windows, and leaves
+// out latency that was measured while a step settled: it is shown with the
+// requests but used for nothing.
+func fold(p *experiment.Plan, totals *experiment.Totals, seal experiment.Seal) error {
+	phase := totals.Phase(seal.Epoch, seal.Phase)
+	if phase == nil || seal.Source != experiment.SourceGateway {
+		return totals.Fold(seal)
+	}
+	clean := judge.Streak(p, phase, seal)
+	if settle := judge.SettleWindows(p, phase.Stage); settle > seal.From {
+		kept := make([]experiment.Cell, 0, len(seal.Cells))
+		for _, c := range seal.Cells {
+			if c.Window >= settle || c.Metric == experiment.CellRequests {
+				kept = append(kept, c)
+			}
+		}
+		seal.Cells = kept
+	}
+	if err := totals.Fold(seal); err != nil {
+		return err
+	}
+	phase.Clean = clean
+	return nil
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package experiment
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/headgate-dev/headgate/stats"
+)
+
+// Names of the cells that exist in every experiment. Metrics may not use them.
+const (
+	// CellExposures counts units (requests, where requests are assigned) by
+	// their first exposure in the phase: Counts.N.
+	CellExposures = "exposures"
+	// CellRequests counts answered requests (Counts.N) and failed ones
+	// (Counts.X), with the latency sketch in seconds.
+	CellRequests = "requests"
+)
+
+// CellKey says what a cell is about. Frozen: docs/decisions/0004.
+type CellKey struct {
+	Epoch int `json:"epoch"`
+	Phase int `json:"phase"`
+	// Window counts from 0 at the start of the phase; it is an interval of
+	// exposure time.
+	Window int64 `json:"window"`
+	// Version is the index into the plan's versions.
+	Version int    `json:"version"`
+	Metric  string `json:"metric"`
+	Slice   string `json:"slice,omitempty"`
+}
+
+// Compare orders keys; everything that folds does so in this order, because
+// floating-point sums depend on it (D6).
+func (k CellKey) Compare(o CellKey) int {
+	return cmp.Or(
+		cmp.Compare(k.Epoch, o.Epoch),
+		cmp.Compare(k.Phase, o.Phase),
+		cmp.Compare(k.Window, o.Window),
+		cmp.Compare(k.Version, o.Version),
+		cmp.Compare(k.Metric, o.Metric),
+		cmp.Compare(k.Slice, o.Slice),
+	)
+}
+
+// Evidence is a set of sufficient statistics: request metrics fill Counts (and
+// a sketch, for latency), unit metrics fill Units.
+type Evidence struct {
+	Counts stats.Counts  `json:"counts,omitzero"`
+	Units  stats.Pair    `json:"units,omitzero"`
+	Sketch *stats.Sketch `json:"sketch,omitempty"`
+}
+
+// Merge adds o to e. The sketch of e is replaced, never changed in place, so
+// that earlier copies keep their meaning.
+func (e Evidence) Merge(o Evidence) Evidence {
+	e.Counts = e.Counts.Merge(o.Counts)
+	e.Units = e.Units.Merge(o.Units)
+	switch {
+	case o.Sketch == nil:
+	case e.Sketch == nil:
+		e.Sketch = o.Sketch
+	default:
+		var s stats.Sketch
+		s.Merge(*e.Sketch)
+		s.Merge(*o.Sketch)
+		e.Sketch = &s
+	}
+	return e
+}
+
+// Cell is the evidence of one window, version, metric and slice. It is open
+// until its window has matured and then sealed for ever.
+type Cell struct {
+	CellKey
+	Evidence
+}
+
+// Source names where cells come from. Each source seals its windows at its own
+// pace, in window order.
+type Source string
+
+// The sources of this engine. The ledger is two of them, because exposures are
+// known long before their outcomes.
+const (
+	// SourceGateway counts requests; a window seals when it has ended Lag ago
+	// and none of its requests is in flight.
+	SourceGateway Source = "gateway"
+	// SourceExposures counts units; a window seals Lag after its end.
+	SourceExposures Source = "exposures"
+	// SourceOutcomes joins outcomes to units; a window seals an outcome window
+	// and Lag after its end.
+	SourceOutcomes Source = "outcomes"
+)
+
+// Sources lists all sources, in the order they are folded.
+func Sources() []Source { return []Source{SourceGateway, SourceExposures, SourceOutcomes} }
+
+// Seal is a run of sealed windows from one source: all cells of a phase from
+// window From up to but excluding To.
+type Seal struct {
+	Source Source `json:"source"`
+	Epoch  int    `json:"epoch"`
+	Phase  int    `json:"phase"`
+	// From and To bound the windows.
+	From  int64  `json:"from"`
+	To    int64  `json:"to"`
+	Cells []Cell `json:"cells,omitempty"`
+}
+
+// SealedWindows is the number of windows of a phase that began at start and
+// are sealed at now, when sealing takes hold after a window's end.
+func SealedWindows(start, now time.Time, window, hold time.Duration) int64 {
+	d := now.Sub(start) - hold
+	if d <= 0 || window <= 0 {
+		return 0
+	}
+	return int64(d / window)
+}
+
+// Totals is the evidence folded so far, by phase, oldest first.
+type Totals struct {
+	Phases []PhaseTotals `json:"phases,omitempty"`
+}
+
+// PhaseTotals is the folded evidence of one interval of constant shares.
+type PhaseTotals struct {
+	Epoch  int       `json:"epoch"`
+	Phase  int       `json:"phase"`
+	Stage  int       `json:"stage"`
+	Step   int       `json:"step"`
+	Start  time.Time `json:"start"`
+	Shares Shares    `json:"shares"`
+	// Folded is the number of windows folded from each source.
+	Folded Folded `json:"folded"`
+	// Clean is the number of consecutive clean windows up to the newest.
+	Clean int `json:"clean"`
+	// Cells is ordered by metric, slice, version.
+	Cells []Total `json:"cells,omitempty"`
+}
+
+// Total is one version's folded evidence for a metric in a phase.
+type Total struct {
+	Version int    `json:"version"`
+	Metric  string `json:"metric"`
+	Slice   string `json:"slice,omitempty"`
+	Evidence
+}
+
+func (t Total) compare(o Total) int {
+	return cmp.Or(
+		cmp.Compare(t.Metric, o.Metric),
+		cmp.Compare(t.Slice, o.Slice),
+		cmp.Compare(t.Version, o.Version),
+	)
+}
+
+// Get returns the phase's evidence for a version and metric over all slices'
+// common cell; the zero Evidence if there is none.
+func (p *PhaseTotals) Get(version int, metric string) Evidence {
+	i, ok := slices.BinarySearchFunc(p.Cells, Total{Version: version, Metric: metric}, Total.compare)
+	if !ok {
+		return Evidence{}
+	}
+	return p.Cells[i].Evidence
+}
+
+// add merges evidence into the phase, keeping the order.
+func (p *PhaseTotals) add(t Total) {
+	i, ok := slices.BinarySearchFunc(p.Cells, t, Total.compare)
+	if ok {
+		p.Cells[i].Evidence = p.Cells[i].Merge(t.Evidence)
+		return
+	}
+	p.Cells = slices.Insert(p.Cells, i, t)
+}
+
+// Folded counts windows by source.
+type Folded struct {
+	Gateway   int64 `json:"gateway"`
+	Exposures int64 `json:"exposures"`
+	Outcomes  int64 `json:"outcomes"`
+}
+
+// Of is the count of one source, to be read or set.
+func (f *Folded) Of(s Source) *int64 {
+	switch s {
+	case SourceExposures:
+		return &f.Exposures
+	case SourceOutcomes:
+		return &f.Outcomes
+	default:
+		return &f.Gateway
+	}
+}
+
+// Get returns a version's evidence for a metric merged over all phases.
+func (t *Totals) Get(version int, metric string) Evidence {
+	var e Evidence
+	for i := range t.Phases {
+		e = e.Merge(t.Phases[i].Get(version, metric))
+	}
+	return e
+}
+
+// Phase returns the totals of a phase, or nil.
+func (t *Totals) Phase(epoch, phase int) *PhaseTotals {
+	for i := range t.Phases {
+		if t.Phases[i].Epoch == epoch && t.Phases[i].Phase == phase {
+			return &t.Phases[i]
+		}
+	}
+	return nil
+}
+
+// Clone copies the totals deeply enough that folding into the copy leaves the
+// original as it was.
+func (t Totals) Clone() Totals {
+	t.Phases = slices.Clone(t.Phases)
+	for i := range t.Phases {
+		t.Phases[i].Cells = slices.Clone(t.Phases[i].Cells)
+	}
+	return t
+}
+
+// Fold adds sealed windows to their phase's totals. A seal that does not begin
+// where the last one ended is refused: windows are folded once, in order, and
+// a hole is a gap that must be said, never a zero.
+func (t *Totals) Fold(s Seal) error {
+	p := t.Phase(s.Epoch, s.Phase)
+	if p == nil {
+		return Errorf(CodeInternal, "fold %s windows: no phase %d.%d", s.Source, s.Epoch, s.Phase)
+	}
+	folded := p.Folded.Of(s.Source)
+	if s.From != *folded || s.To < s.From {
+		return Errorf(CodeConflict, "fold %s windows %d-%d of phase %d.%d: %d are folded", s.Source, s.From, s.To, s.Epoch, s.Phase, *folded)
+	}
+	cells := slices.SortedFunc(slices.Values(s.Cells), func(a, b Cell) int { return a.Compare(b.CellKey) })
+	for _, c := range cells {
+		p.add(Total{Version: c.Version, Metric: c.Metric, Slice: c.Slice, Evidence: c.Evidence})
+	}
+	*folded = s.To
+	return nil
+}

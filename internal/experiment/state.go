@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package experiment
+
+import (
+	"slices"
+	"time"
+)
+
+// Condition is where an experiment stands in its life.
+type Condition string
+
+// The conditions.
+const (
+	Running Condition = "running"
+	Paused  Condition = "paused"
+	// Done is final, but for a kill.
+	Done Condition = "done"
+	// Killed holds all traffic on the baseline until a person lifts it (D8).
+	Killed Condition = "killed"
+)
+
+// Outcome is how an experiment ended.
+type Outcome string
+
+// The outcomes. OutcomeMet and OutcomeViolated end experiments that only
+// observe.
+const (
+	Promoted        Outcome = "promoted"
+	RolledBack      Outcome = "rolled-back"
+	NoDifference    Outcome = "no-difference"
+	Inconclusive    Outcome = "inconclusive"
+	OutcomeMet      Outcome = "objectives-met"
+	OutcomeViolated Outcome = "objectives-violated"
+)
+
+// MaxDecisions is how many decisions the state remembers.
+const MaxDecisions = 10
+
+// State is all that a decision may depend on besides plan, facts and time.
+type State struct {
+	Plan      string    `json:"plan"` // the plan's hash
+	Condition Condition `json:"condition"`
+	Stage     int       `json:"stage"`
+	Step      int       `json:"step"`
+	Epoch     int       `json:"epoch"`
+	Phase     int       `json:"phase"`
+	Slots     Slots     `json:"slots"`
+	// Transition counts changes that the world must see; with the
+	// experiment's ID it is the idempotency key of actions.
+	Transition int       `json:"transition"`
+	Started    time.Time `json:"started"`
+	StageStart time.Time `json:"stageStart"`
+	PhaseStart time.Time `json:"phaseStart"`
+	// UnknownSince is when the evidence stopped letting the stage go on.
+	UnknownSince *time.Time `json:"unknownSince,omitempty"`
+	Outcome      Outcome    `json:"outcome,omitempty"`
+	// Winner is the version that has the traffic at the end.
+	Winner int `json:"winner,omitempty"`
+	// Commands are the ids of commands already obeyed, newest last.
+	Commands  []string   `json:"commands,omitempty"`
+	Decisions []Decision `json:"decisions,omitempty"`
+}
+
+// Hash identifies the state.
+func (s *State) Hash() string { return hashJSON(s) }
+
+// Clone copies the state deeply enough that changing the copy's slices leaves
+// the original as it was.
+func (s State) Clone() State {
+	s.Slots = slices.Clone(s.Slots)
+	s.Commands = slices.Clone(s.Commands)
+	s.Decisions = slices.Clone(s.Decisions)
+	return s
+}
+
+// Verb is what a person asks for.
+type Verb string
+
+// The verbs that decide obeys.
+const (
+	VerbKill    Verb = "kill"
+	VerbLift    Verb = "lift"
+	VerbPause   Verb = "pause"
+	VerbResume  Verb = "resume"
+	VerbPromote Verb = "promote"
+	VerbAbort   Verb = "abort"
+)
+
+// Command is a person's wish; it is obeyed once, by its ID.
+type Command struct {
+	ID     string `json:"id"`
+	Verb   Verb   `json:"verb"`
+	Author string `json:"author,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	// Override promotes in spite of a failed guardrail or objective. It needs
+	// a reason.
+	Override bool `json:"override,omitempty"`
+}
+
+// SourceHealth is the freshness of one source of evidence.
+type SourceHealth struct {
+	Source Source `json:"source"`
+	// Down says why the source could not be read; a source that is down is
+	// not a bad model (D5).
+	Down string `json:"down,omitempty"`
+	// Gap says that windows were lost and cannot be had again.
+	Gap bool `json:"gap,omitempty"`
+	// Newest is the end of the newest window read.
+	Newest time.Time `json:"newest,omitzero"`
+}
+
+// Facts is what a decision is made of, besides plan, state and time. Frozen:
+// docs/decisions/0004.
+type Facts struct {
+	Judgement Judgement `json:"judgement"`
+	// Ready says per version whether it answers its readiness probe; empty
+	// when nobody probes.
+	Ready    []bool         `json:"ready,omitempty"`
+	Sources  []SourceHealth `json:"sources,omitempty"`
+	Commands []Command      `json:"commands,omitempty"`
+}
+
+// Act is the kind of a decision.
+type Act string
+
+// The acts.
+const (
+	ActStart    Act = "start"
+	ActHold     Act = "hold"
+	ActAdvance  Act = "advance"
+	ActRollback Act = "rollback"
+	ActPromote  Act = "promote"
+	ActStop     Act = "stop"
+	ActPause    Act = "pause"
+	ActResume   Act = "resume"
+)
+
+// Decision is what was decided, why, and what it changed.
+type Decision struct {
+	At      time.Time `json:"at"`
+	Act     Act       `json:"act"`
+	Reasons []Reason  `json:"reasons"`
+	// From and To are the shares before and after.
+	From Shares `json:"from"`
+	To   Shares `json:"to"`
+	// Stage and Step are where the experiment stands after the decision.
+	Stage int `json:"stage"`
+	Step  int `json:"step"`
+}
+
+// IntentKind names something to be done in the world.
+type IntentKind string
+
+// The kinds of intent.
+const (
+	// IntentRoute asks for the state's slots to be served.
+	IntentRoute IntentKind = "route"
+)
+
+// Intent is an action that the state asks for. It is stored before it is
+// done, and done idempotently under (experiment, Transition).
+type Intent struct {
+	Kind       IntentKind `json:"kind"`
+	Transition int        `json:"transition"`
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package experiment
+
+import "github.com/headgate-dev/headgate/stats"
+
+// Status is what is believed about a version and a metric.
+type Status string
+
+// The statuses of comparisons and, from Met on, of objectives. Undecided is
+// what no data gives, never a pass (D2).
+const (
+	Better        Status = "better"
+	NotWorse      Status = "not worse"
+	Worse         Status = "worse"
+	Undecided     Status = "undecided"
+	Untrustworthy Status = "untrustworthy"
+	Met           Status = "met"
+	Violated      Status = "violated"
+)
+
+// Role is the part that a metric plays in a verdict.
+type Role string
+
+// The roles.
+const (
+	RoleReward    Role = "reward"
+	RoleGuardrail Role = "guardrail"
+	RoleObjective Role = "objective"
+)
+
+// Guarantee says which error is controlled, and when.
+type Guarantee string
+
+// The guarantees.
+const (
+	GuaranteeAnytime Guarantee = "any time"
+	GuaranteeLooks   Guarantee = "at looks"
+	GuaranteeNone    Guarantee = "none"
+)
+
+// Basis says what the sample of a verdict is made of.
+type Basis string
+
+// The bases. Requests are not independent when units make many of them; a
+// verdict that rests on requests says so.
+const (
+	BasisUnits    Basis = "units"
+	BasisRequests Basis = "requests"
+)
+
+// Verdict is what is believed now of one version in one role of one metric.
+type Verdict struct {
+	Version int    `json:"version"`
+	Metric  string `json:"metric"`
+	Role    Role   `json:"role"`
+	Status  Status `json:"status"`
+	// Estimate is, for an objective, the metric's value; for a comparison the
+	// difference candidate - baseline in the metric's unit. Nil without data.
+	Estimate *float64 `json:"estimate,omitempty"`
+	// Interval is the confidence interval of Estimate, at Level, under
+	// Guarantee.
+	Interval  *stats.Interval `json:"interval,omitempty"`
+	Level     float64         `json:"level,omitempty"`
+	Guarantee Guarantee       `json:"guarantee"`
+	Basis     Basis           `json:"basis"`
+	// N is the sample of the version; for comparisons NBaseline that of the
+	// baseline.
+	N         int64 `json:"n"`
+	NBaseline int64 `json:"nBaseline,omitempty"`
+	// Limit is the objective's limit or the margin in the metric's unit.
+	Limit *float64 `json:"limit,omitempty"`
+	// LogE is the strongest evidence so far of harm, as the logarithm of an
+	// e-value combined over phases.
+	LogE float64 `json:"logE,omitempty"`
+	// Final says that the planned horizon was reached: this reward verdict
+	// will not change.
+	Final bool `json:"final,omitempty"`
+	// Equivalent says that the interval lies within the smallest effect that
+	// matters.
+	Equivalent bool `json:"equivalent,omitempty"`
+	// Need is about how many more units or requests a decision takes, when
+	// that can be said.
+	Need int64 `json:"need,omitempty"`
+}
+
+// Judgement is all that is believed at one moment.
+type Judgement struct {
+	Verdicts []Verdict `json:"verdicts,omitempty"`
+	// Mismatch is the sample-ratio alarm: the log e-value that the seen split
+	// is not the one asked for, and whether it crossed the alarm.
+	Mismatch      bool    `json:"mismatch,omitempty"`
+	MismatchLogE  float64 `json:"mismatchLogE,omitempty"`
+	MismatchPhase int     `json:"mismatchPhase,omitempty"`
+	// Requests is the candidate's requests in the current phase, Units the
+	// units of all versions, Clean the consecutive clean windows.
+	Requests int64 `json:"requests"`
+	Units    int64 `json:"units"`
+	Clean    int   `json:"clean"`
+	// Seen is the seen split of the current phase by exposures, or nil.
+	Seen []int64 `json:"seen,omitempty"`
+	// Look is the number of looks spent; Planned that of the plan.
+	Look    int `json:"look,omitempty"`
+	Planned int `json:"planned,omitempty"`
+}
+
+// Find returns the verdict of a version in a role for a metric, or nil.
+func (j *Judgement) Find(version int, role Role, metric string) *Verdict {
+	for i := range j.Verdicts {
+		v := &j.Verdicts[i]
+		if v.Version == version && v.Role == role && v.Metric == metric {
+			return v
+		}
+	}
+	return nil
+}
+
+// Monitors is what sequential tests must remember between looks. It is stored
+// with the totals; losing it would spend alpha twice.
+type Monitors struct {
+	// Harm is the highest log e-value reached, by test.
+	Harm []HarmMonitor `json:"harm,omitempty"`
+	// Looks are the group-sequential looks spent in the current split stage.
+	Looks []SpentLook `json:"looks,omitempty"`
+	// Stage is the stage that Looks belong to.
+	Stage int `json:"stage"`
+	// MismatchLogE is the highest log e-value of the sample-ratio test.
+	MismatchLogE float64 `json:"mismatchLogE,omitempty"`
+}
+
+// HarmMonitor is the memory of one always-valid test.
+type HarmMonitor struct {
+	Version int     `json:"version"`
+	Role    Role    `json:"role"`
+	Metric  string  `json:"metric"`
+	Worse   float64 `json:"worse"`
+	Better  float64 `json:"better"`
+}
+
+// SpentLook is one look at the reward.
+type SpentLook struct {
+	stats.Look
+	Z     float64 `json:"z"`
+	Bound float64 `json:"bound"`
+	// Estimate and SE are the difference as seen at the look.
+	Estimate float64 `json:"estimate"`
+	SE       float64 `json:"se"`
+}

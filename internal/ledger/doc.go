@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package ledger remembers which unit met which version, joins what came of it
+// later, and gives the result as sealed cells. It lives in one SQLite file.
+//
+// What it promises:
+//
+//   - An acknowledged outcome is on disk (synchronous=FULL) and counts exactly
+//     once, whatever crashes afterwards. Commits are shared by all callers that
+//     arrive within Options.Commit.
+//   - A unit belongs to the window of its first exposure in a phase, in
+//     whatever order exposures and outcomes come in. A unit that met two
+//     versions in one phase has moved: it leaves unit-level cells.
+//   - A sealed window never changes. What comes for it later is counted as
+//     late, not added. Asking again gives the same cells.
+//   - Recording an exposure never blocks; when the queue is full it is dropped
+//     and counted.
+//   - Cells depend on what was recorded, not on the order in which it came:
+//     units are summed in the order of their hashes (as signed numbers), a
+//     unit's outcomes by time and value.
+//
+// Raw unit ids and idempotency keys are never stored, only hashes. Outcomes
+// are kept until their window is sealed, units until their phase is pruned.
+package ledger

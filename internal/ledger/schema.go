@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/headgate-dev/headgate/internal/record/sqlite/sqlitefile"
+)
+
+// kind is what a ledger's file is. It is held exclusively: horizons and rows
+// are cached in memory, and a second writer would make them lie.
+func kind() sqlitefile.Kind {
+	return sqlitefile.Kind{
+		Name:        "ledger",
+		Application: 0x48474c45, // "HGLE"
+		Exclusive:   true,
+		Migrations:  []string{schema1},
+	}
+}
+
+// Times are milliseconds since 1970, units their keyed hash as a signed
+// number.
+const schema1 = `
+CREATE TABLE experiments (
+	id   INTEGER PRIMARY KEY,
+	name TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- One row per unit and phase: its first exposure. moved is 1 once the unit met
+-- another version in the same phase.
+CREATE TABLE exposures (
+	experiment INTEGER NOT NULL,
+	unit       INTEGER NOT NULL,
+	epoch      INTEGER NOT NULL,
+	phase      INTEGER NOT NULL,
+	window     INTEGER NOT NULL,
+	version    INTEGER NOT NULL,
+	at         INTEGER NOT NULL,
+	moved      INTEGER NOT NULL,
+	PRIMARY KEY (experiment, unit, epoch, phase)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX exposures_by_window ON exposures (experiment, epoch, phase, window);
+CREATE INDEX exposures_moved ON exposures (experiment, epoch, phase) WHERE moved = 1;
+
+-- Outcomes that wait for their unit's window to be sealed.
+CREATE TABLE outcomes (
+	experiment INTEGER NOT NULL,
+	unit       INTEGER NOT NULL,
+	epoch      INTEGER NOT NULL,
+	phase      INTEGER NOT NULL,
+	seq        INTEGER NOT NULL,
+	event      TEXT    NOT NULL,
+	value      REAL    NOT NULL,
+	at         INTEGER NOT NULL,
+	PRIMARY KEY (experiment, unit, epoch, phase, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Idempotency keys of accepted outcomes, as the first 16 bytes of SHA-256.
+CREATE TABLE keys (
+	experiment INTEGER NOT NULL,
+	hash       BLOB    NOT NULL,
+	expires    INTEGER NOT NULL,
+	PRIMARY KEY (experiment, hash)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX keys_by_expiry ON keys (expires);
+
+-- How far each phase is sealed, by source, and pruned.
+CREATE TABLE phases (
+	experiment INTEGER NOT NULL,
+	epoch      INTEGER NOT NULL,
+	phase      INTEGER NOT NULL,
+	exposures  INTEGER NOT NULL,
+	outcomes   INTEGER NOT NULL,
+	pruned     INTEGER NOT NULL,
+	PRIMARY KEY (experiment, epoch, phase)
+) STRICT, WITHOUT ROWID;
+
+-- Sealed cells as JSON; a window without cells has no row.
+CREATE TABLE seals (
+	experiment INTEGER NOT NULL,
+	epoch      INTEGER NOT NULL,
+	phase      INTEGER NOT NULL,
+	source     TEXT    NOT NULL,
+	window     INTEGER NOT NULL,
+	cells      TEXT    NOT NULL,
+	PRIMARY KEY (experiment, epoch, phase, source, window)
+) STRICT, WITHOUT ROWID;
+`
+
+// statements are prepared once, on the writer's connection.
+type statements struct {
+	experiment, addExperiment              *sql.Stmt
+	row, newest, addRow, setRow            *sql.Stmt
+	key, addKey, purgeKeys                 *sql.Stmt
+	lastSeq, addOutcome, dropOutcomes      *sql.Stmt
+	phase, setPhase                        *sql.Stmt
+	countExposures, joinOutcomes, moved    *sql.Stmt
+	seals, addSeal                         *sql.Stmt
+	pruneOutcomes, pruneRows, pruneSeals   *sql.Stmt
+}
+
+func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
+	var s statements
+	for _, p := range []struct {
+		to  **sql.Stmt
+		sql string
+	}{
+		{&s.experiment, `SELECT id FROM experiments WHERE name = ?1`},
+		{&s.addExperiment, `INSERT INTO experiments (name) VALUES (?1) ON CONFLICT DO NOTHING`},
+
+		{&s.row, `SELECT window, version, at, moved FROM exposures
+			WHERE experiment = ?1 AND unit = ?2 AND epoch = ?3 AND phase = ?4`},
+		{&s.newest, `SELECT epoch, phase FROM exposures
+			WHERE experiment = ?1 AND unit = ?2 AND at <= ?3 ORDER BY at DESC, epoch DESC, phase DESC LIMIT 1`},
+		{&s.addRow, `INSERT INTO exposures (experiment, unit, epoch, phase, window, version, at, moved)
+			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)`},
+		{&s.setRow, `UPDATE exposures SET window = ?5, version = ?6, at = ?7, moved = ?8
+			WHERE experiment = ?1 AND unit = ?2 AND epoch = ?3 AND phase = ?4`},
+
+		{&s.key, `SELECT 1 FROM keys WHERE experiment = ?1 AND hash = ?2 AND expires > ?3`},
+		{&s.addKey, `INSERT OR REPLACE INTO keys (experiment, hash, expires) VALUES (?1, ?2, ?3)`},
+		{&s.purgeKeys, `DELETE FROM keys WHERE (experiment, hash) IN
+			(SELECT experiment, hash FROM keys WHERE expires <= ?1 ORDER BY expires LIMIT ?2)`},
+
+		{&s.lastSeq, `SELECT coalesce(max(seq), 0) FROM outcomes
+			WHERE experiment = ?1 AND unit = ?2 AND epoch = ?3 AND phase = ?4`},
+		{&s.addOutcome, `INSERT INTO outcomes (experiment, unit, epoch, phase, seq, event, value, at)
+			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)`},
+		{&s.dropOutcomes, `DELETE FROM outcomes WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND unit IN
+			(SELECT unit FROM exposures INDEXED BY exposures_by_window
+			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window >= ?4 AND window < ?5)`},
+
+		{&s.phase, `SELECT exposures, outcomes, pruned FROM phases
+			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3`},
+		{&s.setPhase, `INSERT OR REPLACE INTO phases (experiment, epoch, phase, exposures, outcomes, pruned)
+			VALUES (?1, ?2, ?3, ?4, ?5, ?6)`},
+
+		{&s.countExposures, `SELECT window, version, count(*) FROM exposures INDEXED BY exposures_by_window
+			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window >= ?4 AND window < ?5
+			GROUP BY window, version ORDER BY window, version`},
+		// The order is part of the result: sums of floating-point numbers
+		// depend on it.
+		{&s.joinOutcomes, `SELECT e.window, e.unit, e.version, e.at, coalesce(o.event, ''), coalesce(o.value, 0), coalesce(o.at, 0)
+			FROM exposures e INDEXED BY exposures_by_window
+			LEFT JOIN outcomes o ON o.experiment = e.experiment AND o.unit = e.unit AND o.epoch = e.epoch AND o.phase = e.phase
+			WHERE e.experiment = ?1 AND e.epoch = ?2 AND e.phase = ?3 AND e.window >= ?4 AND e.window < ?5 AND e.moved = 0
+			ORDER BY e.window, e.unit, o.at, o.value`},
+		{&s.moved, `SELECT count(*) FROM exposures INDEXED BY exposures_moved
+			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND moved = 1`},
+
+		{&s.seals, `SELECT cells FROM seals
+			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND source = ?4 AND window >= ?5 AND window < ?6 ORDER BY window`},
+		{&s.addSeal, `INSERT INTO seals (experiment, epoch, phase, source, window, cells) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`},
+
+		{&s.pruneOutcomes, `DELETE FROM outcomes WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND unit IN
+			(SELECT unit FROM exposures INDEXED BY exposures_by_window
+			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window < ?4 ORDER BY window, unit LIMIT ?5)`},
+		{&s.pruneRows, `DELETE FROM exposures WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND unit IN
+			(SELECT unit FROM exposures INDEXED BY exposures_by_window
+			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window < ?4 ORDER BY window, unit LIMIT ?5)`},
+		{&s.pruneSeals, `DELETE FROM seals WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window < ?4`},
+	} {
+		stmt, err := conn.PrepareContext(ctx, p.sql)
+		if err != nil {
+			return nil, fmt.Errorf("prepare %q: %w", p.sql, err)
+		}
+		*p.to = stmt
+	}
+	return &s, nil
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package repotest
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// room is one package and what it may import of this module. An entry of may
+// or mayNot is a package, or with "/..." at the end a package and all below
+// it; "..." is the whole module. mayNot wins.
+type room struct {
+	floor  string
+	path   string
+	may    []string
+	mayNot []string
+}
+
+// house is the plan: numbers → words → rules → shapes → adapters → faces →
+// app → cmd, with the examples last, in a garden of their own. A room sees
+// only rooms that stand above it in this list. A package that is missing here
+// fails the test, so adding a package means deciding where it sits. A room
+// may be listed before it is built.
+var house = []room{
+	{"numbers", "stats", nil, nil},
+
+	{"words", "api/v1alpha1", nil, nil},
+	{"words", "internal/experiment", []string{"stats"}, nil},
+
+	{"rules", "internal/assign", []string{"internal/experiment"}, nil},
+	{"rules", "internal/judge", []string{"stats", "internal/experiment"}, nil},
+	{"rules", "internal/decide", []string{"internal/experiment", "internal/assign"}, nil},
+	{"rules", "internal/design", []string{"stats", "internal/experiment"}, nil},
+	{
+		"rules", "internal/simulate",
+		[]string{"stats", "internal/experiment", "internal/assign", "internal/judge", "internal/decide", "internal/design"},
+		nil,
+	},
+
+	{"shapes", "internal/translate", []string{"api/v1alpha1", "internal/experiment", "internal/assign", "internal/design"}, nil},
+	{"shapes", "internal/view", []string{"stats", "internal/experiment", "internal/design"}, nil},
+
+	{"adapters", "internal/ledger", []string{"stats", "internal/experiment"}, nil},
+	{"adapters", "internal/record/sqlite", []string{"internal/experiment"}, nil},
+
+	{"faces", "internal/gateway", []string{"stats", "internal/experiment", "internal/assign"}, nil},
+
+	{"garden", "examples/digits", nil, nil},
+	{"garden", "examples/digits/serve", []string{"examples/digits"}, nil},
+
+	// Wiring sees every room but the faces that belong to other processes.
+	{
+		"app", "internal/app/local",
+		[]string{"stats", "api/v1alpha1", "internal/..."},
+		[]string{"internal/cli", "internal/controller", "internal/app/...", "internal/repotest"},
+	},
+	{"app", "internal/app/demo", []string{"..."}, []string{"internal/cli", "internal/repotest"}},
+
+	// The command line starts the processes, so it stands above the wiring.
+	{"cmd", "internal/cli", []string{"api/v1alpha1", "internal/experiment", "internal/translate", "internal/view", "internal/app/..."}, nil},
+	{"cmd", "cmd/headgate", []string{"internal/cli"}, nil},
+
+	{"garden", "internal/repotest", nil, nil},
+}
+
+// matches says whether pkg is what pattern names.
+func matches(pattern, pkg string) bool {
+	if pattern == "..." {
+		return true
+	}
+	if dir, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return within(pkg, dir)
+	}
+	return pattern == pkg
+}
+
+// allows says whether r may import pkg.
+func (r room) allows(pkg string) bool {
+	is := func(pattern string) bool { return matches(pattern, pkg) }
+	return slices.ContainsFunc(r.may, is) && !slices.ContainsFunc(r.mayNot, is)
+}
+
+// checkLayers holds the imports of every non-test file, whatever its build
+// constraints, against the plan.
+func checkLayers(plan []room, files []goFile) []finding {
+	var found []finding
+	homeless := make(map[string]bool)
+	for _, f := range files {
+		at := slices.IndexFunc(plan, func(r room) bool { return r.path == f.dir() })
+		if at < 0 {
+			if !homeless[f.dir()] {
+				homeless[f.dir()] = true
+				found = append(found, finding{f.path, f.line(f.ast.Package), f.dir() + " has no room in the house; decide where it sits in layers_test.go"})
+			}
+			continue
+		}
+		if f.isTest() {
+			continue // Tests may use what they need; the compiler refuses cycles.
+		}
+		for _, spec := range f.ast.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				continue // The parser admits no such import.
+			}
+			rel, ours := strings.CutPrefix(imported, module+"/")
+			if ours && !plan[at].allows(rel) {
+				found = append(found, finding{f.path, f.line(spec.Pos()), fmt.Sprintf("%s (%s) may not import %s; it may import %s", f.dir(), plan[at].floor, rel, list(plan[at].may))})
+			}
+		}
+	}
+	return found
+}
+
+func list(names []string) string {
+	if len(names) == 0 {
+		return "nothing of this module"
+	}
+	return strings.Join(names, ", ")
+}
+
+// checkPlan holds the plan itself to its order: a room sees only rooms listed
+// before it, so there can be no cycle and the list reads from the ground up.
+func checkPlan(plan []room) []finding {
+	var found []finding
+	for i, r := range plan {
+		if slices.ContainsFunc(plan[:i], func(other room) bool { return other.path == r.path }) {
+			found = append(found, finding{"layers_test.go", 0, r.path + " is listed twice"})
+		}
+		for _, pattern := range r.may {
+			if !slices.ContainsFunc(plan[:i], func(other room) bool { return matches(pattern, other.path) }) {
+				found = append(found, finding{"layers_test.go", 0, fmt.Sprintf("%s may import %s, which does not stand above it", r.path, pattern)})
+			}
+		}
+	}
+	return found
+}
+
+func TestImportsKeepToTheirRooms(t *testing.T) {
+	report(t, checkPlan(house))
+	report(t, checkLayers(house, theTree(t).product()))
+}
+
+func TestLayersRuleFindsEachOffence(t *testing.T) {
+	plan := []room{
+		{"numbers", "stats", nil, nil},
+		{"rules", "internal/judge", []string{"stats"}, nil},
+		{"app", "internal/app/local", []string{"internal/..."}, []string{"internal/cli"}},
+	}
+	for name, tc := range map[string]struct {
+		path, imports string
+		want          []string
+	}{
+		"import in the list passes":   {"internal/judge/a.go", `"` + module + `/stats"`, nil},
+		"import by pattern passes":    {"internal/app/local/a.go", `"` + module + `/internal/judge"`, nil},
+		"other modules are no matter": {"stats/a.go", `"example.com/internal/judge"`, nil},
+		"a test may import upwards":   {"stats/a_test.go", `"` + module + `/internal/judge"`, nil},
+		"upward import is found": {
+			"stats/a.go", `"` + module + `/internal/judge"`,
+			[]string{"stats/a.go:3: stats (numbers) may not import internal/judge; it may import nothing of this module"},
+		},
+		"exclusion beats the pattern": {
+			"internal/app/local/a.go", `"` + module + `/internal/cli"`,
+			[]string{"internal/app/local/a.go:3: internal/app/local (app) may not import internal/cli; it may import internal/..."},
+		},
+		"build constraints hide nothing": {
+			"stats/a_plan9.go", `"` + module + `/internal/judge"`,
+			[]string{"stats/a_plan9.go:3: stats (numbers) may not import internal/judge; it may import nothing of this module"},
+		},
+		"package without a room is found": {
+			"internal/new/a.go", `"fmt"`,
+			[]string{"internal/new/a.go:1: internal/new has no room in the house; decide where it sits in layers_test.go"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := parseAll(t, map[string]string{tc.path: "package a\n\nimport " + tc.imports + "\n"})
+			wantFindings(t, checkLayers(plan, files), tc.want...)
+		})
+	}
+}
+
+func TestPlanRuleFindsEachOffence(t *testing.T) {
+	wantFindings(t,
+		checkPlan([]room{
+			{"rules", "internal/judge", []string{"stats"}, nil},
+			{"numbers", "stats", nil, nil},
+			{"numbers", "stats", nil, nil},
+		}),
+		"layers_test.go: internal/judge may import stats, which does not stand above it",
+		"layers_test.go: stats is listed twice",
+	)
+}

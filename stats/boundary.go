@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stats
+
+import "math"
+
+// Look is one planned interim analysis.
+type Look struct {
+	// Spent is the time at which alpha is spent, the planned fraction of the
+	// experiment, in (0, 1] and never decreasing.
+	Spent float64 `json:"spent"`
+	// Information is what the look knows, in any positive unit that is
+	// proportional to 1/SE^2, such as units seen. Only ratios matter. It never
+	// decreases.
+	Information float64 `json:"information"`
+}
+
+const (
+	// maxBound is the largest boundary: a probability of 1e-16 is as good as
+	// nothing spent, and root finding has nothing to hold on to beyond.
+	maxBound = 8.2
+	// sameInformation is the relative growth of information below which a
+	// look has learned nothing and keeps the boundary of the one before.
+	sameInformation = 1e-5
+	// MaxLooks is the largest number of looks that one schedule may have.
+	MaxLooks = 250
+)
+
+// Boundaries returns the one-sided upper boundaries z_1..z_K of a
+// group-sequential test: the probability that a standard normal statistic with
+// the looks' information ever reaches its boundary is alpha, spent as spend
+// says. For a symmetric two-sided test use alpha/2 and both signs.
+//
+// The boundary of a look depends on that look and those before it alone, so
+// looks may be appended as they happen, in number and timing not foreseen, as
+// long as neither was chosen by what the statistic showed. A look that brings
+// less than 0.001 % more information reuses the boundary before it and spends
+// nothing; what it left unspent goes to the next. Boundaries are at most 8.2.
+//
+// The integration is that of Armitage, McPherson and Rowe (1969), by
+// Gauss-Legendre quadrature over the continuation region.
+func Boundaries(looks []Look, alpha float64, spend Spending) ([]float64, error) {
+	const fn = "Boundaries"
+	if err := firstError(checkLooks(fn, looks), fraction(fn, "alpha", alpha)); err != nil {
+		return nil, err
+	}
+	if spend == nil {
+		return nil, &InputError{Func: fn, Arg: "spend", Value: 0, Want: "a spending function"}
+	}
+	bounds := make([]float64, 0, len(looks))
+	w := walk{times: informationTimes(looks)}
+	spent := 0.0
+	for k, look := range looks {
+		target := spend(alpha, look.Spent)
+		if !(target >= 0 && target <= alpha*(1+1e-12)) {
+			return nil, &InputError{Func: fn, Arg: "spending function", Value: target, Want: "from 0 to alpha"}
+		}
+		if w.repeats(k) {
+			bounds = append(bounds, bounds[k-1])
+			continue
+		}
+		z := w.solve(k, target-spent)
+		bounds = append(bounds, z)
+		spent += w.advance(k, math.Inf(-1), z)
+	}
+	return bounds, nil
+}
+
+// CrossingProbability returns, for each look, the probability that the
+// statistic reaches its boundary there for the first time, when its expectation
+// at look k is drift*sqrt(I_k/I_K): drift is the expectation at the last look,
+// 0 under the null hypothesis. The sum is the power or the error rate.
+func CrossingProbability(bounds []float64, looks []Look, drift float64) ([]float64, error) {
+	return crossing("CrossingProbability", bounds, looks, drift, false)
+}
+
+// TwoSidedCrossingProbability is CrossingProbability for the absolute value of
+// the statistic against boundaries that are 0 or more. With 1.96 at each look
+// it is what peeking at a fixed-sample test does.
+func TwoSidedCrossingProbability(bounds []float64, looks []Look, drift float64) ([]float64, error) {
+	return crossing("TwoSidedCrossingProbability", bounds, looks, drift, true)
+}
+
+func crossing(fn string, bounds []float64, looks []Look, drift float64, both bool) ([]float64, error) {
+	if err := firstError(checkLooks(fn, looks), finite(fn, "drift", drift)); err != nil {
+		return nil, err
+	}
+	if len(bounds) != len(looks) {
+		return nil, &InputError{Func: fn, Arg: "number of bounds", Value: float64(len(bounds)), Want: "one for each look"}
+	}
+	out := make([]float64, len(looks))
+	w := walk{times: informationTimes(looks), drift: drift}
+	for k, b := range bounds {
+		if err := finite(fn, "bound", b); err != nil {
+			return nil, err
+		}
+		low := math.Inf(-1)
+		if both {
+			if low = -b; b < 0 {
+				return nil, &InputError{Func: fn, Arg: "bound", Value: b, Want: "0 or more"}
+			}
+		}
+		if w.repeats(k) {
+			// The same statistic again: only a lower boundary could add to it.
+			if b < bounds[k-1] {
+				return nil, &InputError{Func: fn, Arg: "bound", Value: b, Want: "no lower than the one before at the same information"}
+			}
+			continue
+		}
+		out[k] = w.advance(k, low, b)
+	}
+	return out, nil
+}
+
+// Inflation is the factor by which a group-sequential test's largest sample
+// exceeds that of a fixed one-sided test with the same alpha and power. It
+// needs alpha < power < 1.
+func Inflation(looks []Look, alpha, power float64, spend Spending) (float64, error) {
+	const fn = "Inflation"
+	if err := firstError(fraction(fn, "alpha", alpha), fraction(fn, "power", power)); err != nil {
+		return 0, err
+	}
+	if power <= alpha {
+		return 0, &InputError{Func: fn, Arg: "power", Value: power, Want: "more than alpha"}
+	}
+	bounds, err := Boundaries(looks, alpha, spend)
+	if err != nil {
+		return 0, err
+	}
+	fixed := NormalQuantile(power) - NormalQuantile(alpha)
+	lacking := func(drift float64) float64 {
+		w := walk{times: informationTimes(looks), drift: drift}
+		got := 0.0
+		for k, b := range bounds {
+			if !w.repeats(k) {
+				got += w.advance(k, math.Inf(-1), b)
+			}
+		}
+		return got - power
+	}
+	high := fixed + 10
+	if lacking(high) < 0 {
+		return 0, &InputError{Func: fn, Arg: "looks", Value: looks[len(looks)-1].Spent, Want: "a schedule that spends enough alpha to reach the power"}
+	}
+	drift := root(lacking, 0, high, 1e-10)
+	return (drift / fixed) * (drift / fixed), nil
+}
+
+// checkLooks refuses schedules that are empty, too long or run backwards.
+func checkLooks(fn string, looks []Look) error {
+	if len(looks) == 0 || len(looks) > MaxLooks {
+		return &InputError{Func: fn, Arg: "number of looks", Value: float64(len(looks)), Want: "from 1 to 250"}
+	}
+	before := Look{}
+	for _, l := range looks {
+		if !(l.Spent > 0 && l.Spent <= 1 && l.Spent >= before.Spent) {
+			return &InputError{Func: fn, Arg: "spent", Value: l.Spent, Want: "above 0, at most 1 and not less than before"}
+		}
+		if err := positive(fn, "information", l.Information); err != nil {
+			return err
+		}
+		if l.Information < before.Information {
+			return &InputError{Func: fn, Arg: "information", Value: l.Information, Want: "not less than before"}
+		}
+		before = l
+	}
+	return nil
+}
+
+// informationTimes are the information fractions I_k/I_K.
+func informationTimes(looks []Look) []float64 {
+	t := make([]float64, len(looks))
+	last := looks[len(looks)-1].Information
+	for k, l := range looks {
+		t[k] = l.Information / last
+	}
+	return t
+}
