@@ -54,9 +54,13 @@ func bernoulliMass(fn string, c Counts, alpha, planned float64) (float64, error)
 // where p and q = 1-p are both given so that neither loses digits.
 func bernoulliLogE(x, y, p, q, m float64) float64 {
 	after := m + x + y
+	d := x - (x+y)*p
+	if q < p {
+		d = (x+y)*q - y
+	}
 	return dirichletRest(2, m, after) +
-		dirichletCell(x, p, m*p, m, after) +
-		dirichletCell(y, q, m*q, m, after)
+		dirichletCell(x, d, p, m*p, m, after) +
+		dirichletCell(y, -d, q, m*q, m, after)
 }
 
 // bernoulliLower finds the lower end of the interval for x hits and y misses,

@@ -61,7 +61,13 @@ func Boundaries(looks []Look, alpha float64, spend Spending) ([]float64, error) 
 		}
 		z := w.solve(k, target-spent)
 		bounds = append(bounds, z)
-		spent += w.advance(k, math.Inf(-1), z)
+		// Not the sum of what was spent, whose rounding would leave a later
+		// look with a little to spend where there is nothing.
+		if out := w.advance(k, math.Inf(-1), z); math.Abs(z) < maxBound {
+			spent = target
+		} else {
+			spent += out
+		}
 	}
 	return bounds, nil
 }

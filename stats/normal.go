@@ -48,12 +48,12 @@ func logTwoCDF(w float64) float64 {
 
 // scaledErfc is exp(x^2) erfc(x) for x >= 0, without underflow.
 func scaledErfc(x float64) float64 {
-	if x < 20 {
+	if x < 25 {
 		return math.Exp(x*x) * math.Erfc(x)
 	}
-	// Abramowitz and Stegun 7.1.23; at 20 the first term left out is 1e-13.
+	// Abramowitz and Stegun 7.1.23; at 25 the first term left out is 3e-15.
 	y := 1 / (2 * x * x)
-	return (1 - y*(1-3*y*(1-5*y*(1-7*y)))) / (x * math.Sqrt(math.Pi))
+	return (1 - y*(1-3*y*(1-5*y*(1-7*y*(1-9*y))))) / (x * math.Sqrt(math.Pi))
 }
 
 // stirling is the remainder of Stirling's series:

@@ -54,7 +54,7 @@ func (w *walk) above(k int, s float64) float64 {
 // solve finds the boundary z at look k that is crossed with probability p.
 func (w *walk) solve(k int, p float64) float64 {
 	scale := math.Sqrt(w.times[k])
-	if w.above(k, maxBound*scale) >= p {
+	if p <= 0 || w.above(k, maxBound*scale) >= p {
 		return maxBound
 	}
 	if w.above(k, -maxBound*scale) <= p {

@@ -92,14 +92,14 @@ CREATE TABLE seals (
 
 // statements are prepared once, on the writer's connection.
 type statements struct {
-	experiment, addExperiment              *sql.Stmt
-	row, newest, addRow, setRow            *sql.Stmt
-	key, addKey, purgeKeys                 *sql.Stmt
-	lastSeq, addOutcome, dropOutcomes      *sql.Stmt
-	phase, setPhase                        *sql.Stmt
-	countExposures, joinOutcomes, moved    *sql.Stmt
-	seals, addSeal                         *sql.Stmt
-	pruneOutcomes, pruneRows, pruneSeals   *sql.Stmt
+	experiment, addExperiment            *sql.Stmt
+	row, newest, addRow, setRow          *sql.Stmt
+	key, addKey, purgeKeys               *sql.Stmt
+	addOutcome, dropOutcomes             *sql.Stmt
+	phase, setPhase                      *sql.Stmt
+	countExposures, joinOutcomes, moved  *sql.Stmt
+	seals, addSeal                       *sql.Stmt
+	pruneOutcomes, pruneRows, pruneSeals *sql.Stmt
 }
 
 func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
@@ -125,10 +125,9 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 		{&s.purgeKeys, `DELETE FROM keys WHERE (experiment, hash) IN
 			(SELECT experiment, hash FROM keys WHERE expires <= ?1 ORDER BY expires LIMIT ?2)`},
 
-		{&s.lastSeq, `SELECT coalesce(max(seq), 0) FROM outcomes
-			WHERE experiment = ?1 AND unit = ?2 AND epoch = ?3 AND phase = ?4`},
-		{&s.addOutcome, `INSERT INTO outcomes (experiment, unit, epoch, phase, seq, event, value, at)
-			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)`},
+		{&s.addOutcome, `INSERT INTO outcomes (experiment, unit, epoch, phase, event, value, at, seq)
+			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT coalesce(max(seq), 0) + 1 FROM outcomes
+			WHERE experiment = ?1 AND unit = ?2 AND epoch = ?3 AND phase = ?4))`},
 		{&s.dropOutcomes, `DELETE FROM outcomes WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND unit IN
 			(SELECT unit FROM exposures INDEXED BY exposures_by_window
 			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window >= ?4 AND window < ?5)`},

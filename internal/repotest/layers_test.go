@@ -35,19 +35,23 @@ var house = []room{
 	{"rules", "internal/judge", []string{"stats", "internal/experiment"}, nil},
 	{"rules", "internal/decide", []string{"internal/experiment", "internal/assign"}, nil},
 	{"rules", "internal/design", []string{"stats", "internal/experiment"}, nil},
+	{"rules", "internal/engine", []string{"internal/experiment", "internal/judge", "internal/decide"}, nil},
 	{
 		"rules", "internal/simulate",
-		[]string{"stats", "internal/experiment", "internal/assign", "internal/judge", "internal/decide", "internal/design"},
+		[]string{"stats", "internal/experiment", "internal/assign", "internal/engine", "internal/design"},
 		nil,
 	},
 
 	{"shapes", "internal/translate", []string{"api/v1alpha1", "internal/experiment", "internal/assign", "internal/design"}, nil},
 	{"shapes", "internal/view", []string{"stats", "internal/experiment", "internal/design"}, nil},
 
-	{"adapters", "internal/ledger", []string{"stats", "internal/experiment"}, nil},
-	{"adapters", "internal/record/sqlite", []string{"internal/experiment"}, nil},
+	{"adapters", "internal/sqlitefile", []string{"internal/experiment"}, nil},
+	{"adapters", "internal/ledger", []string{"stats", "internal/experiment", "internal/sqlitefile"}, nil},
+	{"adapters", "internal/record/sqlite", []string{"internal/experiment", "internal/sqlitefile"}, nil},
+	{"adapters", "internal/record/recordtest", []string{"stats", "internal/experiment"}, nil},
 
 	{"faces", "internal/gateway", []string{"stats", "internal/experiment", "internal/assign"}, nil},
+	{"faces", "internal/httpapi", []string{"internal/experiment"}, nil},
 
 	{"garden", "examples/digits", nil, nil},
 	{"garden", "examples/digits/serve", []string{"examples/digits"}, nil},

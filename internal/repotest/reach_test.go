@@ -18,7 +18,7 @@ import (
 // what lets a journal be replayed and a simulation stand for the real thing.
 var pureRooms = []string{
 	"stats", "internal/experiment",
-	"internal/assign", "internal/judge", "internal/decide", "internal/design", "internal/simulate",
+	"internal/assign", "internal/judge", "internal/decide", "internal/engine", "internal/design", "internal/simulate",
 	"internal/translate", "internal/view",
 }
 
@@ -37,9 +37,9 @@ var bans = []ban{
 	{[]string{"internal/gateway"}, nil, []string{"database/sql", "k8s.io/"}, "the data plane links no database and no Kubernetes client"},
 	{
 		[]string{"..."},
-		[]string{"internal/ledger", "internal/record/sqlite", "internal/app/...", "internal/cli", "cmd/..."},
+		[]string{"internal/sqlitefile", "internal/ledger", "internal/record/sqlite", "internal/app/...", "internal/cli", "cmd/..."},
 		[]string{"modernc.org/sqlite"},
-		"only the two stores, and what is built on them, know SQLite",
+		"only the stores, and what is built on them, know SQLite",
 	},
 	{
 		[]string{"..."},
@@ -98,6 +98,7 @@ func checkReach(list []ban, g graph, files []goFile) []finding {
 				if chain != nil {
 					name, line := importLine(files, rel, chain[1])
 					found = append(found, finding{name, line, fmt.Sprintf("%s: %s", strings.Join(chain, " → "), b.why)})
+					break // The next of the list is most often further along the same chain.
 				}
 			}
 		}
@@ -186,7 +187,7 @@ func TestReachRuleFindsEachOffence(t *testing.T) {
 		},
 		"SQLite elsewhere is found": {
 			graph{us + "internal/gateway": {us + "internal/ledger"}, us + "internal/ledger": {"modernc.org/sqlite"}},
-			[]string{"internal/gateway: " + us + "internal/gateway → " + us + "internal/ledger → modernc.org/sqlite: only the two stores, and what is built on them, know SQLite"},
+			[]string{"internal/gateway: " + us + "internal/gateway → " + us + "internal/ledger → modernc.org/sqlite: only the stores, and what is built on them, know SQLite"},
 		},
 		"examples outside the demo are found": {
 			graph{us + "internal/app/local": {us + "examples/digits"}, us + "internal/app/demo": {us + "examples/digits"}},

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ledger
+
+import (
+	"cmp"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
+)
+
+// Expose records that a unit met a version. It never blocks. It is false, and
+// the exposure counted as dropped, when the queue is full, the ledger is
+// closed or the experiment is not registered with such a version.
+func (l *Ledger) Expose(e experiment.Exposure) bool {
+	l.mu.RLock()
+	j := l.plans[e.Experiment]
+	l.mu.RUnlock()
+	if j != nil && e.Version >= 0 && e.Version < j.versions && e.Window >= 0 {
+		select {
+		case <-l.quit:
+		default:
+			select {
+			case l.exposures <- queued{j, e}:
+				return true
+			default:
+			}
+		}
+	}
+	l.counters.dropped.Add(1)
+	return false
+}
+
+type phaseKey struct {
+	experiment   int64
+	epoch, phase int
+}
+
+type rowKey struct {
+	phaseKey
+	unit int64
+}
+
+// row is a unit's first exposure in a phase.
+type row struct {
+	window  int64
+	version int
+	at      int64
+	moved   bool
+}
+
+// horizon is how far a phase is sealed and pruned: windows below are final, or
+// gone.
+type horizon struct {
+	exposures, outcomes, pruned int64
+}
+
+// closed phases take no new units: those that were there may be forgotten
+// already, and would be counted twice.
+func (h horizon) closed() bool { return h.pruned > 0 }
+
+// fold brings another exposure of the same unit and phase into the row. The
+// result does not depend on the order of exposures, except that a window that
+// is sealed neither takes nor loses a unit.
+func (r row) fold(e *experiment.Exposure, sealed int64) row {
+	first := r
+	at := e.At.UnixMilli()
+	earlier := cmp.Or(cmp.Compare(at, r.at), cmp.Compare(e.Window, r.window), cmp.Compare(e.Version, r.version)) < 0
+	if earlier && e.Window >= sealed && r.window >= sealed {
+		first = row{window: e.Window, version: e.Version, at: at, moved: r.moved}
+	}
+	if e.Version != r.version {
+		first.moved = true
+	}
+	return first
+}
+
+func keyOf(j *join, e *experiment.Exposure) rowKey {
+	return rowKey{phaseKey{j.id, e.Epoch, e.Phase}, int64(e.Unit)}
+}
+
+// expose writes an exposure and returns its unit's row. One that begins in a
+// sealed window, or in a phase that is closed, is late and makes no row.
+func (w *writer) expose(k rowKey, e *experiment.Exposure) (r row, found bool, err error) {
+	h, err := w.horizon(k.phaseKey)
+	if err != nil {
+		return r, false, err
+	}
+	r, found, err = w.row(k)
+	if err != nil {
+		return r, false, err
+	}
+	if !found {
+		if h.closed() || e.Window < h.outcomes {
+			return r, false, nil
+		}
+		r = row{window: e.Window, version: e.Version, at: e.At.UnixMilli()}
+		return r, true, w.store(w.stmt.addRow, k, r)
+	}
+	if next := r.fold(e, h.outcomes); next != r {
+		return next, true, w.store(w.stmt.setRow, k, next)
+	}
+	return r, true, nil
+}
+
+func (w *writer) store(stmt *sql.Stmt, k rowKey, r row) error {
+	if _, err := stmt.ExecContext(w.ctx, k.experiment, k.unit, k.epoch, k.phase, r.window, r.version, r.at, r.moved); err != nil {
+		return fmt.Errorf("write exposure: %w", err)
+	}
+	w.remember(k, r)
+	return nil
+}
+
+func (w *writer) remember(k rowKey, r row) {
+	if len(w.rows) >= maxRows {
+		clear(w.rows)
+	}
+	w.rows[k] = r
+}
+
+func (w *writer) row(k rowKey) (r row, found bool, err error) {
+	if r, found = w.rows[k]; found {
+		return r, true, nil
+	}
+	err = w.stmt.row.QueryRowContext(w.ctx, k.experiment, k.unit, k.epoch, k.phase).Scan(&r.window, &r.version, &r.at, &r.moved)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return row{}, false, nil
+	case err != nil:
+		return row{}, false, fmt.Errorf("read exposure: %w", err)
+	}
+	w.remember(k, r)
+	return r, true, nil
+}
+
+func (w *writer) horizon(k phaseKey) (horizon, error) {
+	if h, ok := w.phases[k]; ok {
+		return h, nil
+	}
+	var h horizon
+	err := w.stmt.phase.QueryRowContext(w.ctx, k.experiment, k.epoch, k.phase).Scan(&h.exposures, &h.outcomes, &h.pruned)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return h, fmt.Errorf("read phase: %w", err)
+	}
+	if len(w.phases) >= maxRows {
+		clear(w.phases)
+	}
+	w.phases[k] = h
+	return h, nil
+}
+
+func (w *writer) setHorizon(k phaseKey, h horizon) error {
+	if _, err := w.stmt.setPhase.ExecContext(w.ctx, k.experiment, k.epoch, k.phase, h.exposures, h.outcomes, h.pruned); err != nil {
+		return fmt.Errorf("write phase: %w", err)
+	}
+	w.phases[k] = h
+	return nil
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ledger
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/record/sqlite/sqlitefile"
+)
+
+// Options are a ledger's settings. Only Key is required.
+type Options struct {
+	// Key opens tokens and hashes units.
+	Key *experiment.Key
+	// Now is the clock that outcomes arrive by; time.Now when nil.
+	Now func() time.Time
+	// Queue is how many exposures may wait to be written; 65,536 when 0.
+	Queue int
+	// Commit is how long a commit waits for others to share it, at most 20 ms;
+	// 5 ms when 0.
+	Commit time.Duration
+}
+
+const (
+	defaultQueue  = 1 << 16
+	defaultCommit = 5 * time.Millisecond
+	maxCommit     = 20 * time.Millisecond
+	// maxJobs is how many callers may wait for one commit; more wait in line.
+	maxJobs = 1024
+)
+
+func (o *Options) complete() error {
+	switch {
+	case o.Key == nil:
+		return experiment.Errorf(experiment.CodeInvalid, "ledger options: key is missing")
+	case o.Queue < 0:
+		return experiment.Errorf(experiment.CodeInvalid, "ledger options: queue is %d: want 0 or more", o.Queue)
+	case o.Commit < 0 || o.Commit > maxCommit:
+		return experiment.Errorf(experiment.CodeInvalid, "ledger options: commit is %s: want 0 to %s", o.Commit, maxCommit)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Queue == 0 {
+		o.Queue = defaultQueue
+	}
+	if o.Commit == 0 {
+		o.Commit = defaultCommit
+	}
+	return nil
+}
+
+// Ledger joins exposures and outcomes into cells. It is safe for concurrent
+// use. One goroutine writes; everything else hands it work.
+type Ledger struct {
+	options Options
+
+	mu    sync.RWMutex
+	plans map[string]*join
+
+	exposures chan queued
+	jobs      chan *job
+	quit      chan struct{}
+	stopped   chan struct{}
+	close     func() error
+
+	counters counters
+}
+
+// Open opens or creates the ledger's file. A file belongs to one process at a
+// time. Errors are CodeInvalid (options, damaged, another kind, a newer
+// schema) or CodeUnavailable (unreachable, in use).
+func Open(ctx context.Context, path string, o Options) (*Ledger, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	db, err := sqlitefile.Open(ctx, path, kind())
+	if err != nil {
+		return nil, err
+	}
+	w, err := newWriter(ctx, db)
+	if err != nil {
+		_ = db.Close() // The first error is the one to tell.
+		return nil, experiment.Errorf(experiment.CodeUnavailable, "open ledger %s: %w", path, err)
+	}
+	l := &Ledger{
+		options:   o,
+		plans:     map[string]*join{},
+		exposures: make(chan queued, o.Queue),
+		jobs:      make(chan *job, maxJobs),
+		quit:      make(chan struct{}),
+		stopped:   make(chan struct{}),
+	}
+	w.ledger = l
+	var flushed error
+	l.close = sync.OnceValue(func() error {
+		close(l.quit)
+		<-l.stopped
+		return errors.Join(flushed, w.close())
+	})
+	go func() {
+		defer close(l.stopped)
+		flushed = w.run()
+	}()
+	return l, nil
+}
+
+// Close writes what is queued and closes the file. Calls that are under way
+// either finish or get CodeUnavailable.
+func (l *Ledger) Close() error { return l.close() }
+
+// join is what the ledger must know of a plan. It does not change.
+type join struct {
+	experiment string
+	id         int64 // the experiment's number in the file
+	versions   int
+	window     time.Duration
+	lag        time.Duration
+	outcome    time.Duration // the longest outcome window
+	metrics    []joinMetric
+	events     map[string]bool
+}
+
+type joinMetric struct {
+	name       string
+	event, per string
+	windowMS   int64
+}
+
+func newJoin(p *experiment.Plan) *join {
+	j := &join{
+		experiment: p.ID(), versions: len(p.Versions),
+		window: p.Window, lag: p.Lag, outcome: p.OutcomeWindow(),
+		events: map[string]bool{},
+	}
+	for _, m := range p.Metrics {
+		if m.Outcomes == nil {
+			continue
+		}
+		o := m.Outcomes
+		j.metrics = append(j.metrics, joinMetric{name: m.Name, event: o.Event, per: o.Per, windowMS: o.Window.Milliseconds()})
+		j.events[o.Event] = true
+		if o.Per != "" {
+			j.events[o.Per] = true
+		}
+	}
+	return j
+}
+
+// retention is how long after its exposure an outcome may still come, and how
+// long after it came its key is remembered.
+func (j *join) retention() time.Duration { return j.outcome + 24*time.Hour }
+
+// Register tells the ledger how to join an experiment's outcomes. It must come
+// before the experiment's first exposure, and again after every Open.
+// Registering the same again is fine; joining an experiment otherwise than
+// before is refused (CodeConflict), for cells of two meanings would be mixed.
+func (l *Ledger) Register(plan *experiment.Plan) error {
+	j := newJoin(plan)
+	if j.window <= 0 {
+		return experiment.Errorf(experiment.CodeInvalid, "register %s: window is %s: want more than 0", j.experiment, j.window)
+	}
+	l.mu.RLock()
+	old := l.plans[j.experiment]
+	l.mu.RUnlock()
+	if old != nil {
+		return old.same(j)
+	}
+	err := l.do(context.Background(), &job{solo: true, run: func(w *writer) (err error) {
+		j.id, err = w.experiment(j.experiment)
+		return err
+	}})
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if old := l.plans[j.experiment]; old != nil {
+		return old.same(j)
+	}
+	l.plans[j.experiment] = j
+	return nil
+}
+
+func (j *join) same(o *join) error {
+	if j.versions != o.versions || j.window != o.window || j.lag != o.lag || !slices.Equal(j.metrics, o.metrics) {
+		return experiment.Errorf(experiment.CodeConflict, "register %s: it is registered with other outcomes, windows or versions", j.experiment).
+			WithHint("run the changed plan under another name")
+	}
+	return nil
+}
+
+func (l *Ledger) lookup(id string) (*join, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if j := l.plans[id]; j != nil {
+		return j, nil
+	}
+	return nil, experiment.Errorf(experiment.CodeNotFound, "no experiment %q takes outcomes here", id).
+		WithHint("check the experiment's name, and that it is running")
+}
+
+// Stats are counts since Open. The names in brackets are those of the metrics
+// that should carry them.
+type Stats struct {
+	// Commits of the file, and those that failed [headgate_ledger_commits_total,
+	// headgate_ledger_commit_failures_total].
+	Commits, Failures int64
+	// Calls of Record that were committed [headgate_ledger_calls_total].
+	Calls int64
+	// Dropped exposures: the queue was full, or nobody registered the
+	// experiment [headgate_ledger_exposures_dropped_total].
+	Dropped int64
+	// LateExposures came for a window that is sealed
+	// [headgate_ledger_exposures_late_total].
+	LateExposures int64
+	// Outcomes by what became of them [headgate_ledger_outcomes_total with
+	// label result]. Unknown are those whose event no metric names; receipts
+	// count them as unmatched, these counters apart.
+	Accepted, Duplicates, Late, Unmatched, Unknown int64
+	// Queued exposures at this moment [headgate_ledger_exposures_queued].
+	Queued int
+}
+
+type counters struct {
+	commits, failures, calls, dropped, lateExposures atomic.Int64
+	accepted, duplicates, late, unmatched, unknown   atomic.Int64
+}
+
+// Stats returns the counts so far.
+func (l *Ledger) Stats() Stats {
+	c := &l.counters
+	return Stats{
+		Commits: c.commits.Load(), Failures: c.failures.Load(), Calls: c.calls.Load(),
+		Dropped: c.dropped.Load(), LateExposures: c.lateExposures.Load(),
+		Accepted: c.accepted.Load(), Duplicates: c.duplicates.Load(), Late: c.late.Load(),
+		Unmatched: c.unmatched.Load(), Unknown: c.unknown.Load(),
+		Queued: len(l.exposures),
+	}
+}
