@@ -22,6 +22,9 @@ const (
 	// sameInformation is the relative growth of information below which a
 	// look has learned nothing and keeps the boundary of the one before.
 	sameInformation = 1e-5
+	// leastInformation is the smallest share of the last look's information
+	// that a look may have. Far below it, fractions would underflow.
+	leastInformation = 1e-12
 	// MaxLooks is the largest number of looks that one schedule may have.
 	MaxLooks = 250
 )
@@ -169,6 +172,9 @@ func checkLooks(fn string, looks []Look) error {
 			return &InputError{Func: fn, Arg: "information", Value: l.Information, Want: "not less than before"}
 		}
 		before = l
+	}
+	if first := looks[0].Information; !(first >= leastInformation*before.Information) {
+		return &InputError{Func: fn, Arg: "information", Value: first, Want: "at least 1e-12 of the last look's"}
 	}
 	return nil
 }

@@ -122,7 +122,17 @@ func TestLargeCountsKeepTheirDigits(t *testing.T) {
 		if want := (z*z*r/(1+r) - math.Log1p(r)) / 2; math.Abs(got-want) > 1e-4 {
 			t.Errorf("z = %g: %.8g, want %.8g", z, got, want)
 		}
+		mirrored, err := BernoulliLogE(Counts{N: n, X: n - int64(x)}, 1-p, 0.05, planned)
+		if err != nil || math.Abs(mirrored-got) > 1e-4 {
+			t.Errorf("z = %g: hits %.8g, misses %.8g (%v)", z, got, mirrored, err)
+		}
 	}
+}
+
+func TestHitsAndMissesAreTreatedAlike(t *testing.T) {
+	hits := bernoulliLogE(5, 1e16, 3.1e-16, 1-3.1e-16, 1000)
+	misses := bernoulliLogE(1e16, 5, 1-3.1e-16, 3.1e-16, 1000)
+	relatively(t, "log e-value of misses", misses, hits, 1e-9)
 }
 
 func TestMixtureIsSharpestWherePlanned(t *testing.T) {
@@ -190,6 +200,14 @@ func TestOverwhelmingDriftIsCertain(t *testing.T) {
 	ps, err = CrossingProbability([]float64{2, 2, 2, 2}, looks, -1e6)
 	if err != nil || ps[0]+ps[1]+ps[2]+ps[3] > 1e-12 {
 		t.Errorf("%v (%v)", ps, err)
+	}
+}
+
+func TestPathsFarBelowZeroAreFollowed(t *testing.T) {
+	// A first boundary that nothing reaches and a second at the expectation.
+	ps, err := CrossingProbability([]float64{8, -10}, equalLooks(2), -10)
+	if err != nil || ps[0] > 1e-12 || math.Abs(ps[1]-0.5) > 1e-9 {
+		t.Errorf("%v (%v), want 0 and a half", ps, err)
 	}
 }
 

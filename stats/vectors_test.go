@@ -24,61 +24,44 @@ type row struct {
 	Src    string          `json:"src"`
 }
 
-// input has all the fields of all rows that this package can compute.
+// input has the fields of all rows that this package can compute. Keys match
+// without regard to case; rows in which one key means something else have a
+// struct of their own.
 type input struct {
-	X      json.RawMessage // a count, or a list
-	N      float64
-	Alpha  float64
-	Power  float64
-	Sides  float64
-	K      int
-	T      []float64
-	Rho    float64
-	Design string
-	Z      float64
-	Theta  json.RawMessage
+	X           json.RawMessage // a count in some rows, a list in others
+	Var, Theta  json.RawMessage // a number in some rows, a word in others
+	N, K        float64
+	Est, SE     float64
+	Nstar       float64
+	A, B        *group
+	Effect      string
+	M, D        []float64
+	S, V, G, H  float64
+	Topt, Vopt  float64
+	Alpha       float64
+	AlphaOpt    float64 `json:"alpha_opt"`
+	AlphaOne    float64 `json:"alpha_one"`
+	Sides, Z    float64
+	Power, Conf float64
+	T           []float64
+	Rho         float64
+	Design, Out string
 
-	Topt, Vopt float64
-	AlphaOpt   float64 `json:"alpha_opt"`
-	S, V, G, H float64
+	MT, VT, MC, VC float64
+	NT, NC, PC, PT float64
+	Margin         float64
+	Lower          bool `json:"lowerIsBetter"`
 
-	Est, SE float64
-	Nstar   float64
-	A, B    *group
-	Effect  string
-	Alt     string
-	M, D    []float64
-
-	MT      float64 `json:"mt"`
-	VT      float64 `json:"vt"`
-	MC      float64 `json:"mc"`
-	VC      float64 `json:"vc"`
-	Conf    float64
-	Out     string
-	Margin  float64
-	Higher  bool    `json:"higherIsBetter"`
-	Lower   bool    `json:"lowerIsBetter"`
-	NT      float64 `json:"nT"`
-	NC      float64 `json:"nC"`
-	PC      float64 `json:"pC"`
-	PT      float64 `json:"pT"`
-	Var     json.RawMessage
-	Counts  []int64
-	Weights []float64
-
+	Counts        []int64
+	Weights       []float64
 	Theta0        []float64
 	Concentration float64
 	CountsByBatch [][]int64 `json:"counts_by_batch"`
 	AlphaPrior    []float64 `json:"alpha_prior"`
-	ErrA, ErrB    int64
-	RhoA, RhoB    float64
 
-	P1, P2   float64
-	P        float64
-	Delta    float64
-	SD       float64
-	AlphaOne float64 `json:"alpha_one"`
-	Ratio    float64 `json:"ratio_T_over_C"`
+	P, P1, P2 float64
+	Delta, SD float64
+	Ratio     float64 `json:"ratio_T_over_C"`
 }
 
 // group is one version's sufficient statistics.
@@ -99,8 +82,7 @@ func (g *group) pair() Pair {
 // variant that the package does not have.
 type answer map[string]any
 
-// decode reads the input. Keys differ in case alone between some rows (x and
-// X), so the mix rows and the noninf rows pick their own.
+// decode reads the input of a row.
 func decode(raw json.RawMessage) (input, error) {
 	var in input
 	err := json.Unmarshal(raw, &in)
@@ -333,11 +315,11 @@ func crossRow(raw json.RawMessage) (answer, error) {
 	if err := json.Unmarshal(in.Theta, &drift); err != nil {
 		return nil, err
 	}
-	bounds := make([]float64, in.K)
+	bounds := make([]float64, int(in.K))
 	for i := range bounds {
 		bounds[i] = in.Z
 	}
-	ps, err := TwoSidedCrossingProbability(bounds, equalLooks(in.K), drift)
+	ps, err := TwoSidedCrossingProbability(bounds, equalLooks(int(in.K)), drift)
 	sum := 0.0
 	for _, p := range ps {
 		sum += p
@@ -354,7 +336,7 @@ func inflationRow(raw json.RawMessage) (answer, error) {
 	if spend == nil {
 		return nil, nil // The classical designs with a constant shape.
 	}
-	r, err := Inflation(equalLooks(in.K), in.oneSided(), in.Power, spend)
+	r, err := Inflation(equalLooks(int(in.K)), in.oneSided(), in.Power, spend)
 	return answer{"R": r}, err
 }
 

@@ -9,19 +9,24 @@ import (
 	"testing"
 )
 
-// TestBuild builds the program as a release is built and asks it what it is.
-func TestBuild(t *testing.T) {
-	const version = "v0.0.0-built.by.test"
-	binary := filepath.Join(t.TempDir(), "headgate")
+const version = "v0.0.0-built.by.test"
 
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-X main.version="+version, "-o", binary, "./cmd/headgate")
-	build.Dir = ".." // The program belongs to the product's module.
-	build.Env = append(build.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
+// build builds the program as a release is built.
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "headgate")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-X main.version="+version, "-o", binary, "./cmd/headgate")
+	cmd.Dir = ".." // The program belongs to the product's module.
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	return binary
+}
 
-	out, err := exec.CommandContext(t.Context(), binary, "version").CombinedOutput()
+// TestBuild asks the program what it is.
+func TestBuild(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), build(t), "version").CombinedOutput()
 	if err != nil {
 		t.Fatalf("headgate version: %v\n%s", err, out)
 	}

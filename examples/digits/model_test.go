@@ -141,6 +141,26 @@ func TestTrainRefuses(t *testing.T) {
 	}
 }
 
+// TestCentroidScoresAreThePosterior takes images that are k everywhere for the
+// label k, give or take 2: the noise has the variance 4, so by Bayes' rule the
+// log odds of two labels are the difference of their squared distances over 8.
+func TestCentroidScoresAreThePosterior(t *testing.T) {
+	var rows Dataset
+	for label := range Classes {
+		var low, high Image
+		for i := range low {
+			low[i], high[i] = float64(label)-2, float64(label)+2
+		}
+		rows = append(rows, Row{low, label}, Row{high, label})
+	}
+	var x Image
+	x[0] = 1 // Distance 1 to the images of 0 in one pixel, and 1 to those of 1 in 63.
+	label, scores := learn(t, Weak, rows).Predict(x)
+	if got, want := math.Log(scores[0]/scores[1]), 62.0/8; label != 0 || math.Abs(got-want) > 1e-9 {
+		t.Errorf("label %d with log odds %v against 1, want 0 with %v", label, got, want)
+	}
+}
+
 // TestGradientIsTheSlopeOfTheLoss compares the gradient that is computed
 // backwards with central differences of the cross-entropy.
 func TestGradientIsTheSlopeOfTheLoss(t *testing.T) {

@@ -16,7 +16,9 @@ func report(v view.Experiment, s IO) string {
 	var b strings.Builder
 	p := painter{s.Color}
 	fmt.Fprintf(&b, "\n%s   plan %s   took %.0fs\n", p.bold("Experiment "+name(v)), v.Plan[:min(12, len(v.Plan))], v.Elapsed)
-	fmt.Fprintf(&b, "Verdict    %s  [%s]\n", p.verdict(v.Verdict.Sentence), v.Verdict.Code)
+	head, why, _ := strings.Cut(v.Verdict.Sentence, ": ")
+	fmt.Fprintf(&b, "Verdict    %s\n", p.verdict(head))
+	fmt.Fprintf(&b, "Because    %s  [%s]\n", why, v.Verdict.Code)
 	health := "ok"
 	if !v.Health.OK {
 		health = strings.Join(v.Health.Trouble, "; ")
@@ -44,7 +46,7 @@ func table(rows [][]string) string {
 }
 
 func versionsTable(v view.Experiment) string {
-	rows := [][]string{{"VERSION", "ROLE", "SHARE", "UNITS", "REQUESTS", "ERRORS", "P50", "P95", "P99", "REWARD [95% CI]"}}
+	rows := [][]string{{"VERSION", "ROLE", "SHARE", "UNITS", "REQUESTS", "ERRORS", "P50", "P99", "REWARD [95% CI]"}}
 	for _, x := range v.Versions {
 		reward := "-"
 		if r := x.Reward; r != nil {
@@ -52,14 +54,14 @@ func versionsTable(v view.Experiment) string {
 		}
 		rows = append(rows, []string{
 			x.Name, x.Role, percent(&x.Share, 0), thousands(x.Units), thousands(x.Requests),
-			percent(x.ErrorRate, 2), seconds(x.P50), seconds(x.P95), seconds(x.P99), reward,
+			percent(x.ErrorRate, 2), seconds(x.P50), seconds(x.P99), reward,
 		})
 	}
 	return table(rows)
 }
 
 func findingsTable(v view.Experiment) string {
-	rows := [][]string{{"VERSION", "ROLE", "METRIC", "STATUS", "ESTIMATE", "INTERVAL", "LEVEL", "VALID", "SAMPLE"}}
+	rows := [][]string{{"VERSION", "QUESTION", "STATUS", "ESTIMATE", "INTERVAL", "LEVEL", "VALID", "SAMPLE"}}
 	for _, f := range v.Findings {
 		estimate, interval, level := "-", "-", "-"
 		if f.Estimate != nil {
@@ -70,7 +72,7 @@ func findingsTable(v view.Experiment) string {
 			level = fmt.Sprintf("%.4g%%", 100*f.Level)
 		}
 		rows = append(rows, []string{
-			f.Version, f.Role, f.Metric, f.Status, estimate, interval, level, guarantee(f.Guarantee),
+			f.Version, f.Question, f.Status, estimate, interval, level, guarantee(f.Guarantee),
 			thousands(f.N) + " " + f.Basis,
 		})
 	}

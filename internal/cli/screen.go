@@ -47,8 +47,13 @@ func (s *screen) tell(v view.Experiment) {
 	s.told = max(s.told, len(v.Decisions))
 }
 
-// close leaves the last frame where it is.
-func (s *screen) close() {}
+// close takes the last frame away; what follows says it all, and better.
+func (s *screen) close() {
+	if s.lines > 0 {
+		fmt.Fprintf(s.io.Out, "\x1b[%dA\x1b[J", s.lines)
+		s.lines = 0
+	}
+}
 
 func decisionLine(d view.Decision) string {
 	return fmt.Sprintf("%s  %-8s %s -> %s  %s  %s", d.At.Local().Format("15:04:05"), strings.ToUpper(d.Act), d.From, d.To, d.Code, strings.Join(d.Reasons, "; "))

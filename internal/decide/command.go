@@ -32,9 +32,14 @@ func by(code experiment.ReasonCode, c experiment.Command, pairs ...any) experime
 
 // kill obeys a kill before anything else, in any condition (D8).
 func (d *deciding) kill() bool {
-	for _, c := range d.facts.Commands {
+	for i, c := range d.facts.Commands {
 		if c.Verb != experiment.VerbKill || !d.take(c) {
 			continue
+		}
+		for _, earlier := range d.facts.Commands[:i] {
+			if earlier.Verb == experiment.VerbLift {
+				d.take(earlier) // It was meant for a kill before this one.
+			}
 		}
 		d.rollback(by(experiment.ReasonKilled, c))
 		d.state.Condition = experiment.Killed
@@ -100,6 +105,7 @@ func (d *deciding) harmed(version int) string {
 }
 
 func (d *deciding) refuse(c experiment.Command, why string) bool {
+	d.refused = true
 	return d.because(experiment.ActHold, experiment.Because(experiment.ReasonRefused,
 		"verb", c.Verb, "author", cmp.Or(c.Author, "somebody"), "why", why))
 }

@@ -55,7 +55,7 @@ func Decide(p *experiment.Plan, s experiment.State, f experiment.Facts, now time
 		plan: p, state: s.Clone(), facts: f, now: now,
 		from: s.Slots.Shares(len(p.Versions)), act: experiment.ActHold,
 	}
-	d.to = d.from
+	d.to, d.stageBefore = d.from, s.Stage
 	for _, rule := range []func() bool{d.kill, d.commands, d.ended, d.absoluteHarm, d.trust, d.relativeHarm, d.paused, d.distrusted, d.pace} {
 		if rule() {
 			break
@@ -73,12 +73,16 @@ type deciding struct {
 	now   time.Time
 
 	from, to experiment.Shares
-	act      experiment.Act
-	reasons  []experiment.Reason
+	// stageBefore is the stage that the decision found.
+	stageBefore int
+	act         experiment.Act
+	reasons     []experiment.Reason
 	// doubts are the reasons not to trust the evidence.
 	doubts []experiment.Reason
 	// waiting says that only missing evidence keeps the stage from going on.
 	waiting bool
+	// refused says that a command was refused: the wait goes on beneath it.
+	refused bool
 }
 
 // because sets the act and its reasons.
@@ -90,7 +94,9 @@ func (d *deciding) because(act experiment.Act, reasons ...experiment.Reason) boo
 // finish writes the decision into the state.
 func (d *deciding) finish() (experiment.State, experiment.Decision, []experiment.Intent) {
 	var intents []experiment.Intent
-	if !slices.Equal(d.from, d.to) {
+	// A stage begins a phase of its own even with the shares of the one before:
+	// evidence belongs to the stage that asked for it.
+	if !slices.Equal(d.from, d.to) || d.state.Stage != d.stageBefore {
 		slots, err := assign.Rebalance(d.state.Slots, d.to)
 		if err != nil {
 			// The plan was checked and d.to comes from it: shares that do not
@@ -156,6 +162,9 @@ func (d *deciding) paused() bool {
 // unknown remembers since when only missing evidence keeps the stage from
 // going on, and applies the plan's policy when that takes too long (D2).
 func (d *deciding) unknown() {
+	if d.refused {
+		return
+	}
 	if d.act != experiment.ActHold || !d.waiting {
 		d.state.UnknownSince = nil
 		return

@@ -14,7 +14,10 @@ import (
 func (d *deciding) pace() bool {
 	stage := d.stage()
 	if want := stage.SharesAt(d.state.Step, len(d.plan.Versions)); want != nil && !slices.Equal(want, d.from) {
-		return d.enter(want)
+		if d.enter(want); d.act == experiment.ActAdvance {
+			d.state.StageStart = d.now // The horizon does not run before the first share.
+		}
+		return true
 	}
 	switch stage.Kind() {
 	case experiment.KindRamp:
@@ -30,14 +33,22 @@ func (d *deciding) stage() *experiment.Stage { return &d.plan.Stages[d.state.Sta
 
 // enter asks for the stage's shares. A version that gains share must be ready.
 func (d *deciding) enter(want experiment.Shares) bool {
+	if d.unready(want) {
+		return true
+	}
+	d.to = want
+	return d.because(experiment.ActAdvance, experiment.Because(experiment.ReasonStageEntered, "stage", d.stage().Name))
+}
+
+// unready holds if a version that would gain share is not ready.
+func (d *deciding) unready(want experiment.Shares) bool {
 	for v := 1; v < len(want); v++ {
 		if want[v] > d.from[v] && !d.ready(v) {
 			d.waiting = true
 			return d.because(experiment.ActHold, experiment.Because(experiment.ReasonNotReady, "version", d.name(v)))
 		}
 	}
-	d.to = want
-	return d.because(experiment.ActAdvance, experiment.Because(experiment.ReasonStageEntered, "stage", d.stage().Name))
+	return false
 }
 
 func (d *deciding) ready(version int) bool {
@@ -50,22 +61,24 @@ func (d *deciding) wait(reasons ...experiment.Reason) bool {
 }
 
 // next goes to the next stage, or ends the experiment in favour of the
-// candidate. Shares are entered here, so that one decision makes the step.
+// candidate. A stage is entered with its shares or not yet: until then the one
+// before goes on, with its evidence.
 func (d *deciding) next(reason experiment.Reason) bool {
 	if d.state.Stage+1 >= len(d.plan.Stages) {
 		return d.ship(reason)
 	}
+	want := d.plan.Stages[d.state.Stage+1].SharesAt(0, len(d.plan.Versions))
+	if want == nil {
+		want = d.from
+	}
+	if d.unready(want) {
+		return true
+	}
 	d.state.Stage++
 	d.state.Step = 0
 	d.state.StageStart = d.now
-	want := d.stage().SharesAt(0, len(d.plan.Versions))
-	if want == nil || slices.Equal(want, d.from) {
-		return d.because(experiment.ActAdvance, reason, experiment.Because(experiment.ReasonStageEntered, "stage", d.stage().Name))
-	}
-	if d.enter(want); d.act == experiment.ActAdvance {
-		d.reasons = append([]experiment.Reason{reason}, d.reasons...)
-	}
-	return true
+	d.to = want
+	return d.because(experiment.ActAdvance, reason, experiment.Because(experiment.ReasonStageEntered, "stage", d.stage().Name))
 }
 
 // ship promotes the candidate if every gate is known to be closed behind it.
@@ -180,9 +193,12 @@ func (d *deciding) withoutWinner(stage *experiment.Stage, v *experiment.Verdict)
 	}
 	why := experiment.Because(code, "version", d.name(1), "baseline", d.name(0), "metric", v.Metric,
 		"estimate", Difference(m, deref(v.Estimate)), "interval", Interval(m, v), "margin", Value(m, deref(v.Limit)))
-	if stage.Split.Otherwise == experiment.PromoteCandidate && len(d.open(1)) == 0 {
-		return d.end(experiment.ActPromote, experiment.Promoted, 1, why,
-			experiment.Because(experiment.ReasonOtherwise, "otherwise", stage.Split.Otherwise))
+	if stage.Split.Otherwise == experiment.PromoteCandidate {
+		says, open := experiment.Because(experiment.ReasonOtherwise, "otherwise", stage.Split.Otherwise), d.open(1)
+		if len(open) == 0 {
+			return d.end(experiment.ActPromote, experiment.Promoted, 1, why, says)
+		}
+		return d.end(experiment.ActStop, outcome, 0, append([]experiment.Reason{why, says}, open...)...)
 	}
 	return d.end(experiment.ActStop, outcome, 0, why,
 		experiment.Because(experiment.ReasonOtherwise, "otherwise", "keep "+d.name(0)))

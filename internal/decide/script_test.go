@@ -32,8 +32,8 @@ func TestScripts(t *testing.T) {
 		}
 	}
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
-		if filepath.Base(path) == "README.md" {
-			return
+		if filepath.Ext(path) != ".txt" {
+			return // README.md, or what a failed property left behind.
 		}
 		s := new(script)
 		datadriven.RunTest(t, path, s.run)
@@ -43,7 +43,9 @@ func TestScripts(t *testing.T) {
 // TestScriptsShowEveryReason asks that each code of the catalogue is the answer
 // in some script. The exceptions say why not.
 func TestScriptsShowEveryReason(t *testing.T) {
-	exceptions := map[experiment.ReasonCode]string{}
+	exceptions := map[experiment.ReasonCode]string{
+		experiment.ReasonBaselineHarm: "no rule gives it yet: what a baseline that violates its objectives means for pacing is not decided",
+	}
 	var all strings.Builder
 	err := fs.WalkDir(os.DirFS("testdata"), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".txt" {
@@ -90,8 +92,6 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		return s.show()
 	case "journal":
 		return strings.Join(s.journal, "\n")
-	case "hash":
-		return strconv.FormatBool(s.state.Plan == s.plan.Hash())
 	default:
 		d.Fatalf(t, "unknown command %q", d.Cmd)
 		return ""

@@ -29,7 +29,8 @@ type Input struct {
 	Commands []experiment.Command
 }
 
-// Output is what a step came to.
+// Output is what a step came to. Whoever stores it counts Revision and Entries
+// of the record.
 type Output struct {
 	Record    experiment.Record
 	Judgement experiment.Judgement
@@ -45,10 +46,9 @@ func Begin(p *experiment.Plan, now time.Time) Output {
 	out := Output{Decision: decision, Intents: intents}
 	out.Record = experiment.Record{State: state, Totals: experiment.Totals{Phases: []experiment.PhaseTotals{phaseOf(p, &state)}}}
 	out.Entry = &experiment.Entry{
-		Seq: 1, Engine: Version, Plan: p, Hash: state.Plan, Now: now, After: state.Hash(), State: state,
+		Engine: Version, Plan: p, Hash: state.Plan, Now: now, After: state.Hash(), State: state,
 		Decision: decision, Intents: intents,
 	}
-	out.Record.Entries = 1
 	return out
 }
 
@@ -87,9 +87,8 @@ func Step(p *experiment.Plan, rec experiment.Record, in Input) (Output, error) {
 	if codes := holdCodes(decision); codes != "" && codes == rec.Hold && before == after {
 		next.Holds++
 	} else {
-		next.Entries++
 		out.Entry = &experiment.Entry{
-			Seq: next.Entries, Engine: Version, Hash: state.Plan, Now: in.Now,
+			Seq: rec.Entries, Engine: Version, Hash: state.Plan, Now: in.Now,
 			Before: before, After: after, State: state, Totals: totals.Clone(), Monitors: rec.Monitors,
 			Facts: facts, Decision: decision, Intents: intents, Holds: rec.Holds,
 		}

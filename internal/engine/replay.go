@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math"
 	"reflect"
+	"slices"
 
 	"github.com/headgate-dev/headgate/internal/decide"
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -50,10 +51,17 @@ func Replay(journal iter.Seq2[experiment.Entry, error]) (int64, error) {
 	return n, nil
 }
 
-func replayEntry(p *experiment.Plan, prev experiment.State, n int64, e *experiment.Entry) string {
+func replayEntry(p *experiment.Plan, prev experiment.State, n int64, e *experiment.Entry) (what string) {
+	// Anybody may have written the file: a plan or state that no validation let
+	// through breaks what the rules rely on, and is a difference like others.
+	defer func() {
+		if r := recover(); r != nil {
+			what = fmt.Sprintf("it breaks the rules: %v", r)
+		}
+	}()
 	switch {
-	case e.Seq != n+1:
-		return fmt.Sprintf("it follows entry %d", n)
+	case e.Seq != n:
+		return fmt.Sprintf("entry %d comes here", n)
 	case e.Engine != Version:
 		return fmt.Sprintf("it was written by engine %q, this is %q", e.Engine, Version)
 	case e.Hash != p.Hash():
@@ -81,7 +89,7 @@ func replayEntry(p *experiment.Plan, prev experiment.State, n int64, e *experime
 		return fmt.Sprintf("it leads to another state: %s %s", decision.Act, decision.To)
 	case !reflect.DeepEqual(decision, e.Decision):
 		return fmt.Sprintf("it decides %s %s, the journal says %s %s", decision.Act, decision.To, e.Decision.Act, e.Decision.To)
-	case len(intents) != len(e.Intents):
+	case !slices.Equal(intents, e.Intents):
 		return "it asks for other actions"
 	}
 	return ""

@@ -8,6 +8,7 @@ import "time"
 // it came to. Replaying an entry's facts on its state gives its result (D6).
 // Frozen: docs/decisions/0005.
 type Entry struct {
+	// Seq counts from 0.
 	Seq    int64  `json:"seq"`
 	Engine string `json:"engine"`
 	// Plan is the plan itself in the first entry; Hash is its hash in all.

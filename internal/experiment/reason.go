@@ -59,10 +59,12 @@ func (r Reason) String() string {
 	if e, ok := Lookup(r.Code); ok {
 		text = e.Text
 	}
+	pairs := make([]string, 0, 2*len(r.Params))
 	for _, p := range r.Params {
-		text = strings.ReplaceAll(text, "{"+p.Name+"}", p.Value)
+		pairs = append(pairs, "{"+p.Name+"}", p.Value)
 	}
-	return text
+	// In one pass: a value may itself hold braces.
+	return strings.NewReplacer(pairs...).Replace(text)
 }
 
 // The reason codes. Hundreds group them: 1 the run of the experiment, 2

@@ -64,7 +64,17 @@ func armsOf(p *experiment.PhaseTotals, m *experiment.Metric, version int) (arms,
 	if errC != nil || errB != nil || min(a.nCandidate, a.nBaseline) < burnIn {
 		return a, false
 	}
-	return a, a.candidate.SE > 0 || a.baseline.SE > 0
+	a.shareSpread()
+	return a, a.candidate.SE > 0 && a.baseline.SE > 0
+}
+
+// shareSpread gives each arm at least the other's spread. An arm in which little
+// has happened yet does not know its own: of 100 units at 1 % every third arm
+// converts none, and would seem certain of it.
+func (a *arms) shareSpread() {
+	c, b := math.Sqrt(float64(a.nCandidate)), math.Sqrt(float64(a.nBaseline))
+	sd := max(a.candidate.SE*c, a.baseline.SE*b)
+	a.candidate.SE, a.baseline.SE = sd/c, sd/b
 }
 
 // pooled is the difference over several phases: each phase's difference

@@ -5,6 +5,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/headgate-dev/headgate/internal/record/sqlite/sqlitefile"
@@ -92,6 +93,8 @@ CREATE TABLE seals (
 
 // statements are prepared once, on the writer's connection.
 type statements struct {
+	all []*sql.Stmt
+
 	experiment, addExperiment            *sql.Stmt
 	row, newest, addRow, setRow          *sql.Stmt
 	key, addKey, purgeKeys               *sql.Stmt
@@ -102,8 +105,9 @@ type statements struct {
 	pruneOutcomes, pruneRows, pruneSeals *sql.Stmt
 }
 
+// prepare prepares all; what it returns must be closed, also after an error.
 func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
-	var s statements
+	s := &statements{}
 	for _, p := range []struct {
 		to  **sql.Stmt
 		sql string
@@ -164,9 +168,20 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 	} {
 		stmt, err := conn.PrepareContext(ctx, p.sql)
 		if err != nil {
-			return nil, fmt.Errorf("prepare %q: %w", p.sql, err)
+			return s, fmt.Errorf("prepare %q: %w", p.sql, err)
 		}
 		*p.to = stmt
+		s.all = append(s.all, stmt)
 	}
-	return &s, nil
+	return s, nil
+}
+
+// close is needed because a statement that is open keeps its connection, and
+// the lock on the file, alive behind database/sql's back.
+func (s *statements) close() error {
+	var errs []error
+	for _, stmt := range s.all {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(errs...)
 }

@@ -95,7 +95,7 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 	}
 	stmt, err := prepare(ctx, conn)
 	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+		return nil, errors.Join(err, stmt.close(), conn.Close())
 	}
 	return &writer{
 		db: db, conn: conn, stmt: stmt, ctx: context.WithoutCancel(ctx),
@@ -104,7 +104,7 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 }
 
 func (w *writer) close() error {
-	return errors.Join(w.conn.Close(), w.db.Close())
+	return errors.Join(w.stmt.close(), w.conn.Close(), w.db.Close())
 }
 
 // run writes until the ledger quits, and then what is left. The error is about

@@ -36,17 +36,22 @@ func Run(p *experiment.Plan, w *World, seed uint64, journal bool) (Result, error
 	rng := rand.New(rand.NewPCG(seed, 0x6865616467617465))
 	t := newTraffic(p, w, rng)
 	out := engine.Begin(p, start)
-	rec, now := out.Record, start
-	if err := t.route(&rec.State); err != nil {
+	now := start
+	if err := t.route(&out.Record.State); err != nil {
 		return Result{}, err
 	}
 	var r Result
-	keep := func(o engine.Output) {
-		if journal && o.Entry != nil {
-			r.Entries = append(r.Entries, *o.Entry)
+	// store does what a store would: it counts entries.
+	store := func(o engine.Output) experiment.Record {
+		if o.Entry != nil {
+			o.Record.Entries++
+			if journal {
+				r.Entries = append(r.Entries, *o.Entry)
+			}
 		}
+		return o.Record
 	}
-	keep(out)
+	rec := store(out)
 	for range Limit {
 		next := now.Add(p.Window)
 		t.send(now, next)
@@ -55,8 +60,7 @@ func Run(p *experiment.Plan, w *World, seed uint64, journal bool) (Result, error
 		if err != nil {
 			return r, err
 		}
-		keep(out)
-		rec = out.Record
+		rec = store(out)
 		if len(out.Intents) > 0 {
 			if err := t.route(&rec.State); err != nil {
 				return r, err

@@ -3,10 +3,13 @@
 package translate
 
 import (
-	"cmp"
+	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"math"
+	"io"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,50 +19,131 @@ import (
 	"github.com/headgate-dev/headgate/api/v1alpha1"
 )
 
-// maxFile bounds an experiment file; real ones are a few kilobytes.
-const maxFile = 1 << 20
+// Bounds of what is read at all. Real experiments have a few kilobytes and some
+// hundred values; aliases of aliases could make billions out of a small file.
+const (
+	maxFile   = 1 << 20
+	maxValues = 10_000
+)
 
 // decoder fills API structs from a YAML document, strictly: what it does not
 // know it names, with the line and the nearest name it does know.
 type decoder struct {
-	lines    map[string]int
+	lines    map[string]int // by path
+	broken   []string       // paths that could not be read
+	values   int
 	problems Problems
 }
 
-// Decode reads one experiment from YAML or JSON. The lines of its fields go
-// with it, so that later problems can name theirs.
+// decode reads one experiment from YAML or JSON. The lines of its fields go
+// with it, so that later problems can name theirs. The experiment is nil if
+// nothing sensible can be said about its content.
 func decode(data []byte) (*v1alpha1.Experiment, *decoder) {
 	d := &decoder{lines: map[string]int{}}
 	if len(data) > maxFile {
 		d.add("", 0, fmt.Sprintf("%d bytes", len(data)), fmt.Sprintf("the file is larger than %d bytes", maxFile), "an experiment is a few kilobytes; is this the right file?")
 		return nil, d
 	}
-	dec := yaml.NewDecoder(strings.NewReader(string(data)))
-	var doc, more yaml.Node
-	if err := dec.Decode(&doc); err != nil {
-		d.add("", 0, "", "not YAML: "+strings.TrimPrefix(err.Error(), "yaml: "), "")
+	root, next, err := parse(data)
+	switch {
+	case errors.Is(err, io.EOF), err == nil && root.Tag == "!!null" && next == nil:
+		d.add("", 0, "", "the file is empty", "")
 		return nil, d
-	}
-	if err := dec.Decode(&more); err == nil {
-		d.add("", more.Line, "", "the file has more than one document", "put each experiment into a file of its own")
+	case err != nil:
+		d.notYAML(data, err)
+		return nil, d
+	case next != nil:
+		d.add("", next.Line, "", "the file has more than one document", "put each experiment into a file of its own")
 		return nil, d
 	}
 	e := new(v1alpha1.Experiment)
-	d.value(doc.Content[0], reflect.ValueOf(e).Elem(), "")
+	d.value(root, reflect.ValueOf(e).Elem(), "")
+	if d.values > maxValues {
+		d.problems = nil
+		d.add("", 0, "", fmt.Sprintf("more than %d values", maxValues), "an experiment has some hundred, aliases included")
+		return nil, d
+	}
 	return e, d
+}
+
+// parse gives the root of the first document and of the second, if there is
+// one. A panic of the parser, which is not ours, is an error of the file.
+func parse(data []byte) (root, next *yaml.Node, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the parser gave up: %v", r)
+		}
+	}()
+	dec := yaml.NewDecoder(bytes.NewReader(plainJSON(data)))
+	var doc, more yaml.Node
+	if err := dec.Decode(&doc); err != nil {
+		return nil, nil, err
+	}
+	switch err := dec.Decode(&more); {
+	case errors.Is(err, io.EOF):
+		return doc.Content[0], nil, nil
+	case err != nil:
+		return nil, nil, err
+	default:
+		return doc.Content[0], &more, nil
+	}
+}
+
+// jsonEscape is an escape of JSON: a pair of surrogates or any other.
+var jsonEscape = regexp.MustCompile(`\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\.`)
+
+// plainJSON writes out what JSON escapes and the YAML parser does not know:
+// slashes and pairs of surrogates. Other files stay as they are.
+func plainJSON(data []byte) []byte {
+	if !json.Valid(data) {
+		return data
+	}
+	return jsonEscape.ReplaceAllFunc(data, func(escape []byte) []byte {
+		if len(escape) == 2 && escape[1] != '/' {
+			return escape
+		}
+		var s string
+		if json.Unmarshal(slices.Concat([]byte{'"'}, escape, []byte{'"'}), &s) != nil {
+			return escape
+		}
+		return []byte(s)
+	})
+}
+
+// notYAML reports what the parser could not read, and its line if it says so.
+func (d *decoder) notYAML(data []byte, err error) {
+	message, line := strings.TrimPrefix(err.Error(), "yaml: "), 0
+	if _, serr := fmt.Sscanf(message, "line %d: ", &line); serr == nil {
+		_, message, _ = strings.Cut(message, ": ")
+	}
+	hint := ""
+	if bytes.HasPrefix(data, []byte("\t")) || bytes.Contains(data, []byte("\n\t")) {
+		hint = "indent with spaces, not tabs"
+	}
+	d.add("", line, "", "not YAML: "+message, hint)
 }
 
 func (d *decoder) add(path string, line int, value, message, hint string) {
 	d.problems = append(d.problems, Problem{Path: path, Line: line, Value: value, Message: message, Hint: hint})
 }
 
-// value decodes a node into v.
+// unread reports a path whose value is lost, so that nothing more is said about
+// what follows from that.
+func (d *decoder) unread(path string, line int, value, message, hint string) {
+	d.broken = append(d.broken, path)
+	d.add(path, line, value, message, hint)
+}
+
+// value decodes a node into v. Null is a field that is not given.
 func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
+	if d.values += 1 + len(n.Content); d.values > maxValues {
+		return
+	}
 	d.lines[path] = n.Line
-	if n.Tag == "!!null" {
+	if n.Tag == "!!null" && n.Style&yaml.TaggedStyle == 0 {
 		return
 	}
 	switch v.Kind() {
@@ -77,51 +161,79 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
+// entry is one key of a mapping and what stands behind it.
+type entry struct {
+	key   string
+	path  string
+	line  int
+	value *yaml.Node
+}
+
+// entries lists the keys of a mapping and reports those that are no names, or
+// there twice.
+func (d *decoder) entries(n *yaml.Node, path string) []entry {
+	var out []entry
+	seen := make(map[string]bool, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		line := key.Line
+		for key.Kind == yaml.AliasNode {
+			key = key.Alias
+		}
+		at := join(path, key.Value)
+		switch {
+		case key.Kind != yaml.ScalarNode:
+			d.unread(path, line, "", "a field's name is a list or fields", "")
+		case key.Tag == "!!merge":
+			d.unread(at, line, "", "merge keys are not read", "write the fields out")
+		case seen[key.Value]:
+			d.unread(at, line, "", "given twice", "")
+		default:
+			seen[key.Value] = true
+			out = append(out, entry{key.Value, at, line, n.Content[i+1]})
+		}
+	}
+	return out
+}
+
 func (d *decoder) object(n *yaml.Node, v reflect.Value, path string) {
-	if n.Kind != yaml.MappingNode {
-		d.wrong(n, path, "fields")
+	if n.Kind != yaml.MappingNode || n.Tag != "!!map" {
+		d.wrong(n, path, "fields", "known here: "+strings.Join(fieldsOf(v.Type()), ", "))
 		return
 	}
 	fields := fieldsOf(v.Type())
-	seen := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i]
-		at := join(path, key.Value)
-		index := slices.Index(fields, key.Value)
-		switch {
-		case index < 0:
-			d.add(at, key.Line, "", "unknown field", nearest(key.Value, fields))
-		case seen[key.Value]:
-			d.add(at, key.Line, "", "the field is given twice", "")
-		default:
-			seen[key.Value] = true
-			d.value(n.Content[i+1], v.Field(index), at)
+	for _, e := range d.entries(n, path) {
+		if i := slices.Index(fields, e.key); i >= 0 {
+			d.value(e.value, v.Field(i), e.path)
+			continue
+		}
+		hint := nearest(e.key, fields)
+		if slices.Contains(planned, e.key) {
+			hint = "it is planned, but does not work yet: leave it out"
+		}
+		d.unread(e.path, e.line, "", "unknown field", hint)
+		if meant := closest(e.key, fields); meant != "" {
+			d.broken = append(d.broken, join(path, meant)) // Not missing, but mistyped.
 		}
 	}
 }
 
 func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
-	if n.Kind != yaml.MappingNode {
-		d.wrong(n, path, "names with values")
+	if n.Kind != yaml.MappingNode || n.Tag != "!!map" {
+		d.wrong(n, path, "names with values", "")
 		return
 	}
 	v.Set(reflect.MakeMap(v.Type()))
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i]
-		at := join(path, key.Value)
-		if v.MapIndex(reflect.ValueOf(key.Value)).IsValid() {
-			d.add(at, key.Line, "", "the name is given twice", "")
-			continue
-		}
+	for _, e := range d.entries(n, path) {
 		item := reflect.New(v.Type().Elem()).Elem()
-		d.value(n.Content[i+1], item, at)
-		v.SetMapIndex(reflect.ValueOf(key.Value), item)
+		d.value(e.value, item, e.path)
+		v.SetMapIndex(reflect.ValueOf(e.key), item)
 	}
 }
 
 func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
-	if n.Kind != yaml.SequenceNode {
-		d.wrong(n, path, "a list")
+	if n.Kind != yaml.SequenceNode || n.Tag != "!!seq" {
+		d.wrong(n, path, "a list", "")
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content)))
@@ -134,51 +246,51 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 // too; other strings do not, because "name: 1e3" is seldom what was meant.
 func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.ScalarNode {
-		d.wrong(n, path, "a single value")
+		d.wrong(n, path, "a single value", "")
 		return
 	}
-	switch v.Kind() {
-	case reflect.Bool:
+	number := n.Tag == "!!int" || n.Tag == "!!float"
+	switch {
+	case v.Kind() == reflect.Bool:
 		if b, err := strconv.ParseBool(n.Value); err == nil && n.Tag == "!!bool" {
 			v.SetBool(b)
 			return
 		}
-		d.wrong(n, path, "true or false")
-	case reflect.Int64:
+		d.wrong(n, path, "true or false", "")
+	case v.Kind() == reflect.Int64:
 		if i, err := strconv.ParseInt(n.Value, 10, 64); err == nil && n.Tag == "!!int" {
 			v.SetInt(i)
 			return
 		}
-		d.wrong(n, path, "a whole number")
-	default:
-		number := n.Tag == "!!int" || n.Tag == "!!float"
-		if n.Tag != "!!str" && !(number && v.Type() == reflect.TypeFor[v1alpha1.Quantity]()) {
-			d.wrong(n, path, "a string")
-			return
-		}
+		d.wrong(n, path, "a whole number", "digits only, without quotes or unit")
+	case n.Tag == "!!str", number && v.Type() == reflect.TypeFor[v1alpha1.Quantity]():
 		v.SetString(n.Value)
+	case v.Type() == reflect.TypeFor[v1alpha1.Quantity]():
+		d.wrong(n, path, "a number", `write 1%, 0.01 or "0.01"`)
+	case v.Type() == reflect.TypeFor[v1alpha1.Duration]():
+		d.wrong(n, path, "a duration with its unit", durationHint)
+	default:
+		d.wrong(n, path, "a string", "put it in quotes")
 	}
 }
 
-func (d *decoder) wrong(n *yaml.Node, path, want string) {
+func (d *decoder) wrong(n *yaml.Node, path, want, hint string) {
 	got := "a list"
 	switch n.Kind {
 	case yaml.ScalarNode:
-		got = strconv.Quote(clip(n.Value))
+		got = quote(n.Value)
 	case yaml.MappingNode:
 		got = "fields"
 	}
-	d.add(path, n.Line, got, "want "+want, "")
+	d.unread(path, n.Line, got, "want "+want, hint)
 }
 
-func clip(s string) string {
-	if len(s) > 60 {
-		return s[:57] + "..."
-	}
-	return s
-}
-
+// join appends a name to a path. A name that nobody would give is quoted and
+// cut: it may hold anything.
 func join(path, name string) string {
+	if len(name) > maxName || !printable(name) {
+		name = quote(name)
+	}
 	if path == "" {
 		return name
 	}
@@ -192,40 +304,4 @@ func fieldsOf(t reflect.Type) []string {
 		names[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
 	}
 	return names
-}
-
-// nearest suggests the closest of the known names, or lists them.
-func nearest(name string, known []string) string {
-	best := slices.MinFunc(known, func(a, b string) int { return cmp.Compare(distance(name, a), distance(name, b)) })
-	if distance(name, best) <= max(1, len(name)/3) {
-		return fmt.Sprintf("did you mean %s?", best)
-	}
-	return "known here: " + strings.Join(known, ", ")
-}
-
-// distance is the Levenshtein distance of two names, ignoring case.
-func distance(a, b string) int {
-	a, b = strings.ToLower(a), strings.ToLower(b)
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
-}
-
-// finite parses a number and refuses NaN and infinities.
-func finite(s string) (float64, bool) {
-	f, err := strconv.ParseFloat(s, 64)
-	return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
 }

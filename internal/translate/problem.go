@@ -3,7 +3,9 @@
 package translate
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -39,8 +41,12 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Problems is everything wrong with an experiment, at once.
+// Problems is everything wrong with an experiment at once, in the order of the
+// file.
 type Problems []Problem
+
+// maxProblems is how many problems are worth reading.
+const maxProblems = 100
 
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
@@ -54,6 +60,12 @@ func (p Problems) Error() string {
 func (p Problems) asError() error {
 	if len(p) == 0 {
 		return nil
+	}
+	slices.SortStableFunc(p, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Path, b.Path))
+	})
+	if more := len(p) - maxProblems; more > 0 {
+		p = append(p[:maxProblems:maxProblems], Problem{Message: fmt.Sprintf("and %d more problems", more)})
 	}
 	return experiment.Errorf(experiment.CodeInvalid, "%w", p)
 }

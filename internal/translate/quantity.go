@@ -5,6 +5,7 @@ package translate
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,69 +13,89 @@ import (
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
-// fraction reads "1%", "0.01" or 0.01 as a finite number.
-func (t *translator) fraction(path string, q v1alpha1.Quantity) float64 {
+// finite parses a decimal number and refuses NaN, infinities and the
+// hexadecimal forms that Go would take.
+func finite(s string) (float64, bool) {
+	f, err := strconv.ParseFloat(s, 64)
+	return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) && !strings.ContainsAny(s, "xX_")
+}
+
+// fraction reads "1%", "0.01" or 0.01 as a finite number; ok is false if it
+// failed.
+func (t *translator) fraction(path string, q v1alpha1.Quantity) (f float64, ok bool) {
 	s, percent := strings.CutSuffix(strings.TrimSpace(string(q)), "%")
-	f, ok := finite(strings.TrimSpace(s))
+	f, ok = finite(strings.TrimSpace(s))
 	if !ok {
 		t.fail(path, quote(string(q)), "not a number", `write 1%, 0.01 or "0.01"`)
-		return 0
+		return 0, false
 	}
 	if percent {
 		// Dividing keeps 1% equal to 0.01; multiplying would not.
-		return f / 100
+		f /= 100
 	}
-	return f
+	return f, true
 }
 
-// probability reads a fraction strictly between 0 and below, or the default.
-func (t *translator) probability(path string, q v1alpha1.Quantity, def, below float64) float64 {
+// percentHint asks whether a bare number was meant in percent.
+func percentHint(q v1alpha1.Quantity, f float64) string {
+	if f > 1 && f <= 100 && !strings.Contains(string(q), "%") {
+		return fmt.Sprintf("did you mean %g%%?", f)
+	}
+	return ""
+}
+
+// Bounds of probabilities: nothing measures smaller ones.
+const (
+	leastProbability = 1e-6
+	mostProbability  = 1 - leastProbability
+)
+
+// probability reads a fraction from leastProbability to most, or the default.
+func (t *translator) probability(path string, q v1alpha1.Quantity, def, most float64) float64 {
 	if q == "" {
 		return def
 	}
-	before := len(t.problems)
-	f := t.fraction(path, q)
-	if len(t.problems) == before && (f <= 0 || f >= below) {
-		t.fail(path, quote(string(q)), fmt.Sprintf("want more than 0 and less than %g", below), "")
+	f, ok := t.fraction(path, q)
+	if ok && (f < leastProbability || f > most) {
+		t.fail(path, quote(string(q)), fmt.Sprintf("want %g%% to %g%%", 100*leastProbability, 100*most), percentHint(q, f))
 		return def
 	}
 	return f
 }
 
-// share reads a fraction as slots: 0 to 100 % in steps of 0.01 %.
+// share reads a fraction as slots: 0 to 100 % in steps of 0.01 %. It is
+// negative if that failed.
 func (t *translator) share(path string, q v1alpha1.Quantity) experiment.Share {
-	before := len(t.problems)
-	f := t.fraction(path, q)
-	if len(t.problems) > before {
-		return 0
+	f, ok := t.fraction(path, q)
+	if !ok {
+		return -1
 	}
 	slots := math.Round(f * experiment.Whole)
 	switch {
 	case f < 0 || f > 1:
-		hint := ""
-		if f > 1 && f <= 100 {
-			hint = fmt.Sprintf("did you mean %g%%?", f)
-		}
-		t.fail(path, quote(string(q)), "a share is 0 to 100%", hint)
-		return 0
+		t.fail(path, quote(string(q)), "a share is 0 to 100%", percentHint(q, f))
+		return -1
 	case math.Abs(slots-f*experiment.Whole) > 1e-6:
 		t.fail(path, quote(string(q)), "shares are whole hundredths of a percent", fmt.Sprintf("write %s", experiment.Share(slots).Percent()))
+		return -1
 	}
 	return experiment.Share(slots)
 }
+
+const durationHint = "for example 250ms, 30s, 5m, 72h or 14d"
 
 // duration reads "250ms", "72h" or "14d", or gives the default.
 func (t *translator) duration(path string, in v1alpha1.Duration, def, least time.Duration) time.Duration {
 	if in == "" {
 		if def < least {
-			t.fail(path, "", "a duration is required", "for example 30s, 5m, 14d")
+			t.fail(path, "", "a duration is required", durationHint)
 		}
-		return def
+		return max(def, least)
 	}
 	d, err := parseDuration(string(in))
 	switch {
 	case err != nil:
-		t.fail(path, quote(string(in)), "not a duration", "a number with its unit: 250ms, 30s, 5m, 72h, 14d")
+		t.fail(path, quote(string(in)), "not a duration", durationHint)
 	case d < least:
 		t.fail(path, quote(string(in)), fmt.Sprintf("want at least %s", least), "")
 	case d > longestDuration:
@@ -85,7 +106,8 @@ func (t *translator) duration(path string, in v1alpha1.Duration, def, least time
 	return max(def, least)
 }
 
-// parseDuration is time.ParseDuration with whole or broken days: "14d".
+// parseDuration is time.ParseDuration with whole or broken days: "14d". What
+// is negative is not a duration.
 func parseDuration(s string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		f, ok := finite(days)

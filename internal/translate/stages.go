@@ -16,18 +16,11 @@ import (
 func (t *translator) stages() {
 	ss := t.api.Spec.Stages
 	if len(ss) == 0 || len(ss) > maxStages {
-		t.fail("spec.stages", fmt.Sprint(len(ss)), fmt.Sprintf("want 1 to %d stages", maxStages), "")
-		return
+		t.fail("spec.stages", fmt.Sprintf("%d stages", len(ss)), fmt.Sprintf("want 1 to %d stages", maxStages), "")
 	}
-	seen := map[string]int{}
+	t.names("spec.stages", len(ss), func(i int) string { return ss[i].Name })
 	for i, s := range ss {
-		path := fmt.Sprintf("spec.stages[%d]", i)
-		t.name(path+".name", s.Name)
-		if first, ok := seen[s.Name]; ok {
-			t.fail(path+".name", quote(s.Name), fmt.Sprintf("duplicate of spec.stages[%d].name", first), "stages are told apart by name")
-		}
-		seen[s.Name] = i
-		t.plan.Stages = append(t.plan.Stages, t.stage(path, s))
+		t.plan.Stages = append(t.plan.Stages, t.stage(fmt.Sprintf("spec.stages[%d]", i), s))
 	}
 }
 
@@ -40,16 +33,19 @@ func (t *translator) stage(path string, s v1alpha1.Stage) experiment.Stage {
 		}
 	}
 	if kinds != 1 {
-		t.fail(path, fmt.Sprintf("%d of them", kinds), "exactly one of ramp, split and observe is required", "")
+		t.fail(path, fmt.Sprintf("%d of them", kinds), "exactly one of ramp, split and observe is required", "for example observe: {for: 10m}")
 		return out
 	}
 	if s.Hold != nil && s.Ramp == nil {
 		t.fail(path+".hold", "", "hold goes with ramp", "")
 	}
-	if (s.Until != nil || s.Otherwise != "") && s.Split == nil {
-		t.fail(path, "", "until and otherwise go with split", "")
+	if s.Until != nil && s.Split == nil {
+		t.fail(path+".until", "", "until goes with split", "")
 	}
-	if s.Observe == nil && len(t.api.Spec.Versions) < 2 {
+	if s.Otherwise != "" && s.Split == nil {
+		t.fail(path+".otherwise", quote(s.Otherwise), "otherwise goes with split", "")
+	}
+	if s.Observe == nil && len(t.plan.Versions) == 1 {
 		t.fail(path, "", "the stage needs a candidate", "add a second version, or use observe")
 		return out
 	}
@@ -60,7 +56,7 @@ func (t *translator) stage(path string, s v1alpha1.Stage) experiment.Stage {
 		out.Split = t.split(path, s)
 	default:
 		out.Observe = &experiment.Observe{For: t.duration(path+".observe.for", s.Observe.For, 0, time.Second)}
-		if len(t.plan.Objectives) == 0 {
+		if len(t.api.Spec.Objectives) == 0 {
 			t.fail(path+".observe", "", "there is nothing to observe", "add an objective")
 		}
 	}
@@ -69,93 +65,127 @@ func (t *translator) stage(path string, s v1alpha1.Stage) experiment.Stage {
 
 func (t *translator) ramp(path string, s v1alpha1.Stage) *experiment.Ramp {
 	out := &experiment.Ramp{}
+	at := path + ".ramp.steps"
 	if n := len(s.Ramp.Steps); n == 0 || n > maxSteps {
-		t.fail(path+".ramp.steps", fmt.Sprint(n), fmt.Sprintf("want 1 to %d steps", maxSteps), "")
+		t.fail(at, fmt.Sprintf("%d steps", n), fmt.Sprintf("want 1 to %d steps", maxSteps), "for example steps: [1%, 5%, 25%]")
 	}
 	for i, q := range s.Ramp.Steps {
-		at := fmt.Sprintf("%s.ramp.steps[%d]", path, i)
-		share := t.share(at, q)
-		if i > 0 && share <= out.Steps[i-1] {
-			t.fail(at, quote(string(q)), "steps must rise", "the way back is not a step")
+		step := fmt.Sprintf("%s[%d]", at, i)
+		share := t.share(step, q)
+		switch {
+		case share < 0: // Reported.
+		case i > 0 && share <= out.Steps[i-1]:
+			t.fail(step, quote(string(q)), "steps must rise", "the way back is not a step")
+		case share == 0 && i == len(s.Ramp.Steps)-1:
+			t.fail(step, quote(string(q)), "the last step gives the candidate no traffic", "a ramp ends above 0%")
 		}
 		out.Steps = append(out.Steps, share)
 	}
-	h := s.Hold
-	if h == nil || (h.Requests == 0 && h.Windows == 0 && h.For == "") {
-		t.fail(path+".hold", "", "a ramp says what each step waits for", "for example hold: {requests: 5000, windows: 2}")
+	if s.Hold == nil {
+		t.fail(path+".hold", "", "a ramp says what each step waits for", holdHint)
 		return out
 	}
-	if h.Requests < 0 || h.Windows < 0 || h.Windows > 600 {
-		t.fail(path+".hold", fmt.Sprintf("requests %d, windows %d", h.Requests, h.Windows), "out of range", "requests from 0, windows 0 to 600")
+	out.Hold = t.hold(path+".hold", s.Hold)
+	return out
+}
+
+const holdHint = "for example hold: {requests: 5000, windows: 2}"
+
+// Bounds of what a stage waits for.
+const (
+	maxCount       = 1_000_000_000_000
+	maxHoldWindows = 600
+)
+
+func (t *translator) hold(path string, h *v1alpha1.Hold) experiment.Hold {
+	out := experiment.Hold{
+		Requests: t.count(path+".requests", h.Requests, maxCount),
+		Windows:  int(t.count(path+".windows", h.Windows, maxHoldWindows)),
+		Settle:   t.duration(path+".settle", h.Settle, 0, 0),
+		For:      t.duration(path+".for", h.For, 0, 0),
 	}
-	out.Hold = experiment.Hold{
-		Requests: h.Requests, Windows: int(h.Windows),
-		Settle: t.duration(path+".hold.settle", h.Settle, 0, 0),
-		For:    t.duration(path+".hold.for", h.For, 0, 0),
+	if out.Requests == 0 && out.Windows == 0 && out.For == 0 {
+		t.fail(path, "", "one of requests, windows and for is required", holdHint)
 	}
 	return out
 }
 
+// count checks a number of things.
+func (t *translator) count(path string, n, most int64) int64 {
+	if n < 0 || n > most {
+		t.fail(path, fmt.Sprint(n), fmt.Sprintf("want 0 to %d", most), "")
+	}
+	return n
+}
+
 func (t *translator) split(path string, s v1alpha1.Stage) *experiment.Split {
-	out := &experiment.Split{Shares: t.splitShares(path+".split", s.Split), Otherwise: defaultOtherwise}
-	if t.plan.Reward == nil {
+	out := &experiment.Split{
+		Shares:    t.splitShares(path+".split", s.Split),
+		Otherwise: cmp.Or(experiment.Otherwise(s.Otherwise), defaultOtherwise),
+	}
+	if t.api.Spec.Reward == nil {
 		t.fail(path+".split", "", "a split needs a reward to decide", "add spec.reward, or use ramp")
 	}
-	switch o := experiment.Otherwise(s.Otherwise); o {
-	case "":
-	case experiment.KeepBaseline, experiment.PromoteCandidate:
-		out.Otherwise = o
-	default:
-		t.fail(path+".otherwise", quote(s.Otherwise), "unknown answer", "write keep or promote")
-	}
+	t.option(path+".otherwise", s.Otherwise, string(experiment.KeepBaseline), string(experiment.PromoteCandidate))
 	if s.Until == nil || s.Until.AtMost == "" {
 		t.fail(path+".until.atMost", "", "a split needs a horizon", "for example until: {decided: true, atMost: 28d}")
 		return out
 	}
-	u := s.Until
-	out.Until = experiment.Until{
-		Decided: u.Decided, Units: u.Units,
-		AtLeast: t.duration(path+".until.atLeast", u.AtLeast, 0, 0),
-		AtMost:  t.duration(path+".until.atMost", u.AtMost, 0, t.plan.Window),
+	out.Until = t.until(path+".until", s.Until)
+	return out
+}
+
+func (t *translator) until(path string, u *v1alpha1.Until) experiment.Until {
+	out := experiment.Until{
+		Decided: u.Decided,
+		Units:   t.count(path+".units", u.Units, maxCount),
+		AtLeast: t.duration(path+".atLeast", u.AtLeast, 0, 0),
 	}
-	if u.Units < 0 {
-		t.fail(path+".until.units", fmt.Sprint(u.Units), "want 0 or more units", "")
+	before := len(t.problems)
+	out.AtMost = t.duration(path+".atMost", u.AtMost, 0, t.plan.Window)
+	if len(t.problems) > before {
+		return out
 	}
-	if out.Until.AtLeast > out.Until.AtMost {
-		t.fail(path+".until.atLeast", quote(string(u.AtLeast)), "more than atMost", "")
+	if out.AtLeast > out.AtMost {
+		t.fail(path+".atLeast", quote(string(u.AtLeast)), "longer than atMost", "")
 	}
-	if t.plan.Reward != nil {
-		if mature := t.plan.OutcomeWindow() + t.plan.Lag; mature >= out.Until.AtMost && out.Until.AtMost > 0 {
-			t.fail(path+".until.atMost", quote(string(u.AtMost)), "no outcome can mature before the horizon", fmt.Sprintf("outcome window and lag take %s; give it more", mature))
-		}
+	// Nothing is known of a window before it has ended and its outcomes came.
+	if mature := t.plan.Window + t.plan.OutcomeWindow() + t.plan.Lag; mature >= out.AtMost {
+		t.fail(path+".atMost", quote(string(u.AtMost)), "no outcome can mature before the horizon",
+			fmt.Sprintf("evidence window, outcome window and lag take %s: give it more", mature))
 	}
 	return out
 }
 
 func (t *translator) splitShares(path string, in map[string]v1alpha1.Quantity) experiment.Shares {
-	shares := make(experiment.Shares, len(t.plan.Versions))
-	sum := experiment.Share(0)
+	names := make([]string, len(t.plan.Versions))
+	for i, v := range t.plan.Versions {
+		names[i] = v.Name
+	}
+	shares, before := make(experiment.Shares, len(names)), len(t.problems)
 	for _, name := range slices.Sorted(maps.Keys(in)) {
-		at := join(path, name)
-		i := slices.IndexFunc(t.plan.Versions, func(v experiment.Version) bool { return v.Name == name })
+		at, i := join(path, name), slices.Index(names, name)
 		if i < 0 {
-			names := make([]string, len(t.plan.Versions))
-			for j, v := range t.plan.Versions {
-				names[j] = v.Name
-			}
 			t.fail(at, "", "no such version", nearest(name, names))
 			continue
 		}
 		shares[i] = t.share(at, in[name])
-		sum += shares[i]
-	}
-	if sum != experiment.Whole {
-		t.fail(path, sum.Percent(), "shares must sum to 100%", "give every version its share")
-	}
-	for i, s := range shares {
-		if s == 0 {
-			t.fail(path, "", fmt.Sprintf("version %s has no share", cmp.Or(t.plan.Versions[i].Name, fmt.Sprint(i))), "a version without traffic cannot be compared")
+		if shares[i] == 0 {
+			t.fail(at, quote(string(in[name])), "a version without traffic cannot be compared", "give every version its share")
 		}
+	}
+	if len(t.problems) > before {
+		return shares // The sum would only say the same again.
+	}
+	sum := experiment.Share(0)
+	for _, s := range shares {
+		sum += s
+	}
+	switch missing := slices.Index(shares, 0); {
+	case sum != experiment.Whole:
+		t.fail(path, sum.Percent(), "shares must sum to 100%", "give every version its share")
+	case missing >= 0:
+		t.fail(path, "", fmt.Sprintf("no share for version %s", names[missing]), "a version without traffic cannot be compared")
 	}
 	return shares
 }

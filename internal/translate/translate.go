@@ -11,8 +11,11 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/headgate-dev/headgate/api/v1alpha1"
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -25,12 +28,14 @@ const (
 	maxSteps    = 50
 	maxName     = 63
 	maxText     = 1000
+	maxLooks    = 50
 	maxVersions = 2 // The engine compares one candidate with the baseline.
 )
 
 // Defaults of what a plan may leave out.
 const (
 	defaultAlpha     = 0.05
+	mostAlpha        = 0.5
 	defaultPower     = 0.8
 	defaultLooks     = 5
 	defaultWindow    = time.Minute
@@ -45,7 +50,7 @@ const (
 // invalid and wraps Problems.
 func Plan(data []byte) (*experiment.Plan, error) {
 	e, d := decode(data)
-	if len(d.problems) > 0 {
+	if e == nil {
 		return nil, d.problems.asError()
 	}
 	t := &translator{decoder: d, api: e}
@@ -57,6 +62,7 @@ func Plan(data []byte) (*experiment.Plan, error) {
 	t.versions()
 	t.assignment()
 	t.analysis()
+	t.evidence()
 	t.metrics()
 	t.objectives()
 	t.reward()
@@ -75,18 +81,52 @@ type translator struct {
 	plan *experiment.Plan
 }
 
-// fail reports a problem at a path.
+// fail reports a problem at a path, unless it follows from a value at, above or
+// right below the path that could not be read.
 func (t *translator) fail(path, value, message, hint string) {
-	line := t.lines[path]
-	for p := path; line == 0 && p != ""; line = t.lines[p] {
-		p = p[:max(0, strings.LastIndexAny(p, ".["))]
+	for _, b := range t.broken {
+		if path == b || parent(b) == path || strings.HasPrefix(path, b+".") || strings.HasPrefix(path, b+"[") {
+			return
+		}
+	}
+	line, ok := t.lines[path]
+	for p := path; !ok && p != ""; line, ok = t.lines[p] {
+		p = parent(p)
 	}
 	t.add(path, line, value, message, hint)
 }
 
-var nameForm = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+// parent is the path without its last name or index.
+func parent(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
 
-// name checks a name in the form that Kubernetes uses for labels.
+// choice reports a value that is none of the answers.
+func (t *translator) choice(path, value string, known ...string) {
+	switch {
+	case slices.Contains(known, value):
+	case value == "":
+		t.fail(path, "", "a value is required", "write "+oneOf(known))
+	default:
+		t.fail(path, quote(value), "unknown value", "write "+oneOf(known))
+	}
+}
+
+// option is a choice that may be left out.
+func (t *translator) option(path, value string, known ...string) {
+	if value != "" {
+		t.choice(path, value, known...)
+	}
+}
+
+var (
+	// nameForm is that of Kubernetes labels.
+	nameForm = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+	// tokenForm is that of headers and cookies: RFC 9110, section 5.6.2.
+	tokenForm = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+	// jsonPathForm is what the gateway finds in a body: names and indexes.
+	jsonPathForm = regexp.MustCompile(`^\$(\.[0-9A-Za-z_-]+)+$`)
+)
+
+// name checks a name.
 func (t *translator) name(path, value string) {
 	switch {
 	case value == "":
@@ -96,23 +136,35 @@ func (t *translator) name(path, value string) {
 	}
 }
 
-// text bounds the length of a free text.
-func (t *translator) text(path, s string, most int) {
-	if len(s) > most {
-		t.fail(path, fmt.Sprintf("%d bytes", len(s)), fmt.Sprintf("longer than %d", most), "")
+// names checks the names of a list, which tell its members apart.
+func (t *translator) names(list string, n int, name func(i int) string) {
+	seen := make(map[string]int, n)
+	for i := range n {
+		path, s := fmt.Sprintf("%s[%d].name", list, i), name(i)
+		t.name(path, s)
+		if first, ok := seen[s]; ok && s != "" {
+			t.fail(path, quote(s), fmt.Sprintf("duplicate of %s[%d].name", list, first), "give each a name of its own")
+			continue
+		}
+		seen[s] = i
 	}
 }
 
-func quote(s string) string { return fmt.Sprintf("%q", clip(s)) }
+// text bounds a free text. It is shown in terminals, so that it may not hold
+// what steers them.
+func (t *translator) text(path, s string, most int) {
+	if len(s) > most {
+		t.fail(path, fmt.Sprintf("%d bytes", len(s)), fmt.Sprintf("longer than %d bytes", most), "")
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
+		t.fail(path, quote(s), "it holds control characters", "")
+	}
+}
 
 func (t *translator) identity() {
 	e := t.api
-	if e.APIVersion != v1alpha1.APIVersion {
-		t.fail("apiVersion", quote(e.APIVersion), "unknown version", "write "+v1alpha1.APIVersion)
-	}
-	if e.Kind != v1alpha1.KindExperiment {
-		t.fail("kind", quote(e.Kind), "unknown kind", "write "+v1alpha1.KindExperiment)
-	}
+	t.choice("apiVersion", e.APIVersion, v1alpha1.APIVersion)
+	t.choice("kind", e.Kind, v1alpha1.KindExperiment)
 	t.name("metadata.name", e.Metadata.Name)
 	if e.Metadata.Namespace != "" {
 		t.name("metadata.namespace", e.Metadata.Namespace)
@@ -127,27 +179,43 @@ func (t *translator) identity() {
 func (t *translator) versions() {
 	vs := t.api.Spec.Versions
 	if len(vs) == 0 || len(vs) > maxVersions {
-		t.fail("spec.versions", fmt.Sprint(len(vs)), "want one or two versions", "the first is the baseline, the second the candidate")
-		return
+		t.fail("spec.versions", fmt.Sprintf("%d versions", len(vs)), fmt.Sprintf("want 1 to %d versions", maxVersions), "the first is the baseline, the second the candidate")
 	}
-	seen := map[string]int{}
+	t.names("spec.versions", len(vs), func(i int) string { return vs[i].Name })
 	for i, v := range vs {
-		path := fmt.Sprintf("spec.versions[%d]", i)
-		t.name(path+".name", v.Name)
-		if first, ok := seen[v.Name]; ok {
-			t.fail(path+".name", quote(v.Name), fmt.Sprintf("duplicate of spec.versions[%d].name", first), "versions are told apart by name")
-		}
-		seen[v.Name] = i
-		u, err := url.Parse(v.Backend)
-		switch {
-		case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "":
-			t.fail(path+".backend", quote(v.Backend), "not a URL that the gateway can reach", "write http://HOST:PORT")
-		case u.User != nil:
-			t.fail(path+".backend", "", "a URL with a password", "keep secrets out of experiments")
-		}
+		t.backend(fmt.Sprintf("spec.versions[%d].backend", i), v.Backend)
 		t.plan.Versions = append(t.plan.Versions, experiment.Version{Name: v.Name, Backend: v.Backend})
 	}
 }
+
+// backend checks a base URL. What may hold a secret is not repeated.
+func (t *translator) backend(path, s string) {
+	value := quote(s)
+	if strings.ContainsAny(s, "@?#") {
+		value = ""
+	}
+	u, err := url.Parse(s)
+	switch {
+	case s == "":
+		t.fail(path, "", "a backend is required", backendHint)
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "":
+		t.fail(path, value, "not a URL that the gateway can reach", backendHint)
+	case u.User != nil:
+		t.fail(path, "", "a URL with a user or password", "keep secrets out of experiments")
+	case strings.ContainsAny(s, "?#"):
+		t.fail(path, "", "a URL with a query or fragment", "write the base URL alone")
+	case len(s) > maxText:
+		t.fail(path, value, fmt.Sprintf("longer than %d bytes", maxText), "")
+	}
+	if err != nil || u.Port() == "" {
+		return
+	}
+	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil {
+		t.fail(path, value, "not a port", "ports are 1 to 65535")
+	}
+}
+
+const backendHint = "write http://HOST:PORT"
 
 func (t *translator) assignment() {
 	a := t.api.Spec.Assignment
@@ -157,48 +225,51 @@ func (t *translator) assignment() {
 			set++
 		}
 	}
+	path := "spec.assignment.unit"
 	if set != 1 {
-		t.fail("spec.assignment.unit", fmt.Sprintf("%d of them", set), "exactly one of header, cookie, jsonPath and request is required", "for example unit: {header: x-user-id}")
+		t.fail(path, fmt.Sprintf("%d of them", set), "exactly one of header, cookie, jsonPath and request is required", "for example unit: {header: x-user-id}")
 	}
-	if a.By != "" && a.By != "gateway" {
-		t.fail("spec.assignment.by", quote(a.By), "unknown assigner", "write gateway")
+	t.form(path+".header", a.Unit.Header, tokenForm, "not the name of a header", "for example x-user-id")
+	t.form(path+".cookie", a.Unit.Cookie, tokenForm, "not the name of a cookie", "for example uid")
+	t.form(path+".jsonPath", a.Unit.JSONPath, jsonPathForm, "not a path that the gateway reads", "names and indexes from the root, for example $.user.id or $.inputs.0.id")
+	t.option("spec.assignment.by", a.By, "gateway")
+	t.option("spec.assignment.missing", a.Missing, "baseline", "reject")
+	t.plan.Assignment = experiment.Assignment{
+		Unit:          experiment.Unit{Header: a.Unit.Header, Cookie: a.Unit.Cookie, JSONPath: a.Unit.JSONPath, Request: a.Unit.Request},
+		RejectMissing: a.Missing == "reject",
 	}
-	switch a.Missing {
-	case "", "baseline":
-	case "reject":
-		t.plan.Assignment.RejectMissing = true
-	default:
-		t.fail("spec.assignment.missing", quote(a.Missing), "unknown answer", "write baseline or reject")
-	}
-	t.plan.Assignment.Unit = experiment.Unit{
-		Header: a.Unit.Header, Cookie: a.Unit.Cookie, JSONPath: a.Unit.JSONPath, Request: a.Unit.Request,
+}
+
+// form checks a text, if it is given.
+func (t *translator) form(path, s string, form *regexp.Regexp, message, hint string) {
+	if s != "" && (len(s) > maxText || !form.MatchString(s)) {
+		t.fail(path, quote(s), message, hint)
 	}
 }
 
 func (t *translator) analysis() {
-	a, e, u := t.api.Spec.Analysis, t.api.Spec.Evidence, t.api.Spec.OnUnknown
-	p := t.plan
-	p.Analysis = experiment.Analysis{
+	a := t.api.Spec.Analysis
+	t.plan.Analysis = experiment.Analysis{
 		Method:    experiment.Method(cmp.Or(a.Method, string(experiment.Sequential))),
-		Alpha:     t.probability("spec.analysis.alpha", a.Alpha, defaultAlpha, 0.5),
-		HarmAlpha: t.probability("spec.analysis.harmAlpha", a.HarmAlpha, defaultAlpha, 0.5),
-		Power:     t.probability("spec.analysis.power", a.Power, defaultPower, 1),
+		Alpha:     t.probability("spec.analysis.alpha", a.Alpha, defaultAlpha, mostAlpha),
+		HarmAlpha: t.probability("spec.analysis.harmAlpha", a.HarmAlpha, defaultAlpha, mostAlpha),
+		Power:     t.probability("spec.analysis.power", a.Power, defaultPower, mostProbability),
 		Looks:     int(cmp.Or(a.Looks, defaultLooks)),
 	}
-	if p.Analysis.Method != experiment.Sequential && p.Analysis.Method != experiment.Anytime {
-		t.fail("spec.analysis.method", quote(a.Method), "unknown method", "write sequential or anytime")
+	t.option("spec.analysis.method", a.Method, string(experiment.Sequential), string(experiment.Anytime))
+	if a.Looks < 0 || a.Looks > maxLooks {
+		t.fail("spec.analysis.looks", fmt.Sprint(a.Looks), fmt.Sprintf("want 1 to %d looks", maxLooks), "")
 	}
-	if p.Analysis.Looks < 1 || p.Analysis.Looks > 50 {
-		t.fail("spec.analysis.looks", fmt.Sprint(a.Looks), "want 1 to 50 looks", "")
-	}
+}
+
+func (t *translator) evidence() {
+	e, u, p := t.api.Spec.Evidence, t.api.Spec.OnUnknown, t.plan
 	p.Window = t.duration("spec.evidence.window", e.Window, defaultWindow, 100*time.Millisecond)
 	p.Lag = t.duration("spec.evidence.lag", e.Lag, defaultLag, 0)
 	p.Stale = t.duration("spec.evidence.stale", e.Stale, max(defaultStale, 5*p.Window), 2*p.Window)
 	p.OnUnknown = experiment.OnUnknown{
-		After: t.duration("spec.onUnknown.after", u.After, defaultUnknown, p.Window),
+		After: t.duration("spec.onUnknown.after", u.After, max(defaultUnknown, p.Window), p.Window),
 		Do:    experiment.Policy(cmp.Or(u.Do, string(experiment.PolicyHold))),
 	}
-	if p.OnUnknown.Do != experiment.PolicyHold && p.OnUnknown.Do != experiment.PolicyRollback {
-		t.fail("spec.onUnknown.do", quote(u.Do), "unknown policy", "write hold or rollback")
-	}
+	t.option("spec.onUnknown.do", u.Do, string(experiment.PolicyHold), string(experiment.PolicyRollback))
 }

@@ -125,3 +125,27 @@ func progress(in *Input, stage *experiment.Stage) float64 {
 	}
 	return max(0, min(1, f))
 }
+
+// question is what a verdict answers, in the metric's own unit.
+func question(p *experiment.Plan, v *experiment.Verdict) string {
+	switch v.Role {
+	case experiment.RoleReward:
+		return v.Metric + " better?"
+	case experiment.RoleGuardrail:
+		return v.Metric + " not worse?"
+	}
+	m := p.Metric(v.Metric)
+	if m.Builtin != nil && m.Builtin.Kind == experiment.Latency {
+		return fmt.Sprintf("%s <= %s", v.Metric, m.Builtin.Limit)
+	}
+	for _, o := range p.Objectives {
+		switch {
+		case o.Metric != v.Metric:
+		case o.Max != nil:
+			return fmt.Sprintf("%s <= %.4g%%", v.Metric, 100**o.Max)
+		case o.Min != nil:
+			return fmt.Sprintf("%s >= %.4g%%", v.Metric, 100**o.Min)
+		}
+	}
+	return v.Metric
+}

@@ -99,9 +99,11 @@ type Estimate struct {
 
 // Finding is a verdict of one version, role and metric.
 type Finding struct {
-	Version   string          `json:"version"`
-	Role      string          `json:"role"`
-	Metric    string          `json:"metric"`
+	Version string `json:"version"`
+	Role    string `json:"role"`
+	Metric  string `json:"metric"`
+	// Question is what is asked of the metric: "error-rate <= 3%".
+	Question  string          `json:"question"`
 	Status    string          `json:"status"`
 	Estimate  *float64        `json:"estimate,omitempty"`
 	Interval  *stats.Interval `json:"interval,omitempty"`
@@ -147,7 +149,8 @@ func Of(in Input) Experiment {
 	}
 	for _, v := range in.Judgement.Verdicts {
 		e.Findings = append(e.Findings, Finding{
-			Version: in.Plan.Versions[v.Version].Name, Role: string(v.Role), Metric: v.Metric, Status: string(v.Status),
+			Question: question(in.Plan, &v),
+			Version:  in.Plan.Versions[v.Version].Name, Role: string(v.Role), Metric: v.Metric, Status: string(v.Status),
 			Estimate: v.Estimate, Interval: v.Interval, Level: v.Level, Limit: v.Limit,
 			Guarantee: string(v.Guarantee), Basis: string(v.Basis), N: v.N + v.NBaseline,
 		})

@@ -52,7 +52,7 @@ func newDice(f Faults) *dice {
 }
 
 // roll lets the next request through at once, late, or not at all.
-func (d *dice) roll(ctx context.Context) error {
+func (d *dice) roll(ctx context.Context) *problem {
 	d.mu.Lock()
 	u := d.rng.Float64()
 	d.mu.Unlock()
@@ -67,7 +67,7 @@ func (d *dice) roll(ctx context.Context) error {
 }
 
 // wait returns after the given time, or with a problem when ctx ends before.
-func wait(ctx context.Context, d time.Duration) error {
+func wait(ctx context.Context, d time.Duration) *problem {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

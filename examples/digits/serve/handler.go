@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/headgate-dev/headgate/examples/digits"
 )
@@ -25,10 +28,8 @@ type problem struct {
 	text   string
 }
 
-func (p *problem) Error() string { return p.text }
-
 // badRequest is a problem of what the client sent.
-func badRequest(format string, args ...any) error {
+func badRequest(format string, args ...any) *problem {
 	return &problem{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
@@ -55,22 +56,18 @@ func NewHandler(model *digits.Model, faults Faults) (http.Handler, error) {
 	}
 	s := &service{model: model, dice: newDice(faults)}
 	mux := http.NewServeMux()
-	for _, r := range s.inferenceRoutes() {
-		r.register(mux, plainError)
-	}
-	for _, r := range s.kserveRoutes() {
-		r.register(mux, plainError)
-	}
-	for _, r := range s.seldonRoutes() {
-		r.register(mux, seldonError)
-	}
-	route{http.MethodGet, "/", nowhere}.register(mux, plainError)
+	register(mux, plainError, s.inferenceRoutes())
+	register(mux, plainError, s.kserveRoutes())
+	register(mux, seldonError, s.seldonRoutes())
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		writeJSON(w, http.StatusNotFound, plainError(&problem{http.StatusNotFound, fmt.Sprintf("nothing is at %q", r.URL.Path)}))
+	})
 	return mux, nil
 }
 
-// endpoint answers a request with something to be written as JSON, or fails
-// with a *problem. It may set headers.
-type endpoint func(w http.ResponseWriter, r *http.Request) (any, error)
+// endpoint answers a request with something to be written as JSON, or with a
+// problem. It may set headers.
+type endpoint func(w http.ResponseWriter, r *http.Request) (any, *problem)
 
 // errorBody is how a protocol writes a problem down.
 type errorBody func(*problem) any
@@ -82,34 +79,34 @@ func plainError(p *problem) any {
 	}{p.text}
 }
 
-type route struct {
-	method  string
-	pattern string
-	answer  endpoint
-}
+// routes maps a path's pattern to its methods.
+type routes map[string]map[string]endpoint
 
-// register serves the route, and refuses other methods in the protocol's form.
-func (rt route) register(mux *http.ServeMux, form errorBody) {
-	mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) {
-		isHead := r.Method == http.MethodHead && rt.method == http.MethodGet
-		var answer any
-		var err error
-		if r.Method == rt.method || isHead {
-			answer, err = rt.answer(w, r)
-		} else {
-			w.Header().Set("Allow", rt.method)
-			err = &problem{http.StatusMethodNotAllowed, fmt.Sprintf("%s is not possible here; use %s", r.Method, rt.method)}
-		}
-		status := http.StatusOK
-		if err != nil {
-			p, ok := errors.AsType[*problem](err)
-			if !ok {
-				p = &problem{http.StatusInternalServerError, err.Error()}
+// register serves the routes of one protocol and refuses other methods in the
+// protocol's form.
+func register(mux *http.ServeMux, form errorBody, paths routes) {
+	for pattern, methods := range paths {
+		allowed := strings.Join(slices.Sorted(maps.Keys(methods)), ", ")
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			method := r.Method
+			if method == http.MethodHead {
+				method = http.MethodGet // net/http leaves the body out.
 			}
-			status, answer = p.status, form(p)
-		}
-		writeJSON(w, status, answer)
-	})
+			answer, found := methods[method]
+			if !found {
+				w.Header().Set("Allow", allowed)
+				fail := &problem{http.StatusMethodNotAllowed, fmt.Sprintf("%s is not possible here; use %s", r.Method, allowed)}
+				writeJSON(w, fail.status, form(fail))
+				return
+			}
+			body, fail := answer(w, r)
+			if fail != nil {
+				writeJSON(w, fail.status, form(fail))
+				return
+			}
+			writeJSON(w, http.StatusOK, body)
+		})
+	}
 }
 
 // writeJSON writes one line. What cannot be written, the client has left.
@@ -119,13 +116,8 @@ func writeJSON(w http.ResponseWriter, status int, answer any) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// nowhere answers for every path that no protocol has.
-func nowhere(_ http.ResponseWriter, r *http.Request) (any, error) {
-	return nil, &problem{http.StatusNotFound, fmt.Sprintf("nothing is at %q", r.URL.Path)}
-}
-
 // readBody reads a body of bounded size.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, &problem{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes; send fewer images at once", maxBody)}
@@ -136,18 +128,29 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// decodeJSON decodes a body that is one JSON object.
-func decodeJSON(body []byte, into any) error {
+// decodeJSON decodes a body that is one JSON value.
+func decodeJSON(body []byte, into any) *problem {
 	if err := json.Unmarshal(body, into); err != nil {
-		return badRequest("the body is not the JSON that was expected: %v", err)
+		return notExpected("the body", err)
 	}
 	return nil
 }
 
+// notExpected says, in the client's words and not in Go's, why JSON did not fit.
+func notExpected(where string, err error) *problem {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if wrong.Field != "" {
+			where += ", at " + wrong.Field + ","
+		}
+		return badRequest("%s holds a JSON %s, which cannot stand there", where, wrong.Value)
+	}
+	return badRequest("%s is not the JSON that was expected: %v", where, err)
+}
+
 // predict reads each image, after the fault that is due.
-func (s *service) predict(r *http.Request, images []digits.Image) ([]prediction, error) {
-	if err := s.dice.roll(r.Context()); err != nil {
-		return nil, err
+func (s *service) predict(r *http.Request, images []digits.Image) ([]prediction, *problem) {
+	if fail := s.dice.roll(r.Context()); fail != nil {
+		return nil, fail
 	}
 	answers := make([]prediction, len(images))
 	for i, image := range images {
@@ -158,7 +161,7 @@ func (s *service) predict(r *http.Request, images []digits.Image) ([]prediction,
 
 // checkModel refuses a model or a version that is not served; version may be
 // empty.
-func (s *service) checkModel(name, version string) error {
+func (s *service) checkModel(name, version string) *problem {
 	if name != modelName {
 		return &problem{http.StatusNotFound, fmt.Sprintf("model %q is not served here; %q is", name, modelName)}
 	}

@@ -60,7 +60,7 @@ type readiness struct {
 	Ready bool   `json:"ready"`
 }
 
-func (s *service) inferenceRoutes() []route {
+func (s *service) inferenceRoutes() routes {
 	const model, version = "/v2/models/{model}", "/v2/models/{model}/versions/{version}"
 	live := struct {
 		Live bool `json:"live"`
@@ -73,34 +73,34 @@ func (s *service) inferenceRoutes() []route {
 		Version    string   `json:"version"`
 		Extensions []string `json:"extensions"`
 	}{"headgate-example-digits", s.model.Name(), []string{}}
-	return []route{
-		{http.MethodGet, "/v2", always(server)},
-		{http.MethodGet, "/v2/health/live", always(live)},
-		{http.MethodGet, "/v2/health/ready", always(ready)},
-		{http.MethodGet, model, s.describe},
-		{http.MethodGet, version, s.describe},
-		{http.MethodGet, model + "/ready", s.ready},
-		{http.MethodGet, version + "/ready", s.ready},
-		{http.MethodPost, model + "/infer", s.infer},
-		{http.MethodPost, version + "/infer", s.infer},
+	return routes{
+		"/v2":              {http.MethodGet: always(server)},
+		"/v2/health/live":  {http.MethodGet: always(live)},
+		"/v2/health/ready": {http.MethodGet: always(ready)},
+		model:              {http.MethodGet: s.describe},
+		version:            {http.MethodGet: s.describe},
+		model + "/ready":   {http.MethodGet: s.ready},
+		version + "/ready": {http.MethodGet: s.ready},
+		model + "/infer":   {http.MethodPost: s.infer},
+		version + "/infer": {http.MethodPost: s.infer},
 	}
 }
 
 // always gives the same answer to everybody.
 func always(answer any) endpoint {
-	return func(http.ResponseWriter, *http.Request) (any, error) { return answer, nil }
+	return func(http.ResponseWriter, *http.Request) (any, *problem) { return answer, nil }
 }
 
-func (s *service) ready(_ http.ResponseWriter, r *http.Request) (any, error) {
-	if err := s.checkModel(r.PathValue("model"), r.PathValue("version")); err != nil {
-		return nil, err
+func (s *service) ready(_ http.ResponseWriter, r *http.Request) (any, *problem) {
+	if fail := s.checkModel(r.PathValue("model"), r.PathValue("version")); fail != nil {
+		return nil, fail
 	}
 	return readiness{modelName, true}, nil
 }
 
-func (s *service) describe(_ http.ResponseWriter, r *http.Request) (any, error) {
-	if err := s.checkModel(r.PathValue("model"), r.PathValue("version")); err != nil {
-		return nil, err
+func (s *service) describe(_ http.ResponseWriter, r *http.Request) (any, *problem) {
+	if fail := s.checkModel(r.PathValue("model"), r.PathValue("version")); fail != nil {
+		return nil, fail
 	}
 	return struct {
 		Name     string   `json:"name"`
@@ -109,7 +109,9 @@ func (s *service) describe(_ http.ResponseWriter, r *http.Request) (any, error) 
 		Inputs   []tensor `json:"inputs"`
 		Outputs  []tensor `json:"outputs"`
 	}{
-		modelName, []string{s.model.Name()}, "headgate_example",
+		modelName,
+		[]string{s.model.Name()},
+		"headgate_example",
 		[]tensor{{Name: inputName, Datatype: "FP64", Shape: []int{-1, digits.Pixels}}},
 		[]tensor{
 			{Name: labelOutput, Datatype: "INT64", Shape: []int{-1}},
@@ -118,33 +120,33 @@ func (s *service) describe(_ http.ResponseWriter, r *http.Request) (any, error) 
 	}, nil
 }
 
-func (s *service) infer(w http.ResponseWriter, r *http.Request) (any, error) {
-	if err := s.checkModel(r.PathValue("model"), r.PathValue("version")); err != nil {
-		return nil, err
+func (s *service) infer(w http.ResponseWriter, r *http.Request) (any, *problem) {
+	if fail := s.checkModel(r.PathValue("model"), r.PathValue("version")); fail != nil {
+		return nil, fail
 	}
 	if r.Header.Get(binaryHeader) != "" {
 		return nil, badRequest("the header %s announces binary tensors, which are not understood; send JSON", binaryHeader)
 	}
-	body, err := readBody(w, r)
-	if err != nil {
-		return nil, err
+	body, fail := readBody(w, r)
+	if fail != nil {
+		return nil, fail
 	}
-	images, request, err := decodeInfer(body)
-	if err != nil {
-		return nil, err
+	images, request, fail := decodeInfer(body)
+	if fail != nil {
+		return nil, fail
 	}
-	answers, err := s.predict(r, images)
-	if err != nil {
-		return nil, err
+	answers, fail := s.predict(r, images)
+	if fail != nil {
+		return nil, fail
 	}
 	return inferResponse{modelName, s.model.Name(), request.ID, outputs(request, answers)}, nil
 }
 
 // decodeInfer reads an inference request and checks all that it asks for.
-func decodeInfer(body []byte) ([]digits.Image, *inferRequest, error) {
+func decodeInfer(body []byte) ([]digits.Image, *inferRequest, *problem) {
 	request := &inferRequest{}
-	if err := decodeJSON(body, request); err != nil {
-		return nil, nil, err
+	if fail := decodeJSON(body, request); fail != nil {
+		return nil, nil, fail
 	}
 	if len(request.Inputs) != 1 || request.Inputs[0].Name != inputName {
 		return nil, nil, badRequest("inputs must hold one tensor with the name %q", inputName)
@@ -153,13 +155,13 @@ func decodeInfer(body []byte) ([]digits.Image, *inferRequest, error) {
 	if !slices.Contains(floating, in.Datatype) && !slices.Contains(integral, in.Datatype) {
 		return nil, nil, badRequest("inputs[0].datatype is %.40q; pixels are numbers, FP64 for example", in.Datatype)
 	}
-	values, err := decodeValues("inputs[0].data", in.Data)
-	if err != nil {
-		return nil, nil, err
+	values, fail := decodeValues("inputs[0].data", in.Data)
+	if fail != nil {
+		return nil, nil, fail
 	}
-	images, err := toTensor("inputs[0]", in.Shape, values)
-	if err != nil {
-		return nil, nil, err
+	images, fail := toTensor("inputs[0]", in.Shape, values)
+	if fail != nil {
+		return nil, nil, fail
 	}
 	if slices.Contains(integral, in.Datatype) {
 		i := slices.IndexFunc(values, func(v pixel) bool { return float64(v) != math.Trunc(float64(v)) })

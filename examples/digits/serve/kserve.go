@@ -18,37 +18,36 @@ type predictResponse struct {
 	Predictions []int `json:"predictions"` // labels
 }
 
-func (s *service) kserveRoutes() []route {
+func (s *service) kserveRoutes() routes {
 	list := struct {
 		Models []string `json:"models"`
 	}{[]string{modelName}}
-	return []route{
-		{http.MethodGet, "/v1/models", always(list)},
-		{http.MethodGet, "/v1/models/{model}", s.ready},
-		{http.MethodPost, "/v1/models/{call}", s.kservePredict},
+	return routes{
+		"/v1/models":         {http.MethodGet: always(list)},
+		"/v1/models/{model}": {http.MethodGet: s.ready, http.MethodPost: s.kservePredict},
 	}
 }
 
 // kservePredict answers "{model}:predict", which is one segment of the path.
-func (s *service) kservePredict(w http.ResponseWriter, r *http.Request) (any, error) {
-	name, verb, _ := strings.Cut(r.PathValue("call"), ":")
-	if err := s.checkModel(name, ""); err != nil {
-		return nil, err
+func (s *service) kservePredict(w http.ResponseWriter, r *http.Request) (any, *problem) {
+	name, verb, _ := strings.Cut(r.PathValue("model"), ":")
+	if fail := s.checkModel(name, ""); fail != nil {
+		return nil, fail
 	}
 	if verb != "predict" {
-		return nil, &problem{http.StatusNotFound, fmt.Sprintf("%q is not possible; %q is", verb, "predict")}
+		return nil, &problem{http.StatusNotFound, fmt.Sprintf("nothing is done here but %s:predict, not %q", modelName, verb)}
 	}
-	body, err := readBody(w, r)
-	if err != nil {
-		return nil, err
+	body, fail := readBody(w, r)
+	if fail != nil {
+		return nil, fail
 	}
-	images, err := decodePredict(body)
-	if err != nil {
-		return nil, err
+	images, fail := decodePredict(body)
+	if fail != nil {
+		return nil, fail
 	}
-	answers, err := s.predict(r, images)
-	if err != nil {
-		return nil, err
+	answers, fail := s.predict(r, images)
+	if fail != nil {
+		return nil, fail
 	}
 	response := predictResponse{make([]int, len(answers))}
 	for i := range answers {
@@ -57,10 +56,10 @@ func (s *service) kservePredict(w http.ResponseWriter, r *http.Request) (any, er
 	return response, nil
 }
 
-func decodePredict(body []byte) ([]digits.Image, error) {
+func decodePredict(body []byte) ([]digits.Image, *problem) {
 	var request predictRequest
-	if err := decodeJSON(body, &request); err != nil {
-		return nil, err
+	if fail := decodeJSON(body, &request); fail != nil {
+		return nil, fail
 	}
 	return toImages("instances", request.Instances)
 }

@@ -5,9 +5,11 @@ package serve
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/headgate-dev/headgate/examples/digits"
 )
@@ -23,7 +25,7 @@ func (p *pixel) UnmarshalJSON(text []byte) error {
 		return nil
 	}
 	v, err := strconv.ParseFloat(string(text), 64)
-	if err != nil {
+	if err != nil && !errors.Is(err, strconv.ErrRange) { // Infinity is refused later, with its place.
 		return fmt.Errorf("%.40s is not a number", text)
 	}
 	*p = pixel(v)
@@ -32,30 +34,30 @@ func (p *pixel) UnmarshalJSON(text []byte) error {
 
 // toImages takes a list of images of 64 pixels each. Where is what the
 // protocol calls the list.
-func toImages(where string, rows [][]pixel) ([]digits.Image, error) {
+func toImages(where string, rows [][]pixel) ([]digits.Image, *problem) {
 	if len(rows) == 0 {
 		return nil, badRequest("%s holds no image; send a list of lists of %d numbers", where, digits.Pixels)
 	}
 	images := make([]digits.Image, len(rows))
 	for i, row := range rows {
-		if err := toImage(&images[i], fmt.Sprintf("%s[%d]", where, i), row); err != nil {
-			return nil, err
+		if fail := toImage(&images[i], fmt.Sprintf("%s[%d]", where, i), row); fail != nil {
+			return nil, fail
 		}
 	}
 	return images, nil
 }
 
 // toImage takes the pixels of one image.
-func toImage(image *digits.Image, where string, row []pixel) error {
+func toImage(image *digits.Image, where string, row []pixel) *problem {
 	if len(row) != digits.Pixels {
 		return badRequest("%s has %d numbers; an image has %d", where, len(row), digits.Pixels)
 	}
 	for j, v := range row {
 		if math.IsNaN(float64(v)) {
-			return badRequest("%s[%d] is null; a pixel is a number from 0 to %d", where, j, digits.MaxPixel)
+			return badRequest("%s: pixel %d is null; a pixel is a number from 0 to %d", where, j, digits.MaxPixel)
 		}
 		if v < 0 || v > digits.MaxPixel {
-			return badRequest("%s[%d] is %v; a pixel is from 0 to %d", where, j, v, digits.MaxPixel)
+			return badRequest("%s: pixel %d is %v; a pixel is from 0 to %d", where, j, v, digits.MaxPixel)
 		}
 		image[j] = float64(v)
 	}
@@ -64,7 +66,7 @@ func toImage(image *digits.Image, where string, row []pixel) error {
 
 // toTensor takes a tensor of the shape [n, 64] whose numbers stand in one list,
 // row by row. Where is what the protocol calls the tensor.
-func toTensor(where string, shape []int64, values []pixel) ([]digits.Image, error) {
+func toTensor(where string, shape []int64, values []pixel) ([]digits.Image, *problem) {
 	if len(shape) != 2 || shape[0] < 1 || shape[1] != digits.Pixels {
 		return nil, badRequest("%s has the shape %.100s; it must be [n,%d] with n at least 1", where, shapeText(shape), digits.Pixels)
 	}
@@ -75,8 +77,8 @@ func toTensor(where string, shape []int64, values []pixel) ([]digits.Image, erro
 	images := make([]digits.Image, shape[0])
 	for i := range images {
 		row := values[i*digits.Pixels : (i+1)*digits.Pixels]
-		if err := toImage(&images[i], fmt.Sprintf("image %d of %s", i, where), row); err != nil {
-			return nil, err
+		if fail := toImage(&images[i], fmt.Sprintf("%s, image %d", where, i), row); fail != nil {
+			return nil, fail
 		}
 	}
 	return images, nil
@@ -84,25 +86,24 @@ func toTensor(where string, shape []int64, values []pixel) ([]digits.Image, erro
 
 // shapeText writes a shape as JSON does.
 func shapeText(shape []int64) string {
-	text, err := json.Marshal(shape)
-	if err != nil {
-		return "of unknown form"
-	}
-	return string(text)
+	return strings.ReplaceAll(fmt.Sprint(shape), " ", ",")
 }
 
 // decodeValues reads the data of a tensor: one list, or a list of rows.
-func decodeValues(where string, data json.RawMessage) ([]pixel, error) {
+func decodeValues(where string, data json.RawMessage) ([]pixel, *problem) {
+	if len(data) == 0 {
+		return nil, badRequest("%s is missing", where)
+	}
 	if !isNested(data) {
 		var flat []pixel
 		if err := json.Unmarshal(data, &flat); err != nil {
-			return nil, badRequest("%s is not a list of numbers: %v", where, err)
+			return nil, notExpected(where, err)
 		}
 		return flat, nil
 	}
 	var rows [][]pixel
 	if err := json.Unmarshal(data, &rows); err != nil {
-		return nil, badRequest("%s is not a list of lists of numbers: %v", where, err)
+		return nil, notExpected(where, err)
 	}
 	var flat []pixel
 	for i, row := range rows {

@@ -64,28 +64,28 @@ func seldonError(p *problem) any {
 	}{status{p.status, p.text, reason, "FAILURE"}}
 }
 
-func (s *service) seldonRoutes() []route {
-	return []route{
-		{http.MethodPost, "/api/v1.0/predictions", s.seldonPredict},
-		{http.MethodPost, "/api/v0.1/predictions", s.seldonPredict},
+func (s *service) seldonRoutes() routes {
+	return routes{
+		"/api/v1.0/predictions": {http.MethodPost: s.seldonPredict},
+		"/api/v0.1/predictions": {http.MethodPost: s.seldonPredict},
 	}
 }
 
-func (s *service) seldonPredict(w http.ResponseWriter, r *http.Request) (any, error) {
+func (s *service) seldonPredict(w http.ResponseWriter, r *http.Request) (any, *problem) {
 	puid := r.Header.Get(puidHeader)
-	if err := checkPuid(puid); err != nil {
-		return nil, err
+	if fail := checkPuid(puid); fail != nil {
+		return nil, fail
 	}
 	if puid != "" {
 		w.Header().Set(puidHeader, puid)
 	}
-	body, err := readBody(w, r)
-	if err != nil {
-		return nil, err
+	body, fail := readBody(w, r)
+	if fail != nil {
+		return nil, fail
 	}
-	images, request, err := decodeSeldon(body)
-	if err != nil {
-		return nil, err
+	images, request, fail := decodeSeldon(body)
+	if fail != nil {
+		return nil, fail
 	}
 	if puid == "" {
 		if puid = request.Meta.Puid; puid == "" {
@@ -93,9 +93,9 @@ func (s *service) seldonPredict(w http.ResponseWriter, r *http.Request) (any, er
 		}
 		w.Header().Set(puidHeader, puid)
 	}
-	answers, err := s.predict(r, images)
-	if err != nil {
-		return nil, err
+	answers, fail := s.predict(r, images)
+	if fail != nil {
+		return nil, fail
 	}
 	return seldonResponse{
 		Data: seldonAnswer(answers, request.Data.Tensor != nil),
@@ -103,29 +103,29 @@ func (s *service) seldonPredict(w http.ResponseWriter, r *http.Request) (any, er
 	}, nil
 }
 
-func decodeSeldon(body []byte) ([]digits.Image, *seldonRequest, error) {
+func decodeSeldon(body []byte) ([]digits.Image, *seldonRequest, *problem) {
 	request := &seldonRequest{}
-	if err := decodeJSON(body, request); err != nil {
-		return nil, nil, err
+	if fail := decodeJSON(body, request); fail != nil {
+		return nil, nil, fail
 	}
-	if err := checkPuid(request.Meta.Puid); err != nil {
-		return nil, nil, err
+	if fail := checkPuid(request.Meta.Puid); fail != nil {
+		return nil, nil, fail
 	}
 	t := request.Data.Tensor
 	switch {
 	case t != nil && request.Data.Ndarray != nil:
 		return nil, nil, badRequest("data holds an ndarray and a tensor; send one")
 	case t != nil:
-		images, err := toTensor("data.tensor", t.Shape, t.Values)
-		return images, request, err
+		images, fail := toTensor("data.tensor", t.Shape, t.Values)
+		return images, request, fail
 	default:
-		images, err := toImages("data.ndarray", request.Data.Ndarray)
-		return images, request, err
+		images, fail := toImages("data.ndarray", request.Data.Ndarray)
+		return images, request, fail
 	}
 }
 
 // checkPuid refuses what cannot go back in a header.
-func checkPuid(puid string) error {
+func checkPuid(puid string) *problem {
 	visible := func(r rune) bool { return r > ' ' && r <= '~' }
 	if len(puid) > maxPuid || strings.ContainsFunc(puid, func(r rune) bool { return !visible(r) }) {
 		return badRequest("the puid is not at most %d visible characters of ASCII", maxPuid)

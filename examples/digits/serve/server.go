@@ -19,7 +19,7 @@ import (
 
 const (
 	readTimeout    = 10 * time.Second
-	writeTimeout   = 10 * time.Second // beyond the longest fault
+	writeTimeout   = 20 * time.Second // for reading the body too; a fault comes on top
 	idleTimeout    = time.Minute
 	maxHeaderBytes = 16 << 10
 	grace          = 3 * time.Second // for requests under way when a server closes
@@ -29,6 +29,7 @@ const (
 type Server struct {
 	url     string
 	http    *http.Server
+	grace   time.Duration      // see the constant
 	cancel  context.CancelFunc // ends every request
 	unwatch func() bool        // stops waiting for the end of Start's context
 	served  chan error         // what http.Serve returned, once
@@ -69,6 +70,7 @@ func Start(ctx context.Context, addr string, model *digits.Model, faults Faults)
 			MaxHeaderBytes:    maxHeaderBytes,
 			ErrorLog:          log.New(io.Discard, "", 0), // Clients that misbehave are no news.
 		},
+		grace:  grace,
 		cancel: cancel,
 		served: make(chan error, 1),
 	}
@@ -93,9 +95,9 @@ func (s *Server) Close() error {
 // shut closes the server once; every caller waits for the end.
 func (s *Server) shut() {
 	s.once.Do(func() {
-		ctx, done := context.WithTimeout(context.Background(), grace+time.Second)
+		ctx, done := context.WithTimeout(context.Background(), s.grace+time.Second)
 		defer done()
-		impatience := time.AfterFunc(grace, s.cancel)
+		impatience := time.AfterFunc(s.grace, s.cancel)
 		defer impatience.Stop()
 		// The error is of no use: the connections that it speaks of, idle ones
 		// that never sent a request among them, are closed next.

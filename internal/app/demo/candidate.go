@@ -37,8 +37,8 @@ func Candidates() []Candidate {
 			Ends: []experiment.Outcome{experiment.RolledBack},
 		},
 		{
-			Name: "slow", About: "the stronger model, but one answer in eight takes half a second more", Kind: digits.Strong,
-			Faults: serve.Faults{SlowShare: 0.125, SlowBy: 500 * time.Millisecond},
+			Name: "slow", About: "the stronger model, but one answer in eight takes a second and a half more", Kind: digits.Strong,
+			Faults: serve.Faults{SlowShare: 0.125, SlowBy: 1500 * time.Millisecond},
 			Ends:   []experiment.Outcome{experiment.RolledBack},
 		},
 		{

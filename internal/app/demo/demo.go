@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/headgate-dev/headgate/examples/digits/serve"
 	"github.com/headgate-dev/headgate/internal/app/local"
@@ -128,9 +127,6 @@ func (d *Demo) Wait(ctx context.Context) (view.Experiment, error) {
 	}
 }
 
-// stopWithin bounds how long the model servers may take to drain.
-const stopWithin = 2 * time.Second
-
 // Close stops the load, the run and the models, in this order, and removes the
 // temporary directory.
 func (d *Demo) Close() error {
@@ -141,11 +137,9 @@ func (d *Demo) Close() error {
 	if d.Local != nil {
 		errs = append(errs, d.Local.Close())
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stopWithin)
-	defer cancel()
 	for _, m := range d.models {
 		if m != nil {
-			errs = append(errs, m.Close(ctx))
+			errs = append(errs, m.Close())
 		}
 	}
 	if d.remove {

@@ -13,6 +13,11 @@ import (
 )
 
 // resume loads the record, or begins the plan, and serves the state's route.
+//
+// Request counts live in the gateway's memory until they are folded: what a
+// process that died had not folded is lost, at most a few windows. Lost windows
+// hold no requests, so they pass no gate and break the streak of clean ones;
+// exposures and outcomes are in the ledger and go on as if nothing had been.
 func (l *Local) resume(ctx context.Context) error {
 	now := moment()
 	rec, err := l.store.Load(ctx, l.plan.ID())
@@ -31,6 +36,7 @@ func (l *Local) resume(ctx context.Context) error {
 			WithHint("a running experiment does not change its plan: choose another directory or another name")
 	}
 	l.record = rec
+	l.before = len(rec.Totals.Phases) - 1
 	l.publish(experiment.Judgement{}, latest, now)
 	return l.route()
 }
@@ -134,7 +140,7 @@ func (l *Local) read(ctx context.Context, now time.Time) ([]experiment.Seal, []e
 			p := &l.record.Totals.Phases[i]
 			last := l.windows(i, now)
 			from := *p.Folded.Of(source)
-			if from >= last {
+			if from >= last || (source == experiment.SourceGateway && i < l.before) {
 				continue
 			}
 			seal, err := l.seal(ctx, source, p, from, now)

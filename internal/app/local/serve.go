@@ -3,7 +3,7 @@
 package local
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -17,8 +17,8 @@ import (
 // serve starts the gateway's and the API's server.
 func (l *Local) serve() {
 	mux := http.NewServeMux()
-	mux.Handle("/v1/outcomes", httpapi.Outcomes(l.ledger, l.plan.ID()))
-	mux.Handle("GET /healthz", httpapi.Health())
+	mux.Handle("/v1/outcomes", httpapi.Outcomes(l.ledger, func() []string { return []string{l.plan.ID()} }))
+	mux.Handle("GET /healthz", httpapi.Health(func(context.Context) error { return l.Err() }))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(l.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /v1/experiment", l.show)
 	api := &http.Server{
@@ -40,7 +40,5 @@ func (l *Local) start(s *http.Server, ln net.Listener) {
 
 // show answers the newest view.
 func (l *Local) show(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	// A client that went away is no error of ours.
-	_ = json.NewEncoder(w).Encode(l.View())
+	httpapi.WriteJSON(w, http.StatusOK, l.View())
 }

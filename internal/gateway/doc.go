@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package gateway is the data plane: it stands in front of the versions of a
+// model, gives every unit its version, passes requests and answers through
+// unchanged, and counts exactly what became of them.
+//
+// What it promises:
+//
+//   - A request is routed by one snapshot from start to end, without a lock. A
+//     bad snapshot is refused and the last good one serves on.
+//   - Every assigned request is in exactly one cell: that of the epoch, phase
+//     and window of its start and of its assigned version, however it ended and
+//     whoever answered. Windows seal only when none of their requests is under
+//     way, so nothing comes late. The exceptions are counted: a client that
+//     leaves before the answer, and an exchange cut off by Close.
+//   - A request without a unit is served by the baseline or refused; it is
+//     never evidence.
+//   - Answers carry X-Headgate-Version, the version that answered, and
+//     X-Headgate-Exposure, the token by which outcomes find their exposure.
+//     The model sees X-Headgate-Experiment and X-Headgate-Version. Nobody else
+//     can set them.
+//   - Where a version cannot even be connected to, the baseline answers; the
+//     failure is the assigned version's.
+//   - Everything is bounded: time, headers, what is read of bodies, exchanges
+//     under way, evidence that nobody folds.
+//
+// The engine is net/http (full.go). Assignment and recording know only an
+// exchange (exchange.go), so that another engine can share them.
+package gateway

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+)
+
+// The headers that the gateway owns, in both directions.
+const (
+	headerExperiment = "X-Headgate-Experiment"
+	headerVersion    = "X-Headgate-Version"
+	headerExposure   = "X-Headgate-Exposure"
+	headerPrefix     = "X-Headgate-"
+)
+
+// cookieAge is how long an issued unit lasts, in seconds: longer than an
+// experiment, within what browsers keep.
+const cookieAge = 365 * 24 * 60 * 60
+
+// fullExchange is an exchange over net/http.
+type fullExchange struct {
+	call
+	ending
+
+	engine *full
+	// in is the request, under the exchange's own context; client is the
+	// context that ends when the client leaves.
+	in     *http.Request
+	client context.Context
+	body   clientBody
+	// closing says that the connection ends with the answer.
+	closing bool
+}
+
+func (x *fullExchange) header(name string) string { return x.in.Header.Get(name) }
+
+func (x *fullExchange) cookie(name string) string {
+	c, err := x.in.Cookie(name)
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+func (x *fullExchange) prefix(limit int64) ([]byte, bool, error) {
+	switch n := x.in.ContentLength; {
+	case n == 0:
+		return nil, true, nil
+	case n > limit:
+		return nil, false, nil
+	}
+	b, err := io.ReadAll(io.LimitReader(x.body.reader, limit+1))
+	if err != nil {
+		return nil, false, err
+	}
+	x.body.reader = io.MultiReader(bytes.NewReader(b), x.body.reader)
+	return b, int64(len(b)) <= limit, nil
+}
+
+// serve admits the exchange, passes it on and records how it ended.
+func (x *fullExchange) serve(w http.ResponseWriter) {
+	g := x.engine.gateway
+	passed := false
+	defer func() {
+		x.conclude(passed)
+		g.finish(&x.call, x.ending)
+	}()
+	if refused := g.admit(&x.call, x); refused != nil {
+		x.refuse(w, refused)
+		return
+	}
+	if x.in.ContentLength != 0 {
+		x.in.Body = &x.body
+	}
+	proxy := httputil.ReverseProxy{
+		Rewrite:        x.rewrite,
+		Transport:      x,
+		FlushInterval:  -1,
+		ErrorLog:       x.engine.log,
+		BufferPool:     &x.engine.buffers,
+		ModifyResponse: x.modify,
+		ErrorHandler:   x.fail,
+	}
+	proxy.ServeHTTP(w, x.in)
+	passed = true
+}
+
+// conclude makes up what the proxy could not say: an answer that broke off.
+func (x *fullExchange) conclude(passed bool) {
+	x.failed = x.failed || x.fellBack || x.status >= http.StatusInternalServerError
+	if passed || x.status == 0 {
+		return
+	}
+	switch {
+	case x.client.Err() != nil: // The client left amid the answer.
+	case x.engine.gateway.life.Err() != nil:
+		x.cut = true
+	default:
+		x.failed = true
+	}
+}
+
+// rewrite makes the request to the version.
+func (x *fullExchange) rewrite(p *httputil.ProxyRequest) {
+	for name := range p.Out.Header {
+		if reserved(name) {
+			delete(p.Out.Header, name)
+		}
+	}
+	p.SetXForwarded()
+	p.Out.Header.Set(headerExperiment, x.route.experiment)
+	x.direct(p.Out, x.version)
+}
+
+// direct addresses a request to a version: the path is appended to that of the
+// backend and the host is the backend's, by which many stacks route.
+func (x *fullExchange) direct(out *http.Request, version int) {
+	v := &x.route.versions[version]
+	from := x.in.URL
+	out.URL = &url.URL{Path: from.Path, RawPath: from.RawPath, RawQuery: from.RawQuery, ForceQuery: from.ForceQuery}
+	(&httputil.ProxyRequest{In: x.in, Out: out}).SetURL(v.target)
+	out.Header.Set(headerVersion, v.name)
+}
+
+// RoundTrip implements http.RoundTripper. A candidate that cannot be connected
+// to is answered for by the baseline, once: then nothing was sent, and the body
+// is as the client sent it.
+func (x *fullExchange) RoundTrip(out *http.Request) (*http.Response, error) {
+	transport := x.engine.transport
+	if x.version == baseline {
+		return transport.RoundTrip(out)
+	}
+	first := out.WithContext(out.Context())
+	if out.Body != nil {
+		first.Body = io.NopCloser(out.Body) // Closing it would close it for the second attempt.
+	}
+	res, err := transport.RoundTrip(first)
+	if _, unsent := errors.AsType[*dialError](err); !unsent || x.body.touched() || out.Context().Err() != nil {
+		return res, err
+	}
+	x.fellBack = true
+	x.direct(out, baseline)
+	return transport.RoundTrip(out)
+}
+
+// modify marks the version's answer.
+func (x *fullExchange) modify(res *http.Response) error {
+	x.status = res.StatusCode
+	x.stamp(res.Header)
+	if x.closing && res.StatusCode != http.StatusSwitchingProtocols {
+		res.Header.Set("Connection", "close")
+	}
+	return nil
+}
+
+// stamp sets the gateway's headers on an answer and removes those that a
+// version has made up.
+func (x *fullExchange) stamp(h http.Header) {
+	served := x.version
+	if x.fellBack {
+		served = baseline
+	}
+	h.Set(headerVersion, x.route.versions[served].name)
+	h.Del(headerExposure)
+	if t := x.engine.gateway.token(&x.call); t != "" {
+		h.Set(headerExposure, t)
+	}
+	// A version that sets the cookie itself knows its unit better.
+	if name := x.route.unit.cookie; x.issued != "" && !setsCookie(h, name) {
+		cookie := http.Cookie{
+			Name: name, Value: x.issued, Path: "/", MaxAge: cookieAge,
+			HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: x.in.TLS != nil,
+		}
+		h.Add("Set-Cookie", cookie.String())
+	}
+}
+
+// fail answers where no version did. What the error says stays here: it names
+// backends.
+func (x *fullExchange) fail(w http.ResponseWriter, _ *http.Request, _ error) {
+	x.status = 0
+	refused := &failedGateway
+	switch late := errors.Is(x.in.Context().Err(), context.DeadlineExceeded); {
+	case x.client.Err() != nil:
+		return
+	case x.engine.gateway.life.Err() != nil:
+		x.cut, refused = true, &refusedBusy
+	case x.body.broken() || late && x.body.stalled():
+		// The client's doing; the answer to it is no answer of the version.
+		x.refuse(w, &refusedBody)
+		return
+	case late:
+		refused = &failedTimeout
+	}
+	x.status = refused.status
+	x.stamp(w.Header())
+	x.refuse(w, refused)
+}
+
+// refuse answers in the gateway's own name.
+func (x *fullExchange) refuse(w http.ResponseWriter, r *refusal) {
+	if x.closing {
+		w.Header().Set("Connection", "close")
+	}
+	r.write(w)
+}
+
+// reserved says whether a header is the gateway's. Some servers take an
+// underscore for a hyphen, so that counts too.
+func reserved(name string) bool {
+	if len(name) < len(headerPrefix) {
+		return false
+	}
+	for i := range len(headerPrefix) {
+		c := name[i]
+		if c == '_' {
+			c = '-'
+		}
+		if lower(c) != lower(headerPrefix[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+// setsCookie says whether an answer sets the cookie.
+func setsCookie(h http.Header, name string) bool {
+	for _, line := range h["Set-Cookie"] {
+		if set, _, _ := strings.Cut(line, "="); strings.TrimSpace(set) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// isWebSocket says whether a request wishes to become a WebSocket.
+func isWebSocket(h http.Header) bool {
+	return strings.EqualFold(h.Get("Upgrade"), "websocket")
+}
+
+// clientBody is the client's body on its way upstream. It knows who is to blame
+// when the body does not arrive.
+type clientBody struct {
+	reader io.Reader
+	state  atomic.Int32
+}
+
+// The states of a body. A body that is being read waits for the client.
+const (
+	bodyUntouched int32 = iota
+	bodyReading
+	bodyRead
+	bodyBad
+)
+
+func (b *clientBody) Read(p []byte) (int, error) {
+	b.state.Store(bodyReading)
+	n, err := b.reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.state.Store(bodyBad)
+	} else {
+		b.state.Store(bodyRead)
+	}
+	return n, err
+}
+
+// Close leaves the body to the server, which owns it.
+func (b *clientBody) Close() error { return nil }
+
+func (b *clientBody) touched() bool { return b.state.Load() != bodyUntouched }
+func (b *clientBody) stalled() bool { return b.state.Load() == bodyReading }
+func (b *clientBody) broken() bool  { return b.state.Load() == bodyBad }

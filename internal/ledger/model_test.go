@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/stats"
+)
+
+// model is the ledger as one would write it without a file: it keeps
+// everything in lists and looks through all of it every time.
+type model struct {
+	plan   *experiment.Plan
+	units  []*modelUnit
+	keys   map[string]time.Time
+	sealed map[experiment.Source]map[int]int64
+	cells  map[experiment.Source][]experiment.Cell
+	starts []time.Time // of the phases
+}
+
+type modelUnit struct {
+	phase    int
+	unit     uint64
+	first    experiment.Exposure
+	moved    bool
+	outcomes []experiment.UnitOutcome
+}
+
+func newModel(starts []time.Time) *model {
+	return &model{
+		plan: testPlan(), keys: map[string]time.Time{}, starts: starts,
+		sealed: map[experiment.Source]map[int]int64{experiment.SourceExposures: {}, experiment.SourceOutcomes: {}},
+		cells:  map[experiment.Source][]experiment.Cell{},
+	}
+}
+
+func (m *model) expose(e experiment.Exposure) *modelUnit {
+	horizon := m.sealed[experiment.SourceOutcomes][e.Phase]
+	for _, u := range m.units {
+		if u.phase != e.Phase || u.unit != e.Unit {
+			continue
+		}
+		if e.Version != u.first.Version {
+			u.moved = true
+		}
+		earlier := e.At.Before(u.first.At) || e.At.Equal(u.first.At) && e.Version < u.first.Version
+		if earlier && e.Window >= horizon && u.first.Window >= horizon {
+			u.first = e
+		}
+		return u
+	}
+	if e.Window < horizon {
+		return nil
+	}
+	u := &modelUnit{phase: e.Phase, unit: e.Unit, first: e}
+	m.units = append(m.units, u)
+	return u
+}
+
+// draft is an outcome before it is sent; exposure stands for its token.
+type draft struct {
+	experiment.UnitOutcome
+	exposure *experiment.Exposure
+}
+
+func (m *model) record(key *experiment.Key, batch []draft, now time.Time) (r experiment.Receipt) {
+	for _, d := range batch {
+		if until, ok := m.keys[d.Key]; ok && d.Key != "" && now.Before(until) {
+			r.Duplicates++
+			continue
+		}
+		if d.Event != "purchase" && d.Event != "refund" {
+			r.Unmatched++
+			continue
+		}
+		if d.At.IsZero() {
+			d.At = now
+		}
+		var u *modelUnit
+		if d.exposure != nil {
+			u = m.expose(*d.exposure)
+		} else {
+			hash := key.HashUnit(d.Unit)
+			for _, c := range m.units {
+				if c.unit == hash && !c.first.At.After(d.At) && (u == nil || cmp.Or(c.first.At.Compare(u.first.At), cmp.Compare(c.phase, u.phase)) > 0) {
+					u = c
+				}
+			}
+			if u == nil {
+				r.Unmatched++
+				continue
+			}
+		}
+		if u == nil || u.first.Window < m.sealed[experiment.SourceOutcomes][u.phase] {
+			r.Late++
+			continue
+		}
+		u.outcomes = append(u.outcomes, d.UnitOutcome)
+		u.outcomes[len(u.outcomes)-1].At = d.At
+		if d.Key != "" {
+			m.keys[d.Key] = now.Add(5*time.Minute + 24*time.Hour)
+		}
+		r.Accepted++
+	}
+	return r
+}
+
+// seal gives the cells from a window on, once computed never again.
+func (m *model) seal(s experiment.Source, phase int, from int64, now time.Time) experiment.Seal {
+	hold := 10 * time.Second
+	if s == experiment.SourceOutcomes {
+		hold += 5 * time.Minute
+	}
+	to := int64(0)
+	for !m.starts[phase].Add(time.Duration(to+1)*time.Minute + hold).After(now) {
+		to++
+	}
+	for w := m.sealed[s][phase]; w < to; w++ {
+		for v := range m.plan.Versions {
+			m.cells[s] = append(m.cells[s], m.window(s, phase, w, v)...)
+		}
+		m.sealed[s][phase] = w + 1
+	}
+	seal := experiment.Seal{Source: s, Epoch: 1, Phase: phase, From: from, To: max(from, to)}
+	for _, c := range m.cells[s] {
+		if c.Phase == phase && c.Window >= from && c.Window < to {
+			seal.Cells = append(seal.Cells, c)
+		}
+	}
+	return seal
+}
+
+func (m *model) window(s experiment.Source, phase int, window int64, version int) (cells []experiment.Cell) {
+	var units []*modelUnit
+	for _, u := range m.units {
+		if u.phase == phase && u.first.Window == window && u.first.Version == version {
+			units = append(units, u)
+		}
+	}
+	slices.SortFunc(units, func(a, b *modelUnit) int { return cmp.Compare(int64(a.unit), int64(b.unit)) })
+	key := experiment.CellKey{Epoch: 1, Phase: phase, Window: window, Version: version, Metric: experiment.CellExposures}
+	if s == experiment.SourceExposures {
+		if len(units) > 0 {
+			cells = append(cells, experiment.Cell{CellKey: key, Evidence: experiment.Evidence{Counts: stats.Counts{N: int64(len(units))}}})
+		}
+		return cells
+	}
+	var refund, revenue stats.Pair
+	for _, u := range units {
+		if u.moved {
+			continue
+		}
+		slices.SortFunc(u.outcomes, func(a, b experiment.UnitOutcome) int {
+			return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Value, b.Value))
+		})
+		var money, refunded, bought float64
+		for _, o := range u.outcomes {
+			age := o.At.Sub(u.first.At)
+			switch {
+			case age < 0 || age > 5*time.Minute:
+			case o.Event == "refund":
+				refunded += o.Value
+			default:
+				bought++
+				if age <= 3*time.Minute {
+					money += o.Value
+				}
+			}
+		}
+		revenue.Add(money, 1)
+		refund.Add(refunded, bought)
+	}
+	if revenue.N > 0 {
+		key.Metric = "refund"
+		cells = append(cells, experiment.Cell{CellKey: key, Evidence: experiment.Evidence{Units: refund}})
+		key.Metric = "revenue"
+		cells = append(cells, experiment.Cell{CellKey: key, Evidence: experiment.Evidence{Units: revenue}})
+	}
+	return cells
+}
+
+// TestLedgerIsTheModel drives a ledger and the model through the same random
+// history, restarts of the ledger among it, and compares every answer.
+func TestLedgerIsTheModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		starts := []time.Time{t0, t0.Add(4 * time.Minute)}
+		c := &clock{now: t0.Add(30 * time.Second)}
+		path := filepath.Join(t.TempDir(), "ledger.db")
+		key := testKey(t)
+		ctx := context.Background()
+		var l *Ledger
+		start := func() {
+			var err error
+			if l, err = Open(ctx, path, Options{Key: key, Now: c.Now, Commit: time.Nanosecond}); err != nil {
+				rt.Fatal(err)
+			}
+			if err := l.Register(testPlan()); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		start()
+		defer func() { _ = l.Close() }()
+		m := newModel(starts)
+
+		unit := rapid.IntRange(0, 4)
+		moment := func(rt *rapid.T, from time.Time) time.Time {
+			span := max(c.Now().Sub(from), 0)
+			return from.Add(time.Duration(rapid.Int64Range(0, int64(span/time.Second)).Draw(rt, "second")) * time.Second)
+		}
+		exposed := func(rt *rapid.T) experiment.Exposure {
+			phase := rapid.IntRange(0, 1).Draw(rt, "phase")
+			if c.Now().Before(starts[phase]) {
+				phase = 0
+			}
+			n := unit.Draw(rt, "unit")
+			version := n % 2
+			if rapid.IntRange(0, 9).Draw(rt, "moves") == 0 {
+				version = 1 - version
+			}
+			at := moment(rt, starts[phase])
+			return experiment.Exposure{
+				Experiment: "search/ranker", Epoch: 1, Phase: phase, Version: version, Propensity: 5000,
+				Window: int64(at.Sub(starts[phase]) / time.Minute), Unit: key.HashUnit(strconv.Itoa(n)), At: at,
+			}
+		}
+		source := rapid.SampledFrom([]experiment.Source{experiment.SourceExposures, experiment.SourceOutcomes, experiment.SourceOutcomes})
+		rt.Repeat(map[string]func(*rapid.T){
+			"expose": func(rt *rapid.T) {
+				for range rapid.IntRange(1, 4).Draw(rt, "exposures") {
+					e := exposed(rt)
+					if !l.Expose(e) {
+						rt.Fatal("exposure was dropped")
+					}
+					m.expose(e)
+				}
+			},
+			"record": func(rt *rapid.T) {
+				var drafts []draft
+				var batch []experiment.UnitOutcome
+				for range rapid.IntRange(1, 5).Draw(rt, "outcomes") {
+					var d draft
+					d.Event = rapid.SampledFrom([]string{"purchase", "purchase", "refund", "click"}).Draw(rt, "event")
+					d.Value = rapid.SampledFrom([]float64{1, 0.1, 2.7, -0.3, 1e6}).Draw(rt, "value")
+					d.Key = rapid.SampledFrom([]string{"", "", "", "a", "b", "c"}).Draw(rt, "key")
+					if rapid.Bool().Draw(rt, "dated") {
+						d.At = moment(rt, t0)
+					}
+					if rapid.Bool().Draw(rt, "token") {
+						e := exposed(rt)
+						d.exposure, d.Token = &e, key.Seal(&e)
+					} else {
+						d.Unit = strconv.Itoa(unit.Draw(rt, "unit"))
+					}
+					drafts = append(drafts, d)
+					batch = append(batch, d.UnitOutcome)
+				}
+				got, err := l.Record(ctx, "search/ranker", batch)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				if want := m.record(key, drafts, c.Now()); got != want {
+					rt.Fatalf("receipt = %+v, want %+v", got, want)
+				}
+			},
+			"wait": func(rt *rapid.T) {
+				c.set(c.Now().Add(time.Duration(rapid.IntRange(1, 240).Draw(rt, "seconds")) * time.Second))
+			},
+			"seal": func(rt *rapid.T) {
+				s, phase := source.Draw(rt, "source"), rapid.IntRange(0, 1).Draw(rt, "phase")
+				from := rapid.Int64Range(0, m.sealed[s][phase]).Draw(rt, "from")
+				got, err := l.Seal(ctx, s, "search/ranker", 1, phase, starts[phase], from, c.Now())
+				if err != nil {
+					rt.Fatal(err)
+				}
+				if diff := gocmp.Diff(m.seal(s, phase, from, c.Now()), got); diff != "" {
+					rt.Fatalf("seal (-model +ledger):\n%s", diff)
+				}
+			},
+			"restart": func(rt *rapid.T) {
+				if err := l.Close(); err != nil {
+					rt.Fatal(err)
+				}
+				start()
+			},
+			"": func(rt *rapid.T) {
+				for phase := range starts {
+					want := int64(0)
+					for _, u := range m.units {
+						if u.phase == phase && u.moved {
+							want++
+						}
+					}
+					if got, err := l.Moved(ctx, "search/ranker", 1, phase); err != nil || got != want {
+						rt.Fatalf("moved in phase %d = %d, %v; want %d", phase, got, err, want)
+					}
+				}
+			},
+		})
+	})
+}

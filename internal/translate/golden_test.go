@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+const (
+	goldenIn   = ".in.yaml"
+	goldenPlan = ".out.json"
+	goldenBad  = ".out.txt"
+)
+
+// goldenInputs are the experiments in testdata, by name.
+func goldenInputs(t testing.TB) map[string][]byte {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.in.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no golden inputs: %v", err)
+	}
+	out := make(map[string][]byte, len(files))
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[strings.TrimSuffix(filepath.Base(file), goldenIn)] = data
+	}
+	return out
+}
+
+// TestPlanGolden translates every testdata/NAME.in.yaml into the plan
+// NAME.out.json or the problems NAME.out.txt; exactly one of them exists.
+func TestPlanGolden(t *testing.T) {
+	for name, data := range goldenInputs(t) {
+		t.Run(name, func(t *testing.T) {
+			p, err := Plan(data)
+			ending, other, got := goldenPlan, goldenBad, ""
+			if err != nil {
+				checkProblems(t, err)
+				ending, other, got = goldenBad, goldenPlan, err.Error()+"\n"
+			} else {
+				checkPlan(t, p)
+				b, err := json.MarshalIndent(p, "", "  ")
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = string(b) + "\n"
+			}
+			file := filepath.Join("testdata", name+ending)
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatalf("%v; got:\n%s", err, got)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("%s differs (-want +got):\n%s", file, diff)
+			}
+			if _, err := os.Stat(filepath.Join("testdata", name+other)); err == nil {
+				t.Errorf("%s%s is left over", name, other)
+			}
+		})
+	}
+}
+
+func TestPlanShortWhenSimple(t *testing.T) {
+	if n := strings.Count(string(goldenInputs(t)["minimal"]), "\n"); n > 25 {
+		t.Errorf("the minimal experiment has %d lines, want at most 25", n)
+	}
+}
+
+// editScript is one file of bad inputs. Its commands are
+//
+//	base      the experiment that edits start from; answers its problems, or ok
+//	edit      lines "old => new", each applied once to the base; \n is a line
+//	file      a file of its own
+//
+// Each answers the problems, one a line, or ok with the plan's name.
+type editScript struct {
+	base string
+	// show is told every input and what it came to.
+	show func(input string, err error)
+}
+
+func (s *editScript) run(t *testing.T, d *datadriven.TestData) string {
+	input := d.Input
+	switch d.Cmd {
+	case "base":
+		s.base = input
+	case "edit":
+		input = s.base
+		for line := range strings.Lines(d.Input) {
+			old, changed, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " =>")
+			if n := strings.Count(input, old); !ok || n != 1 {
+				d.Fatalf(t, "%q is in the base %d times", old, n)
+			}
+			input = strings.Replace(input, old, strings.ReplaceAll(strings.TrimPrefix(changed, " "), `\n`, "\n"), 1)
+		}
+	case "file":
+	default:
+		d.Fatalf(t, "unknown command %q", d.Cmd)
+	}
+	p, err := Plan([]byte(input))
+	s.show(input, err)
+	if err != nil {
+		return err.Error()
+	}
+	return "ok " + p.ID()
+}
+
+// TestPlanBad runs the data-driven bad inputs.
+func TestPlanBad(t *testing.T) {
+	if *update {
+		if err := flag.Set("rewrite", "true"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bad := 0
+	s := &editScript{show: func(_ string, err error) {
+		if err != nil {
+			bad++
+			checkProblems(t, err)
+		}
+	}}
+	datadriven.RunTest(t, "testdata/bad.txt", s.run)
+	if bad < 60 {
+		t.Errorf("%d bad inputs, want at least 60", bad)
+	}
+}
+
+// checkProblems asks of an error of Plan what every one promises.
+func checkProblems(t testing.TB, err error) {
+	t.Helper()
+	if code := experiment.CodeOf(err); code != experiment.CodeInvalid {
+		t.Errorf("code is %q, want invalid", code)
+	}
+	problems, ok := errors.AsType[Problems](err)
+	if !ok || len(problems) == 0 || len(problems) > maxProblems+1 {
+		t.Fatalf("%d problems in %T", len(problems), err)
+	}
+	for i, p := range problems {
+		switch {
+		case p.Message == "":
+			t.Errorf("problem without a message: %+v", p)
+		case p.Path != "" && p.Line == 0:
+			t.Errorf("problem without its line: %s", p)
+		case !printable(strings.ReplaceAll(fmt.Sprint(p.Path, p.Value, p.Message, p.Hint), `"`, "")) && !strings.Contains(p.String(), `\`):
+			t.Errorf("problem that cannot be shown: %q", p.String())
+		case i > 0 && i < maxProblems && p.Line < problems[i-1].Line:
+			t.Errorf("line %d is reported after line %d", p.Line, problems[i-1].Line)
+		case i > 0 && p == problems[i-1]:
+			t.Errorf("said twice: %s", p)
+		}
+	}
+}
+
+// checkPlan asks of a plan what the engine, the judge and the gateway take for
+// granted.
+func checkPlan(t testing.TB, p *experiment.Plan) {
+	t.Helper()
+	n := len(p.Versions)
+	want := func(ok bool, format string, args ...any) {
+		t.Helper()
+		if !ok {
+			t.Errorf(format, args...)
+		}
+	}
+	want(n >= 1 && n <= maxVersions && p.Name != "", "%d versions, name %q", n, p.Name)
+	want(p.Window > 0 && p.Lag >= 0 && p.Stale >= 2*p.Window && p.OnUnknown.After >= p.Window, "times are %s %s %s %s", p.Window, p.Lag, p.Stale, p.OnUnknown.After)
+	a := p.Analysis
+	want(a.Alpha > 0 && a.Alpha <= mostAlpha && a.HarmAlpha > 0 && a.HarmAlpha <= mostAlpha && a.Power > 0 && a.Power < 1 && a.Looks >= 1, "analysis is %+v", a)
+	route := experiment.RouteOf(p, &experiment.State{Slots: experiment.SlotsOf(experiment.Baseline(n))})
+	snapshot := experiment.Snapshot{Routes: []experiment.Route{route}}
+	want(snapshot.Check() == nil, "the gateway refuses it: %v", snapshot.Check())
+	for _, m := range p.Metrics {
+		want((m.Builtin == nil) != (m.Outcomes == nil) && (m.Goal == experiment.Increase || m.Goal == experiment.Decrease), "metric %+v", m)
+		if b := m.Builtin; b != nil {
+			latency := b.Kind == experiment.Latency
+			want((b.Limit > 0) == latency && (b.Quantile > 0 && b.Quantile < 1) == latency, "builtin %+v", b)
+		}
+	}
+	margin := func(m experiment.Margin) {
+		t.Helper()
+		want((m.Absolute > 0) != (m.Relative > 0) && m.Absolute >= 0 && m.Relative >= 0, "margin %+v", m)
+	}
+	if p.Reward != nil {
+		m := p.Metric(p.Reward.Metric)
+		want(m != nil && m.Outcomes != nil && n == 2, "reward %+v", p.Reward)
+		margin(p.Reward.MinimumEffect)
+	}
+	for _, o := range p.Objectives {
+		want(p.Metric(o.Metric) != nil && (o.Max == nil) != (o.Min == nil), "objective %+v", o)
+	}
+	for _, g := range p.Guardrails {
+		want(p.Metric(g.Metric) != nil && n == 2, "guardrail %+v", g)
+		margin(g.NoWorseThan)
+	}
+	want(len(p.Stages) >= 1 && len(p.Stages) <= maxStages, "%d stages", len(p.Stages))
+	for _, s := range p.Stages {
+		checkStage(t, p, &s)
+	}
+}
+
+func checkStage(t testing.TB, p *experiment.Plan, s *experiment.Stage) {
+	t.Helper()
+	kinds := 0
+	for _, on := range []bool{s.Ramp != nil, s.Split != nil, s.Observe != nil} {
+		if on {
+			kinds++
+		}
+	}
+	if kinds != 1 || s.Name == "" {
+		t.Fatalf("stage %q has %d kinds", s.Name, kinds)
+	}
+	for step := range s.Steps() {
+		if shares := s.SharesAt(step, len(p.Versions)); shares != nil {
+			if err := shares.Check(); err != nil {
+				t.Errorf("stage %s, step %d: %v", s.Name, step, err)
+			}
+		}
+	}
+	switch {
+	case s.Ramp != nil:
+		last := s.Ramp.Steps[len(s.Ramp.Steps)-1]
+		h := s.Ramp.Hold
+		if last <= 0 || h.Requests < 0 || h.Windows < 0 || (h.Requests == 0 && h.Windows == 0 && h.For == 0) {
+			t.Errorf("ramp %+v", s.Ramp)
+		}
+	case s.Split != nil:
+		if p.Reward == nil || s.Split.Until.AtMost <= p.Window+p.OutcomeWindow()+p.Lag || s.Split.Until.AtLeast > s.Split.Until.AtMost {
+			t.Errorf("split %+v", s.Split)
+		}
+	default:
+		if s.Observe.For <= 0 || len(p.Objectives) == 0 {
+			t.Errorf("observe %+v", s.Observe)
+		}
+	}
+}
