@@ -254,13 +254,14 @@ type OnUnknown struct {
 }
 
 // TestAlpha is the share of HarmAlpha that one harm test gets: it is divided
-// evenly among all objectives, guardrails and the reward of all candidates.
+// evenly among all objectives, guardrails and the reward of all candidates, or
+// of the baseline where it is alone.
 func (p *Plan) TestAlpha() float64 {
 	tests := len(p.Objectives) + len(p.Guardrails)
 	if p.Reward != nil {
 		tests++
 	}
-	return p.Analysis.HarmAlpha / float64(max(1, tests*(len(p.Versions)-1)))
+	return p.Analysis.HarmAlpha / float64(max(1, tests*max(1, len(p.Versions)-1)))
 }
 
 // CandidateAlpha is the share of Alpha that one candidate gets.

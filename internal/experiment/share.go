@@ -102,8 +102,8 @@ func (t Slots) Check(n int) error {
 	sum := 0
 	for i, r := range t {
 		switch {
-		case r.Slots <= 0:
-			return fmt.Errorf("slot run %d is empty", i)
+		case r.Slots <= 0 || r.Slots > Whole: // The sum below cannot overflow.
+			return fmt.Errorf("slot run %d has %d slots: want 1 to %d", i, r.Slots, Whole)
 		case int(r.Version) >= n:
 			return fmt.Errorf("slot run %d names version %d of %d", i, r.Version, n)
 		case i > 0 && t[i-1].Version == r.Version:

@@ -103,7 +103,8 @@ func (k *Key) sign(b []byte) {
 // repeats the token, and does not tell a forged one from a broken one.
 func (k *Key) Open(experiment, token string) (Exposure, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(b) != tokenSize || b[0] != tokenFormat {
+	// The decoder skips line breaks: of one exposure there is but one token.
+	if err != nil || len(token) != base64.RawURLEncoding.EncodedLen(tokenSize) || len(b) != tokenSize || b[0] != tokenFormat {
 		return Exposure{}, Errorf(CodeInvalid, "exposure token is not one of ours").
 			WithHint("send the value of X-Headgate-Exposure as it came")
 	}

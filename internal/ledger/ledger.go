@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/record/sqlite/sqlitefile"
 )
@@ -25,6 +27,9 @@ type Options struct {
 	// Commit is how long a commit waits for others to share it, at most 20 ms;
 	// 5 ms when 0.
 	Commit time.Duration
+	// Registry takes the ledger's metrics, headgate_ledger_*, until Close; nil
+	// for none.
+	Registry prometheus.Registerer
 }
 
 const (
@@ -98,8 +103,17 @@ func Open(ctx context.Context, path string, o Options) (*Ledger, error) {
 		stopped:   make(chan struct{}),
 	}
 	w.ledger = l
+	metrics := newCollector(l.Stats)
+	if o.Registry != nil {
+		if err := o.Registry.Register(metrics); err != nil {
+			return nil, errors.Join(experiment.Errorf(experiment.CodeInvalid, "register the ledger's metrics: %w", err), w.close())
+		}
+	}
 	var flushed error
 	l.close = sync.OnceValue(func() error {
+		if o.Registry != nil {
+			o.Registry.Unregister(metrics)
+		}
 		close(l.quit)
 		<-l.stopped
 		return errors.Join(flushed, w.close())
@@ -206,25 +220,21 @@ func (l *Ledger) lookup(id string) (*join, error) {
 		WithHint("check the experiment's name, and that it is running")
 }
 
-// Stats are counts since Open. The names in brackets are those of the metrics
-// that should carry them.
+// Stats are counts since Open; the metrics show the same.
 type Stats struct {
-	// Commits of the file, and those that failed [headgate_ledger_commits_total,
-	// headgate_ledger_commit_failures_total].
+	// Commits of the file, and those that failed.
 	Commits, Failures int64
-	// Calls of Record that were committed [headgate_ledger_calls_total].
+	// Calls of Record that were committed.
 	Calls int64
-	// Dropped exposures: the queue was full, or nobody registered the
-	// experiment [headgate_ledger_exposures_dropped_total].
+	// Dropped exposures: the queue was full, or nobody knew the experiment or
+	// the version.
 	Dropped int64
-	// LateExposures came for a window that is sealed
-	// [headgate_ledger_exposures_late_total].
+	// LateExposures came for a window that is sealed.
 	LateExposures int64
-	// Outcomes by what became of them [headgate_ledger_outcomes_total with
-	// label result]. Unknown are those whose event no metric names; receipts
-	// count them as unmatched, these counters apart.
+	// Outcomes by what became of them. Unknown are those whose event no metric
+	// names; receipts count them as unmatched, these counters apart.
 	Accepted, Duplicates, Late, Unmatched, Unknown int64
-	// Queued exposures at this moment [headgate_ledger_exposures_queued].
+	// Queued exposures at this moment.
 	Queued int
 }
 

@@ -10,12 +10,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -377,6 +379,8 @@ func TestKeysAreRememberedAndForgotten(t *testing.T) {
 	l = open(t, path, Options{Now: c.Now})
 	wantReceipt(t, mustRecord(t, l, o), experiment.Receipt{Duplicates: 1})
 	c.set(t0.Add(24*time.Hour + 5*time.Minute))
+	wantReceipt(t, mustRecord(t, l, o), experiment.Receipt{Accepted: 1})
+	c.set(t0.Add(48*time.Hour + 10*time.Minute))
 	mustRecord(t, l, experiment.UnitOutcome{Unit: "a", Event: "purchase"})
 	if n := query(t, l, `SELECT count(*) FROM keys`); n != 0 {
 		t.Errorf("%d keys are kept beyond their time", n)
@@ -454,6 +458,7 @@ func TestCallersShareCommits(t *testing.T) {
 		case <-t.Context().Done():
 			t.Fatal("callers do not queue")
 		default:
+			runtime.Gosched()
 		}
 	}
 	close(leave)
@@ -587,6 +592,63 @@ func TestStoreFailure(t *testing.T) {
 	wantReceipt(t, mustRecord(t, l, o), experiment.Receipt{Accepted: 1})
 	if n := query(t, l, `SELECT count(*) FROM exposures`); n != 2 {
 		t.Errorf("%d exposures stored after the failure, want 2", n)
+	}
+}
+
+func TestRolledBackWorkIsForgotten(t *testing.T) {
+	l, _ := newLedger(t, Options{})
+	var conn *sql.Conn
+	if err := l.do(t.Context(), &job{solo: true, run: func(w *writer) error { conn = w.conn; return nil }}); err != nil {
+		t.Fatal(err)
+	}
+	run := func(statement string) {
+		if _, err := conn.ExecContext(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The row of the token's unit is written before the outcome fails.
+	run(`CREATE TEMP TRIGGER fail BEFORE INSERT ON outcomes BEGIN SELECT RAISE(ABORT, 'no space'); END`)
+	e := exposure("a", 0, t0)
+	o := experiment.UnitOutcome{Token: l.options.Key.Seal(&e), Event: "purchase", Value: 1, Key: "k"}
+	if _, err := l.Record(t.Context(), "search/ranker", []experiment.UnitOutcome{o}); experiment.CodeOf(err) != experiment.CodeUnavailable {
+		t.Errorf("error = %v, want unavailable", err)
+	}
+	run(`DROP TRIGGER fail`)
+	wantReceipt(t, mustRecord(t, l, o), experiment.Receipt{Accepted: 1})
+	if n := query(t, l, `SELECT count(*) FROM exposures`); n != 1 {
+		t.Errorf("%d units stored, want 1", n)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	l, _ := newLedger(t, Options{Registry: registry})
+	l.Expose(exposure("a", 0, t0))
+	mustRecord(t, l, experiment.UnitOutcome{Unit: "a", Event: "purchase"}, experiment.UnitOutcome{Unit: "a", Event: "click"})
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			name := f.GetName()
+			for _, p := range m.GetLabel() {
+				name += "/" + p.GetValue()
+			}
+			got[name] = m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	for name, want := range map[string]float64{"headgate_ledger_calls_total": 1, "headgate_ledger_outcomes_total/accepted": 1, "headgate_ledger_outcomes_total/unknown-event": 1, "headgate_ledger_outcomes_total/late": 0} {
+		if v, ok := got[name]; !ok || v != want {
+			t.Errorf("%s = %v (%v), want %v", name, v, ok, want)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if families, err := registry.Gather(); err != nil || len(families) > 0 {
+		t.Errorf("a closed ledger leaves %d metrics, %v", len(families), err)
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 // hundred values; aliases of aliases could make billions out of a small file.
 const (
 	maxFile   = 1 << 20
-	maxValues = 10_000
+	maxValues = 5_000
 )
 
 // decoder fills API structs from a YAML document, strictly: what it does not
@@ -60,7 +60,7 @@ func decode(data []byte) (*v1alpha1.Experiment, *decoder) {
 	d.value(root, reflect.ValueOf(e).Elem(), "")
 	if d.values > maxValues {
 		d.problems = nil
-		d.add("", 0, "", fmt.Sprintf("more than %d values", maxValues), "an experiment has some hundred, aliases included")
+		d.add("", 0, "", fmt.Sprintf("more than %d values", maxValues), "an experiment has some hundred, aliases written out")
 		return nil, d
 	}
 	return e, d

@@ -36,15 +36,18 @@ func oneOf(known []string) string {
 	return strings.Join(known, "")
 }
 
-// maxKnown is how many names a hint lists.
-const maxKnown = 16
+// Bounds of hints: how many names are listed, and how many compared.
+const (
+	maxKnown    = 16
+	maxCompared = 32
+)
 
 // nearest suggests the closest of the known names, or lists them.
 func nearest(name string, known []string) string {
 	if best := closest(name, known); best != "" {
 		return fmt.Sprintf("did you mean %s?", best)
 	}
-	known = slices.DeleteFunc(slices.Clone(known), func(k string) bool { return !showable(k) })
+	known = slices.DeleteFunc(slices.Clone(known[:min(len(known), maxCompared)]), func(k string) bool { return !showable(k) })
 	switch {
 	case len(known) == 0:
 		return ""
@@ -56,12 +59,15 @@ func nearest(name string, known []string) string {
 
 // closest is the known name that a mistyped one stands for, or nothing.
 func closest(name string, known []string) string {
-	if len(name) > maxName {
-		return ""
-	}
 	best, least := "", max(1, len(name)/3)+1
-	for _, k := range known {
-		if d := distance(name, k); showable(k) && d < least {
+	if len(name) > maxName {
+		return best
+	}
+	for _, k := range known[:min(len(known), maxCompared)] {
+		if !showable(k) {
+			continue
+		}
+		if d := distance(name, k); d < least {
 			best, least = k, d
 		}
 	}

@@ -211,7 +211,7 @@ const journalPage = 32
 // first error: CodeNotFound when there is no such record.
 func (s *Store) Journal(ctx context.Context, id string, from int64) iter.Seq2[experiment.Entry, error] {
 	return func(yield func(experiment.Entry, error) bool) {
-		if _, err := s.Load(ctx, id); err != nil {
+		if err := s.exists(ctx, id); err != nil {
 			yield(experiment.Entry{}, err)
 			return
 		}
@@ -232,6 +232,17 @@ func (s *Store) Journal(ctx context.Context, id string, from int64) iter.Seq2[ex
 			from = page[len(page)-1].Seq + 1
 		}
 	}
+}
+
+func (s *Store) exists(ctx context.Context, id string) error {
+	var found bool
+	if err := s.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM records WHERE id = ?1)`, id).Scan(&found); err != nil {
+		return unavailable("read journal of "+id, err)
+	}
+	if !found {
+		return notFound(id)
+	}
+	return nil
 }
 
 func (s *Store) page(ctx context.Context, id string, from int64) ([]experiment.Entry, error) {
