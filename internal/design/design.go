@@ -20,10 +20,11 @@ type Truth struct {
 	SDBaseline, SDCandidate float64
 }
 
-// se is the standard error of the difference for n units at given shares.
+// se is the standard error of the difference for n units at given shares, with
+// the greater spread for both versions, as judge has it.
 func (t Truth) se(n float64, shares experiment.Shares) float64 {
 	b, c := n*shares[0].Fraction(), n*shares[1].Fraction()
-	return math.Sqrt(t.SDBaseline*t.SDBaseline/b + t.SDCandidate*t.SDCandidate/c)
+	return max(t.SDBaseline, t.SDCandidate) * math.Sqrt(1/b+1/c)
 }
 
 // Benefit is the probability that the plan's split stage says "better" by its

@@ -76,12 +76,12 @@ func (f *full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // that sends or reads nothing would hold its window open for ever. Writers that
 // have no deadlines belong to tests.
 func (f *full) bound(w http.ResponseWriter, r *http.Request) {
-	end := time.Now().Add(f.gateway.options.Timeout + grace)
+	end := time.Now().Add(f.gateway.options.Timeout)
 	c := http.NewResponseController(w)
 	if r.ContentLength != 0 {
 		_ = c.SetReadDeadline(end)
 	}
-	_ = c.SetWriteDeadline(end)
+	_ = c.SetWriteDeadline(end.Add(grace))
 }
 
 // mustClose says that the connection must not carry another request after this

@@ -22,8 +22,8 @@ const (
 	// idleTimeout is how long a client's connection may wait for its next
 	// request.
 	idleTimeout = 2 * time.Minute
-	// grace is how much longer than an exchange its connection may be read and
-	// written: the exchange's own time-out comes first and can be answered.
+	// grace is how much longer than an exchange its connection may be written:
+	// there is time to answer that it took too long.
 	grace = time.Second
 	// dialTimeout bounds a connection's making, so that there is time left to
 	// fall back.

@@ -190,12 +190,11 @@ func (x *fullExchange) fail(w http.ResponseWriter, _ *http.Request, _ error) {
 	x.status = 0
 	refused := &failedGateway
 	switch late := errors.Is(x.in.Context().Err(), context.DeadlineExceeded); {
-	case x.client.Err() != nil:
-		return
 	case x.engine.gateway.life.Err() != nil:
 		x.cut, refused = true, &refusedBusy
-	case x.body.broken() || late && x.body.stalled():
-		// The client's doing; the answer to it is no answer of the version.
+	case x.client.Err() != nil || x.body.broken() || late && x.body.stalled():
+		// The client's doing, so no answer of the version; a client that is
+		// gone does not read it.
 		x.refuse(w, &refusedBody)
 		return
 	case late:

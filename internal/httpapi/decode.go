@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/suggest"
 )
 
 // batch is a decoded body.
@@ -288,7 +289,7 @@ func join(path, name string) string {
 
 func unknownField(path, name string, known []string) error {
 	err := experiment.InvalidAt(join(path, name), "is not a field that is known here")
-	if near := nearest(name, known); near != "" {
+	if near := suggest.Closest(name, known); near != "" {
 		return err.WithHint("did you mean %q?", near)
 	}
 	return err.WithHint("known are %s", strings.Join(known, ", "))

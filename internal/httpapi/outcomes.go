@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/suggest"
 )
 
 // Recorder stores outcomes. It returns once they are safe, or with an
@@ -149,7 +150,7 @@ func choose(asked *string, experiments []string) (string, error) {
 	err := experiment.Errorf(experiment.CodeNotFound, "%w", &experiment.FieldError{
 		Path: "experiment", Problem: quote(*asked) + " takes no outcomes here",
 	})
-	switch near := nearest(*asked, experiments); {
+	switch near := suggest.Closest(*asked, experiments); {
 	case near != "":
 		return "", err.WithHint("did you mean %q?", near)
 	case len(experiments) > 0:

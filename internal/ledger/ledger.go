@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
-	"github.com/headgate-dev/headgate/internal/record/sqlite/sqlitefile"
+	"github.com/headgate-dev/headgate/internal/sqlitefile"
 )
 
 // Options are a ledger's settings. Only Key is required.

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/headgate-dev/headgate/internal/record/sqlite/sqlitefile"
+	"github.com/headgate-dev/headgate/internal/sqlitefile"
 )
 
 // kind is what a ledger's file is. It is held exclusively: horizons and rows

@@ -27,8 +27,16 @@ type room struct {
 // may be listed before it is built.
 var house = []room{
 	{"numbers", "stats", nil, nil},
+	{"numbers", "stats/multiple", []string{"stats"}, nil},
+	{"numbers", "stats/quantile", []string{"stats"}, nil},
+	{"numbers", "stats/counter", []string{"stats"}, nil},
+	{"numbers", "stats/bayes", []string{"stats"}, nil},
+	{"numbers", "stats/paired", []string{"stats"}, nil},
+	{"numbers", "stats/delayed", []string{"stats"}, nil},
+	{"numbers", "stats/adaptive", []string{"stats"}, nil},
 
 	{"words", "api/v1alpha1", nil, nil},
+	{"words", "internal/suggest", nil, nil},
 	{"words", "internal/experiment", []string{"stats"}, nil},
 
 	{"rules", "internal/assign", []string{"internal/experiment"}, nil},
@@ -42,7 +50,7 @@ var house = []room{
 		nil,
 	},
 
-	{"shapes", "internal/translate", []string{"api/v1alpha1", "internal/experiment", "internal/assign", "internal/design"}, nil},
+	{"shapes", "internal/translate", []string{"api/v1alpha1", "internal/suggest", "internal/experiment", "internal/assign", "internal/design"}, nil},
 	{"shapes", "internal/view", []string{"stats", "internal/experiment", "internal/design"}, nil},
 
 	{"adapters", "internal/sqlitefile", []string{"internal/experiment"}, nil},
@@ -51,7 +59,7 @@ var house = []room{
 	{"adapters", "internal/record/recordtest", []string{"stats", "internal/experiment"}, nil},
 
 	{"faces", "internal/gateway", []string{"stats", "internal/experiment", "internal/assign"}, nil},
-	{"faces", "internal/httpapi", []string{"internal/experiment"}, nil},
+	{"faces", "internal/httpapi", []string{"internal/experiment", "internal/suggest"}, nil},
 
 	{"garden", "examples/digits", nil, nil},
 	{"garden", "examples/digits/serve", []string{"examples/digits"}, nil},
@@ -151,6 +159,13 @@ func TestImportsKeepToTheirRooms(t *testing.T) {
 func TestLayersRuleFindsEachOffence(t *testing.T) {
 	plan := []room{
 		{"numbers", "stats", nil, nil},
+		{"numbers", "stats/multiple", []string{"stats"}, nil},
+		{"numbers", "stats/quantile", []string{"stats"}, nil},
+		{"numbers", "stats/counter", []string{"stats"}, nil},
+		{"numbers", "stats/bayes", []string{"stats"}, nil},
+		{"numbers", "stats/paired", []string{"stats"}, nil},
+		{"numbers", "stats/delayed", []string{"stats"}, nil},
+		{"numbers", "stats/adaptive", []string{"stats"}, nil},
 		{"rules", "internal/judge", []string{"stats"}, nil},
 		{"app", "internal/app/local", []string{"internal/..."}, []string{"internal/cli"}},
 	}

@@ -27,7 +27,9 @@ const (
 // function from maxFuncLines and maxFuncBranching.
 var (
 	longFiles = map[string]string{}
-	longFuncs = map[string]string{}
+	longFuncs = map[string]string{
+		"internal/ledger/schema.go prepare": "one table of statements, each beside the field that it fills",
+	}
 )
 
 // checkSizes finds files and functions past the limits, and exceptions that

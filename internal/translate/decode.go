@@ -58,9 +58,12 @@ func decode(data []byte) (*v1alpha1.Experiment, *decoder) {
 	}
 	e := new(v1alpha1.Experiment)
 	d.value(root, reflect.ValueOf(e).Elem(), "")
-	if d.values > maxValues {
+	switch {
+	case d.values > maxValues:
 		d.problems = nil
 		d.add("", 0, "", fmt.Sprintf("more than %d values", maxValues), "an experiment has some hundred, aliases written out")
+		return nil, d
+	case slices.Contains(d.broken, ""):
 		return nil, d
 	}
 	return e, d
@@ -143,7 +146,11 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		return
 	}
 	d.lines[path] = n.Line
-	if n.Tag == "!!null" && n.Style&yaml.TaggedStyle == 0 {
+	if n.Style&yaml.TaggedStyle != 0 && (n.Kind != yaml.ScalarNode || n.Tag != "!!str") {
+		d.unread(path, n.Line, quote(n.Tag), "tags are not read", "leave it out")
+		return
+	}
+	if n.Tag == "!!null" {
 		return
 	}
 	switch v.Kind() {
@@ -185,7 +192,8 @@ func (d *decoder) entries(n *yaml.Node, path string) []entry {
 		case key.Kind != yaml.ScalarNode:
 			d.unread(path, line, "", "a field's name is a list or fields", "")
 		case key.Tag == "!!merge":
-			d.unread(at, line, "", "merge keys are not read", "write the fields out")
+			d.broken = append(d.broken, path) // What is missing stands in there.
+			d.add(at, line, "", "merge keys are not read", "write the fields out")
 		case seen[key.Value]:
 			d.unread(at, line, "", "given twice", "")
 		default:
@@ -197,7 +205,7 @@ func (d *decoder) entries(n *yaml.Node, path string) []entry {
 }
 
 func (d *decoder) object(n *yaml.Node, v reflect.Value, path string) {
-	if n.Kind != yaml.MappingNode || n.Tag != "!!map" {
+	if n.Kind != yaml.MappingNode {
 		d.wrong(n, path, "fields", "known here: "+strings.Join(fieldsOf(v.Type()), ", "))
 		return
 	}
@@ -219,7 +227,7 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, path string) {
 }
 
 func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
-	if n.Kind != yaml.MappingNode || n.Tag != "!!map" {
+	if n.Kind != yaml.MappingNode {
 		d.wrong(n, path, "names with values", "")
 		return
 	}
@@ -232,7 +240,7 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {
 }
 
 func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
-	if n.Kind != yaml.SequenceNode || n.Tag != "!!seq" {
+	if n.Kind != yaml.SequenceNode {
 		d.wrong(n, path, "a list", "")
 		return
 	}
@@ -266,7 +274,7 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, path string) {
 	case n.Tag == "!!str", number && v.Type() == reflect.TypeFor[v1alpha1.Quantity]():
 		v.SetString(n.Value)
 	case v.Type() == reflect.TypeFor[v1alpha1.Quantity]():
-		d.wrong(n, path, "a number", `write 1%, 0.01 or "0.01"`)
+		d.wrong(n, path, "a number", numberHint)
 	case v.Type() == reflect.TypeFor[v1alpha1.Duration]():
 		d.wrong(n, path, "a duration with its unit", durationHint)
 	default:

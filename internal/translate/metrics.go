@@ -195,7 +195,7 @@ func (t *translator) margin(path string, m v1alpha1.Margin) experiment.Margin {
 	at, q := path+".relative", m.Relative
 	f := t.positive(at, q)
 	if hint := percentHint(q, f); hint != "" {
-		t.fail(at, quote(string(q)), "more than the whole baseline", fmt.Sprintf("%s %g%% would say as much", hint, 100*f))
+		t.fail(at, quote(string(q)), "as much as the whole baseline, or more", fmt.Sprintf("%s %g%% would say as much", hint, 100*f))
 	}
 	return experiment.Margin{Relative: f}
 }

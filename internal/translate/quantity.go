@@ -20,13 +20,19 @@ func finite(s string) (float64, bool) {
 	return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0) && !strings.ContainsAny(s, "xX_")
 }
 
+const numberHint = `write 1%, 0.01 or "0.01"`
+
 // fraction reads "1%", "0.01" or 0.01 as a finite number; ok is false if it
 // failed.
 func (t *translator) fraction(path string, q v1alpha1.Quantity) (f float64, ok bool) {
+	if q == "" {
+		t.fail(path, "", "a number is required", numberHint)
+		return 0, false
+	}
 	s, percent := strings.CutSuffix(strings.TrimSpace(string(q)), "%")
 	f, ok = finite(strings.TrimSpace(s))
 	if !ok {
-		t.fail(path, quote(string(q)), "not a number", `write 1%, 0.01 or "0.01"`)
+		t.fail(path, quote(string(q)), "not a number", numberHint)
 		return 0, false
 	}
 	if percent {
@@ -38,7 +44,7 @@ func (t *translator) fraction(path string, q v1alpha1.Quantity) (f float64, ok b
 
 // percentHint asks whether a bare number was meant in percent.
 func percentHint(q v1alpha1.Quantity, f float64) string {
-	if f > 1 && f <= 100 && !strings.Contains(string(q), "%") {
+	if f >= 1 && f <= 100 && !strings.Contains(string(q), "%") {
 		return fmt.Sprintf("did you mean %g%%?", f)
 	}
 	return ""
@@ -74,6 +80,9 @@ func (t *translator) share(path string, q v1alpha1.Quantity) experiment.Share {
 	switch {
 	case f < 0 || f > 1:
 		t.fail(path, quote(string(q)), "a share is 0 to 100%", percentHint(q, f))
+		return -1
+	case f == 1 && percentHint(q, f) != "":
+		t.fail(path, quote(string(q)), "it could be 1% or 100%", "write the one that is meant")
 		return -1
 	case math.Abs(slots-f*experiment.Whole) > 1e-6:
 		t.fail(path, quote(string(q)), "shares are whole hundredths of a percent", fmt.Sprintf("write %s", experiment.Share(slots).Percent()))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/headgate-dev/headgate/api/v1alpha1"
@@ -163,14 +164,18 @@ func (t *translator) splitShares(path string, in map[string]v1alpha1.Quantity) e
 		names[i] = v.Name
 	}
 	shares, before := make(experiment.Shares, len(names)), len(t.problems)
+	named := t.clean("spec.versions")
 	for _, name := range slices.Sorted(maps.Keys(in)) {
 		at, i := join(path, name), slices.Index(names, name)
-		if i < 0 {
+		switch {
+		case i >= 0:
+			shares[i] = t.share(at, in[name])
+		case named:
 			t.fail(at, "", "no such version", nearest(name, names))
-			continue
+		default:
+			return shares // It may be the one that is misnamed.
 		}
-		shares[i] = t.share(at, in[name])
-		if shares[i] == 0 {
+		if i >= 0 && shares[i] == 0 {
 			t.fail(at, quote(string(in[name])), "a version without traffic cannot be compared", "give every version its share")
 		}
 	}
@@ -184,8 +189,13 @@ func (t *translator) splitShares(path string, in map[string]v1alpha1.Quantity) e
 	switch missing := slices.Index(shares, 0); {
 	case sum != experiment.Whole:
 		t.fail(path, sum.Percent(), "shares must sum to 100%", "give every version its share")
-	case missing >= 0:
+	case missing >= 0 && named:
 		t.fail(path, "", fmt.Sprintf("no share for version %s", names[missing]), "a version without traffic cannot be compared")
 	}
 	return shares
+}
+
+// clean says whether nothing was wrong at or below a path so far.
+func (t *translator) clean(path string) bool {
+	return !slices.ContainsFunc(t.problems, func(p Problem) bool { return strings.HasPrefix(p.Path, path) })
 }

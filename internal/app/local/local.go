@@ -66,10 +66,10 @@ type Local struct {
 	sequence uint64
 	// before is the number of phases that an earlier process served to the
 	// end: the gateway knows nothing of them any more.
-	before int
-	prober   prober
-	current  atomic.Pointer[view.Experiment]
-	changed  chan struct{}
+	before  int
+	prober  prober
+	current atomic.Pointer[view.Experiment]
+	changed chan struct{}
 
 	mu       sync.Mutex
 	commands []experiment.Command
@@ -129,7 +129,7 @@ func (l *Local) open(ctx context.Context, o Options) error {
 	if l.store, err = sqlite.Open(ctx, filepath.Join(o.Data, "record.db")); err != nil {
 		return err
 	}
-	if l.ledger, err = ledger.Open(ctx, filepath.Join(o.Data, "ledger.db"), ledger.Options{Key: key}); err != nil {
+	if l.ledger, err = ledger.Open(ctx, filepath.Join(o.Data, "ledger.db"), ledger.Options{Key: key, Registry: l.registry}); err != nil {
 		return err
 	}
 	if err := l.ledger.Register(l.plan); err != nil {

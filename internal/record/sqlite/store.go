@@ -15,7 +15,7 @@ import (
 	"iter"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
-	"github.com/headgate-dev/headgate/internal/record/sqlite/sqlitefile"
+	"github.com/headgate-dev/headgate/internal/sqlitefile"
 )
 
 func kind() sqlitefile.Kind {

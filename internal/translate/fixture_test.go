@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/headgate-dev/headgate/api/v1alpha1"
+)
+
+// TestFixturesSetEveryField asks that each field of the API is set in some
+// golden input that is accepted, so that the tests below speak of all of them.
+func TestFixturesSetEveryField(t *testing.T) {
+	set := map[string]bool{}
+	for _, data := range goldenInputs(t) {
+		if e, d := decode(data); e != nil && len(d.problems) == 0 {
+			mark(reflect.ValueOf(e).Elem(), "", set)
+		}
+	}
+	all := map[string]bool{}
+	list(reflect.TypeFor[v1alpha1.Experiment](), "", all)
+	if len(all) < 50 {
+		t.Fatalf("only %d fields found; does the listing work?", len(all))
+	}
+	for _, path := range slices.Sorted(maps.Keys(all)) {
+		if !set[path] {
+			t.Errorf("no golden input sets %s", path)
+		}
+	}
+}
+
+// mark notes every field that is not zero, without the indexes of lists.
+func mark(v reflect.Value, path string, set map[string]bool) {
+	if v.IsZero() {
+		return
+	}
+	if path != "" {
+		set[path] = true
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		set[path] = true
+		mark(v.Elem(), path, set)
+	case reflect.Slice:
+		for i := range v.Len() {
+			mark(v.Index(i), path, set)
+		}
+	case reflect.Struct:
+		for i, name := range fieldsOf(v.Type()) {
+			mark(v.Field(i), join(path, name), set)
+		}
+	}
+}
+
+// list notes every field of a type.
+func list(t reflect.Type, path string, all map[string]bool) {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		list(t.Elem(), path, all)
+	case reflect.Struct:
+		for i, name := range fieldsOf(t) {
+			all[join(path, name)] = true
+			list(t.Field(i).Type, join(path, name), all)
+		}
+	}
+}
+
+// TestEveryLeafMatters changes each value of each accepted golden input, in
+// several ways: the plan must change, or the change be refused. Nothing that
+// people write is ignored, and there are no exceptions.
+func TestEveryLeafMatters(t *testing.T) {
+	for name, data := range goldenInputs(t) {
+		p, err := Plan(data)
+		if err != nil {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			var doc yaml.Node
+			if err := yaml.Unmarshal(plainJSON(data), &doc); err != nil {
+				t.Fatal(err)
+			}
+			changed := 0
+			leaves(&doc, "", func(path string, n *yaml.Node) {
+				was := *n
+				defer func() { *n = was }()
+				for _, value := range mutations(was.Value) {
+					n.Value, n.Tag = value, "" // No tag: it would be refused for its own sake.
+					b, err := yaml.Marshal(&doc)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if q, err := Plan(b); err == nil && q.Hash() == p.Hash() {
+						t.Errorf("%s: %q instead of %q changes nothing", path, value, was.Value)
+					}
+					changed++
+				}
+			})
+			if changed < 20 {
+				t.Errorf("only %d changes", changed)
+			}
+		})
+	}
+}
+
+// leaves visits every key and every value of a document.
+func leaves(n *yaml.Node, path string, visit func(path string, n *yaml.Node)) {
+	switch n.Kind {
+	case yaml.ScalarNode:
+		if n.Tag != "!!null" {
+			visit(path, n)
+		}
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			leaves(n.Content[i], path+" key "+n.Content[i].Value, visit)
+			leaves(n.Content[i+1], join(path, n.Content[i].Value), visit)
+		}
+	default:
+		for i, c := range n.Content {
+			leaves(c, fmt.Sprintf("%s[%d]", path, i), visit)
+		}
+	}
+}
+
+var number = regexp.MustCompile(`[0-9]+`)
+
+// mutations are other values like one: longer, and with another number.
+func mutations(s string) []string {
+	switch s {
+	case "true":
+		return []string{"false"}
+	case "increase":
+		return []string{"decrease", "increasex"}
+	}
+	out := []string{s + "x", "x" + s}
+	if at := number.FindStringIndex(s); at != nil {
+		n, err := strconv.Atoi(s[at[0]:at[1]])
+		if err == nil {
+			out = append(out, s[:at[0]]+strconv.Itoa(n+1)+s[at[1]:])
+		}
+	}
+	return out
+}
+
+func TestQuantitiesSayTheSame(t *testing.T) {
+	data := string(goldenInputs(t)["ramp"])
+	p, err := Plan([]byte(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, same := range []string{"0.01", `"0.01"`, `" 1 %"`, "1e-2", "+1.0%", "00.01", "'1%'"} {
+		t.Run(same, func(t *testing.T) {
+			q, err := Plan([]byte(regexp.MustCompile(`max: 1%`).ReplaceAllString(data, "max: "+same)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if q.Hash() != p.Hash() {
+				t.Errorf("%s is %v, 1%% is %v", same, *q.Objectives[0].Max, *p.Objectives[0].Max)
+			}
+		})
+	}
+}
+
+func TestDurationsSayTheSame(t *testing.T) {
+	for in, want := range map[string]string{"14d": "336h", "1.5d": "36h", "0d": "0s", "1h30m": "90m", "1000ms": "1s"} {
+		a, err := parseDuration(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := parseDuration(want); err != nil || a != b {
+			t.Errorf("%s is %s, %s is %s (%v)", in, a, want, b, err)
+		}
+	}
+}
