@@ -104,6 +104,25 @@ func clip(s string, width int, color bool) string {
 	return b.String()
 }
 
+// wrap breaks a text at spaces into lines of at most width columns, but for
+// words that are longer.
+func wrap(s string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.SplitSeq(s, " ") {
+		switch {
+		case line == "":
+			line = word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
+			lines = append(lines, line)
+			line = word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
+}
+
 // painter colours text, if it may. Words say the same, so that colour is never
 // the only signal.
 type painter struct{ on bool }

@@ -77,9 +77,20 @@ func Run(ctx context.Context, args []string, s IO, version string) int {
 	root.SetArgs(args)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(demoCommand(s), runCommand(s), versionCommand(s, version))
+	began := false
+	for _, c := range root.Commands() {
+		if run := c.RunE; run != nil {
+			c.RunE = func(c *cobra.Command, args []string) error {
+				began = true
+				return run(c, args)
+			}
+		}
+	}
 	err := root.ExecuteContext(ctx)
+	if err != nil && !began {
+		err = usageError{err} // Nothing ran: the arguments were wrong.
+	}
 	if err != nil {
 		complain(s.Err, err)
 	}
@@ -104,11 +115,8 @@ func exitCode(ctx context.Context, err error) int {
 		case experiment.CodeUntrustworthy:
 			return ExitUntrustworthy
 		}
-		return ExitUnknown
 	}
-	// What cobra itself complains about, such as an unknown command, carries
-	// no type; everything of ours does.
-	return ExitUsage
+	return ExitUnknown
 }
 
 // complain prints an error and its hint, a line each.

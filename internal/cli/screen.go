@@ -71,7 +71,7 @@ func frame(v view.Experiment, s IO) string {
 	line("%s %3.0f%%", p.cyan(bar(v.Stage.Progress, width-6)), 100*v.Stage.Progress)
 	line("")
 	for i, x := range v.Versions {
-		line("%-4s %s %6s  seen %6s  %s", x.Name, p.share(i, bar(x.Share, 24)), percent(&x.Share, 1), percent(x.Seen, 1), versionText(x))
+		line("%-4s %s %6s, seen %6s  %s", x.Name, p.share(i, bar(x.Share, 12)), percent(&x.Share, 1), percent(x.Seen, 1), versionText(x))
 	}
 	line("")
 	for _, f := range v.Findings {
@@ -83,7 +83,12 @@ func frame(v view.Experiment, s IO) string {
 	}
 	line("%s", objectivesLine(v, p))
 	line("")
-	line("%s", p.verdict(v.Verdict.Sentence))
+	for i, text := range wrap(v.Verdict.Sentence, width) {
+		if i == 0 {
+			text = p.verdict(text)
+		}
+		line("%s", text)
+	}
 	for _, d := range tail(v.Decisions, 4) {
 		line("%s", p.dim(decisionLine(d)))
 	}
@@ -100,17 +105,17 @@ func name(v view.Experiment) string {
 }
 
 func versionText(x view.Version) string {
-	return fmt.Sprintf("%7s units %8s requests  errors %6s  p99 %7s", thousands(x.Units), thousands(x.Requests), percent(x.ErrorRate, 2), seconds(x.P99))
+	return fmt.Sprintf("%6s units %7s requests  errors %6s  p99 %6s", thousands(x.Units), thousands(x.Requests), percent(x.ErrorRate, 2), seconds(x.P99))
 }
 
 // rewardLines draws the difference with its interval on an axis around zero.
 func rewardLines(f view.Finding, p painter, width int) []string {
-	head := fmt.Sprintf("%s, %s against the baseline: ", f.Metric, f.Version)
+	head := fmt.Sprintf("%s of %s against the baseline: ", f.Metric, f.Version)
 	if f.Estimate == nil || f.Interval == nil {
 		return []string{head + "no matured outcomes yet", p.dim(axis(width-4, 0.1))}
 	}
-	text := fmt.Sprintf("%s%+.1f points, %g%% interval %+.1f to %+.1f, valid %s, %s units",
-		head, 100**f.Estimate, 100*f.Level, 100*f.Interval.Low, 100*f.Interval.High, guarantee(f.Guarantee), thousands(f.N))
+	text := fmt.Sprintf("%s%+.1f points, %g%% interval %+.1f to %+.1f %s",
+		head, 100**f.Estimate, 100*f.Level, 100*f.Interval.Low, 100*f.Interval.High, guarantee(f.Guarantee))
 	reach := max(0.1, f.Interval.High, -f.Interval.Low)
 	return []string{text, whisker(width-4, reach, *f.Estimate, f.Interval.Low, f.Interval.High)}
 }

@@ -84,6 +84,7 @@ type Gateway struct {
 	gate    gate
 	full    *full
 
+	// swapping is held by whoever changes what is served.
 	swapping sync.Mutex
 
 	// life ends with Close and takes every exchange with it.
@@ -197,6 +198,8 @@ func (g *Gateway) Close() error {
 	g.end()
 	g.gate.close()
 	g.full.transport.CloseIdleConnections()
+	g.swapping.Lock()
+	defer g.swapping.Unlock()
 	g.metrics.unregister()
 	return nil
 }

@@ -274,6 +274,8 @@ func TestSwap(t *testing.T) {
 		"no unit refused":                  {change(func(r *experiment.Route) { r.Assignment.Unit = experiment.Unit{} }), experiment.CodeInvalid},
 		"two units refused":                {change(func(r *experiment.Route) { r.Assignment.Unit.Request = true }), experiment.CodeInvalid},
 		"bad cookie name refused":          {change(func(r *experiment.Route) { r.Assignment.Unit = experiment.Unit{Cookie: "a;b"} }), experiment.CodeInvalid},
+		"search by JSON path refused":      {change(func(r *experiment.Route) { r.Assignment.Unit = experiment.Unit{JSONPath: "$.users[0].id"} }), experiment.CodeInvalid},
+		"hole in a JSON path refused":      {change(func(r *experiment.Route) { r.Assignment.Unit = experiment.Unit{JSONPath: "$..id"} }), experiment.CodeInvalid},
 		"measure named requests refused":   {change(func(r *experiment.Route) { r.Measures = []experiment.Measure{{Metric: "requests", Limit: 1}} }), experiment.CodeInvalid},
 		"measure without a limit refused":  {change(func(r *experiment.Route) { r.Measures = []experiment.Measure{{Metric: "p99"}} }), experiment.CodeInvalid},
 	} {

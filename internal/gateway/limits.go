@@ -81,4 +81,8 @@ func (g *gate) close() {
 	for g.n.Load() > 0 {
 		<-g.empty
 	}
+	select { // Whoever else waits may go on too.
+	case g.empty <- struct{}{}:
+	default:
+	}
 }

@@ -50,31 +50,43 @@ func TestMessageBoundariesOverRawTCP(t *testing.T) {
 		},
 		"two lengths are refused": {
 			"POST /a HTTP/1.1\r\n" + head + "Content-Length: 2\r\nContent-Length: 3\r\n\r\nabc" + smuggled,
-			[]int{400}, nil,
+			[]int{400},
+			nil,
 		},
 		"signed length is refused": {
 			"POST /a HTTP/1.1\r\n" + head + "Content-Length: +2\r\n\r\nab" + smuggled,
-			[]int{400}, nil,
+			[]int{400},
+			nil,
 		},
 		"disguised chunked is refused": {
 			"POST /a HTTP/1.1\r\n" + head + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + smuggled,
-			[]int{501}, nil,
+			[]int{501},
+			nil,
 		},
 		"two encodings are refused": {
 			"POST /a HTTP/1.1\r\n" + head + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + smuggled,
-			[]int{501}, nil,
+			[]int{501},
+			nil,
 		},
 		"space before the colon is refused": {
 			"POST /a HTTP/1.1\r\n" + head + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n" + smuggled,
-			[]int{400}, nil,
+			[]int{400},
+			nil,
 		},
 		"broken chunk is the client's fault": {
 			"POST /a HTTP/1.1\r\n" + head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n" + smuggled,
-			[]int{400}, nil,
+			[]int{400},
+			nil,
+		},
+		"body that waits to be asked for is asked for": {
+			"POST /a HTTP/1.1\r\n" + head + "Expect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\nab",
+			[]int{100, 200},
+			[]string{"POST /a 2 [] ab"},
 		},
 		"forward proxy is refused": {
 			"CONNECT example.com:443 HTTP/1.1\r\n" + head + "Connection: close\r\n\r\n",
-			[]int{405}, nil,
+			[]int{405},
+			nil,
 		},
 		"absolute address stays here": {
 			"GET http://u:p@example.com/a?b HTTP/1.1\r\n" + head + "Connection: close\r\n\r\n",
@@ -88,7 +100,8 @@ func TestMessageBoundariesOverRawTCP(t *testing.T) {
 		},
 		"huge head is refused": {
 			"GET /a HTTP/1.1\r\n" + head + "X-Pad: " + strings.Repeat("x", 80<<10) + "\r\n\r\n",
-			[]int{431}, nil,
+			[]int{431},
+			nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

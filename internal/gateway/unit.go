@@ -59,10 +59,14 @@ func newUnitFinder(u experiment.Unit) (unitFinder, error) {
 	if u.Cookie != "" && !token(u.Cookie) {
 		return unitFinder{}, fmt.Errorf("assignment unit: %q is not a cookie name", u.Cookie)
 	}
+	path := strings.TrimPrefix(u.JSONPath, "$.")
+	if u.JSONPath != "" && !plainPath(path) {
+		return unitFinder{}, fmt.Errorf("assignment unit: %q is not a path of names and indices joined by dots, such as $.users.0.id", u.JSONPath)
+	}
 	return unitFinder{
 		header:   http.CanonicalHeaderKey(u.Header),
 		cookie:   u.Cookie,
-		jsonPath: strings.TrimPrefix(u.JSONPath, "$."),
+		jsonPath: path,
 		request:  u.Request,
 	}, nil
 }
@@ -76,6 +80,21 @@ func token(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// plainPath says whether a JSON path leads to one value. Everything that
+// searches, matches or computes is refused: its cost would be the client's to
+// choose.
+func plainPath(path string) bool {
+	if strings.ContainsAny(path, `|#@*?!{}[]()<>=%~"'`) {
+		return false
+	}
+	for name := range strings.SplitSeq(path, ".") {
+		if name == "" {
+			return false
+		}
+	}
+	return true
 }
 
 // find gives the request's unit, or why there is none. A unit that is issued

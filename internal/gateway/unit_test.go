@@ -50,6 +50,7 @@ func TestUnitSources(t *testing.T) {
 		"JSON control character":       {unit: json, body: `{"user":{"id":"a\u0000b"}}`, reason: reasonInvalid, status: 400},
 		"JSON broken":                  {unit: json, body: `{"user":{"id":"anna"}`, reason: reasonAbsent, status: 400},
 		"no body":                      {unit: json, reason: reasonAbsent, status: 400},
+		"JSON array element":           {unit: experiment.Unit{JSONPath: "users.1.id"}, body: `{"users":[{"id":"bob"},{"id":"anna"}]}`, want: "anna", status: 200},
 		"body at the limit":            {unit: json, body: padded(4096), want: "anna", status: 200},
 		"body past the limit":          {unit: json, body: padded(4097), reason: reasonBodySize, status: 400},
 		"every request is its own one": {unit: experiment.Unit{Request: true}, want: "*", status: 200},
@@ -263,7 +264,7 @@ func FuzzUnit(f *testing.F) {
 		in := httptest.NewRequest("POST", "/", strings.NewReader(string(body)))
 		in.Header["X-User-Id"] = []string{header}
 		in.Header["Cookie"] = []string{cookie}
-		for _, u := range []experiment.Unit{{Header: "x-user-id"}, {Cookie: "uid"}, {JSONPath: "$.user.id"}, {JSONPath: "user.#.id"}} {
+		for _, u := range []experiment.Unit{{Header: "x-user-id"}, {Cookie: "uid"}, {JSONPath: "$.user.id"}, {JSONPath: "user.0.id"}} {
 			finder, err := newUnitFinder(u)
 			if err != nil {
 				t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/headgate-dev/headgate/api/v1alpha1"
+	"github.com/headgate-dev/headgate/internal/suggest"
 )
 
 // Bounds of what is read at all. Real experiments have a few kilobytes and some
@@ -220,7 +221,7 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, path string) {
 			hint = "it is planned, but does not work yet: leave it out"
 		}
 		d.unread(e.path, e.line, "", "unknown field", hint)
-		if meant := closest(e.key, fields); meant != "" {
+		if meant := suggest.Closest(e.key, fields); meant != "" {
 			d.broken = append(d.broken, join(path, meant)) // Not missing, but mistyped.
 		}
 	}

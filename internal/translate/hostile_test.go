@@ -38,6 +38,7 @@ func hostile(t testing.TB) map[string]struct{ in, want string } {
 		"carriage returns":          {strings.ReplaceAll(ramp, "\n", "\r\n"), ""},
 		"UTF-16":                    {utf16le, ""},
 		"document markers":          {"---\n" + ramp + "...\n", ""},
+		"as much as there may be":   {largest(), ""},
 		"no newline at the end":     {strings.TrimSpace(ramp), ""},
 		"not UTF-8":                 {"a: \xff\xfe", "not YAML: "},
 		"zero byte":                 {"a: \x00", "not YAML: "},
@@ -66,6 +67,34 @@ func hostile(t testing.TB) map[string]struct{ in, want string } {
 		"empty names":               {`{"": {"": 1}, ? : 2}`, "unknown field"},
 		"directives":                {"%YAML 9.9\n---\na: 1", "not YAML: "},
 	}
+}
+
+// largest is a plan with as much as there may be of everything.
+func largest() string {
+	var b strings.Builder
+	b.WriteString("apiVersion: headgate.dev/v1alpha1\nkind: Experiment\nmetadata: {name: x}\nspec:\n" +
+		"  versions: [{name: v1, backend: \"http://a:1\"}, {name: v2, backend: \"http://b:1\"}]\n" +
+		"  traffic: {gateway: {}}\n  assignment: {unit: {header: x-user-id}}\n  metrics:\n")
+	for i := range maxMetrics {
+		fmt.Fprintf(&b, "  - {name: m%d, goal: increase, from: {outcomes: {event: e, per: f, window: 1h}}}\n", i)
+	}
+	b.WriteString("  objectives:\n")
+	for i := range maxMetrics {
+		fmt.Fprintf(&b, "  - {metric: m%d, min: 0.1}\n", i)
+	}
+	b.WriteString("  guardrails:\n")
+	for i := range maxMetrics {
+		fmt.Fprintf(&b, "  - {metric: m%d, noWorseThan: {relative: 1%%}}\n", i)
+	}
+	b.WriteString("  stages:\n")
+	for i := range maxStages {
+		fmt.Fprintf(&b, "  - name: s%d\n    hold: {requests: 1, windows: 1, settle: 1s, for: 1s}\n    ramp: {steps: [", i)
+		for step := range maxSteps {
+			fmt.Fprintf(&b, "%d%%, ", step+1)
+		}
+		b.WriteString("]}\n")
+	}
+	return b.String()
 }
 
 func unknown(n int) string {

@@ -204,11 +204,14 @@ func golden(t *testing.T, e view.Experiment) []byte {
 	if err := d.Decode(&v); err != nil {
 		t.Fatal(err)
 	}
-	out, err := json.MarshalIndent(rounded(v), "", "  ")
-	if err != nil {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(rounded(v)); err != nil {
 		t.Fatal(err)
 	}
-	return append(out, '\n')
+	return out.Bytes()
 }
 
 func rounded(v any) any {
