@@ -75,8 +75,23 @@ func (d *deciding) obey(c experiment.Command) bool {
 		return d.rollback(by(experiment.ReasonAborted, c))
 	case c.Verb == experiment.VerbPromote && live:
 		return d.promoteBy(c)
+	case c.Verb == experiment.VerbRetry && !live:
+		return d.retry(c)
 	}
 	return d.refuse(c, "it is "+string(d.state.Condition))
+}
+
+// retry begins the plan again in a new epoch, which shuffles the units. It is
+// also how a person lifts a kill for good.
+func (d *deciding) retry(c experiment.Command) bool {
+	s := &d.state
+	s.Condition, s.Outcome, s.Winner = experiment.Running, "", 0
+	s.Epoch++
+	s.Stage, s.Step, s.Phase = 0, 0, 0
+	s.StageStart = d.now
+	d.anew = true
+	d.allOn(0)
+	return d.because(experiment.ActRetry, by(experiment.ReasonRetried, c))
 }
 
 // promoteBy promotes the first candidate on a person's word. A candidate known

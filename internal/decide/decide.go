@@ -81,6 +81,8 @@ type deciding struct {
 	doubts []experiment.Reason
 	// waiting says that only missing evidence keeps the stage from going on.
 	waiting bool
+	// anew says that an epoch begins, with a slot table of its own.
+	anew bool
 	// refused says that a command was refused: the wait goes on beneath it.
 	refused bool
 }
@@ -96,7 +98,10 @@ func (d *deciding) finish() (experiment.State, experiment.Decision, []experiment
 	var intents []experiment.Intent
 	// A stage begins a phase of its own even with the shares of the one before:
 	// evidence belongs to the stage that asked for it.
-	if !slices.Equal(d.from, d.to) || d.state.Stage != d.stageBefore {
+	if d.anew {
+		d.state.Slots = nil
+	}
+	if d.anew || !slices.Equal(d.from, d.to) || d.state.Stage != d.stageBefore {
 		slots, err := assign.Rebalance(d.state.Slots, d.to)
 		if err != nil {
 			// The plan was checked and d.to comes from it: shares that do not

@@ -38,10 +38,14 @@ func decideChecked(t interface {
 }, p *experiment.Plan, s experiment.State, f experiment.Facts, now time.Time,
 ) step {
 	t.Helper()
+	// Room behind the slices shows a careless append.
+	s.Commands = append(make([]string, 0, len(s.Commands)+2), s.Commands...)
+	s.Decisions = append(make([]experiment.Decision, 0, len(s.Decisions)+2), s.Decisions...)
 	r := step{plan: p, before: s, facts: f, now: now}
-	inputs := written(p, s, f)
+	look := func() string { return written(p, s, f, s.Commands[:cap(s.Commands)], s.Decisions[:cap(s.Decisions)]) }
+	inputs := look()
 	r.after, r.decision, r.intents = Decide(p, s, f, now)
-	if d := cmp.Diff(inputs, written(p, s, f)); d != "" {
+	if d := cmp.Diff(inputs, look()); d != "" {
 		t.Fatalf("D6: Decide changed its inputs (-before +after):\n%s", d)
 	}
 	after, decision, intents := Decide(p, s, f, now)

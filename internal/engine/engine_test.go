@@ -181,9 +181,13 @@ func TestHoldsAreCountedOnce(t *testing.T) {
 		}
 	})
 	t.Run("a hold that changes the state is an entry", func(t *testing.T) {
-		out, err := engine.Step(p, rec, engine.Input{Now: start.Add(9 * time.Minute), Commands: []experiment.Command{{ID: "x", Verb: experiment.VerbLift}}})
-		if err != nil || out.Entry == nil || out.Decision.Act != experiment.ActHold {
-			t.Errorf("%+v, %v", out, err)
+		rec := rec
+		for _, id := range []string{"x", "y"} { // Refused for the same reason.
+			out, err := engine.Step(p, rec, engine.Input{Now: start.Add(9 * time.Minute), Commands: []experiment.Command{{ID: id, Verb: experiment.VerbLift}}})
+			if err != nil || out.Entry == nil || out.Record.Hold != "hold HG-D607" {
+				t.Errorf("%+v, %v", out, err)
+			}
+			rec = out.Record
 		}
 	})
 }

@@ -104,6 +104,7 @@ const (
 	ReasonResumed        ReasonCode = "HG-D605"
 	ReasonPromotedBy     ReasonCode = "HG-D606"
 	ReasonRefused        ReasonCode = "HG-D607"
+	ReasonRetried        ReasonCode = "HG-D608"
 )
 
 // CatalogueEntry describes a reason code: the sentence with {placeholders}
@@ -163,4 +164,5 @@ var catalogue = []CatalogueEntry{
 	{ReasonResumed, Info, "resumed by {author}", "The experiment goes on from where it was."},
 	{ReasonPromotedBy, Warning, "promoted by {author}: {reason}", "A person promoted the candidate ahead of the plan."},
 	{ReasonRefused, Warning, "{verb} by {author} was refused: {why}", "The command could not be obeyed in this state."},
+	{ReasonRetried, Info, "started anew by {author}: {reason}", "A new epoch began: units are shuffled, evidence and error rates start from nothing."},
 }

@@ -85,6 +85,7 @@ const (
 	VerbResume  Verb = "resume"
 	VerbPromote Verb = "promote"
 	VerbAbort   Verb = "abort"
+	VerbRetry   Verb = "retry"
 )
 
 // Command is a person's wish; it is obeyed once, by its ID.
@@ -134,6 +135,7 @@ const (
 	ActStop     Act = "stop"
 	ActPause    Act = "pause"
 	ActResume   Act = "resume"
+	ActRetry    Act = "retry"
 )
 
 // Decision is what was decided, why, and what it changed.

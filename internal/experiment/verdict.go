@@ -122,7 +122,8 @@ type Monitors struct {
 	Harm []HarmMonitor `json:"harm,omitempty"`
 	// Looks are the group-sequential looks spent in the current split stage.
 	Looks []SpentLook `json:"looks,omitempty"`
-	// Stage is the stage that Looks belong to.
+	// Epoch is the epoch that all of it belongs to; Stage the stage of Looks.
+	Epoch int `json:"epoch"`
 	Stage int `json:"stage"`
 	// MismatchLogE is the highest log e-value of the sample-ratio test.
 	MismatchLogE float64 `json:"mismatchLogE,omitempty"`

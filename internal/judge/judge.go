@@ -58,7 +58,10 @@ const MismatchAlarm = 1000
 // Judge says what is believed. It reads totals and monitors and changes
 // neither.
 func Judge(p *experiment.Plan, t *experiment.Totals, m experiment.Monitors, at At) (experiment.Judgement, experiment.Monitors) {
-	j := &judging{plan: p, totals: t, at: at, monitors: clone(m)}
+	if m.Epoch != at.Epoch {
+		m = experiment.Monitors{Epoch: at.Epoch} // A new epoch is a new experiment.
+	}
+	j := &judging{plan: p, totals: epochOf(t, at.Epoch), at: at, monitors: clone(m)}
 	if j.monitors.Stage != at.Stage {
 		j.monitors.Stage, j.monitors.Looks = at.Stage, nil
 	}
@@ -78,6 +81,18 @@ func Judge(p *experiment.Plan, t *experiment.Totals, m experiment.Monitors, at A
 		}
 	}
 	return j.out, j.monitors
+}
+
+// epochOf is the evidence of one epoch: units were shuffled since the one
+// before, and the question is asked anew.
+func epochOf(t *experiment.Totals, epoch int) *experiment.Totals {
+	out := &experiment.Totals{}
+	for _, p := range t.Phases {
+		if p.Epoch == epoch {
+			out.Phases = append(out.Phases, p)
+		}
+	}
+	return out
 }
 
 func clone(m experiment.Monitors) experiment.Monitors {

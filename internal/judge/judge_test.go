@@ -129,6 +129,29 @@ func TestObjectiveAgreesWithItsConfidenceSequence(t *testing.T) {
 	}
 }
 
+func TestObjectiveIsDecidedByItsInterval(t *testing.T) {
+	p := base()
+	p.Objectives = []experiment.Objective{{Metric: "errors", Max: ptr(.01)}}
+	seen := map[experiment.Status]int{}
+	for x := range int64(120) {
+		j, _ := Judge(p, totals(phase(1, half, counts(1, experiment.CellRequests, 5000, x))), experiment.Monitors{}, at(0))
+		v, want := j.Find(1, experiment.RoleObjective, "errors"), experiment.Undecided
+		switch {
+		case v.Interval.Low > .01:
+			want = experiment.Violated
+		case v.Interval.High <= .01:
+			want = experiment.Met
+		}
+		if v.Status != want {
+			t.Errorf("%d of 5000: %s, interval %+v", x, v.Status, *v.Interval)
+		}
+		seen[want]++
+	}
+	if len(seen) != 3 {
+		t.Errorf("the example does not tell: %v", seen)
+	}
+}
+
 func TestObjectiveOfUnits(t *testing.T) {
 	p := base()
 	p.Objectives = []experiment.Objective{{Metric: "purchase", Min: ptr(.1)}}
@@ -521,8 +544,14 @@ func TestEquivalenceAtTheHorizon(t *testing.T) {
 			if v.Equivalent != c.want {
 				t.Errorf("equivalent is %v: %v in %+v, limit %v", v.Equivalent, *v.Estimate, *v.Interval, *v.Limit)
 			}
-			if v.Final && v.Level != .9 {
-				t.Errorf("two one-sided tests at .05 have the level .9, not %v", v.Level)
+			if !v.Final {
+				return
+			}
+			b, _ := units(0, "", c.n, c.n/5, 1).Units.Ratio()
+			x, _ := units(0, "", c.n, c.xc, 1).Units.Ratio()
+			half := 1.6448536269514722 * max(b.SE, x.SE) * math.Sqrt2
+			if v.Level != .9 || math.Abs(v.Interval.High-*v.Estimate-half) > 1e-12 || math.Abs(*v.Estimate-v.Interval.Low-half) > 1e-12 {
+				t.Errorf("two one-sided tests at .05 are %v ± %v at level .9, not %+v at %v", *v.Estimate, half, *v.Interval, v.Level)
 			}
 		})
 	}

@@ -3,13 +3,10 @@
 package translate
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,63 +65,6 @@ func decode(data []byte) (*v1alpha1.Experiment, *decoder) {
 		return nil, d
 	}
 	return e, d
-}
-
-// parse gives the root of the first document and of the second, if there is
-// one. A panic of the parser, which is not ours, is an error of the file.
-func parse(data []byte) (root, next *yaml.Node, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("the parser gave up: %v", r)
-		}
-	}()
-	dec := yaml.NewDecoder(bytes.NewReader(plainJSON(data)))
-	var doc, more yaml.Node
-	if err := dec.Decode(&doc); err != nil {
-		return nil, nil, err
-	}
-	switch err := dec.Decode(&more); {
-	case errors.Is(err, io.EOF):
-		return doc.Content[0], nil, nil
-	case err != nil:
-		return nil, nil, err
-	default:
-		return doc.Content[0], &more, nil
-	}
-}
-
-// jsonEscape is an escape of JSON: a pair of surrogates or any other.
-var jsonEscape = regexp.MustCompile(`\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\.`)
-
-// plainJSON writes out what JSON escapes and the YAML parser does not know:
-// slashes and pairs of surrogates. Other files stay as they are.
-func plainJSON(data []byte) []byte {
-	if !json.Valid(data) {
-		return data
-	}
-	return jsonEscape.ReplaceAllFunc(data, func(escape []byte) []byte {
-		if len(escape) == 2 && escape[1] != '/' {
-			return escape
-		}
-		var s string
-		if json.Unmarshal(slices.Concat([]byte{'"'}, escape, []byte{'"'}), &s) != nil {
-			return escape
-		}
-		return []byte(s)
-	})
-}
-
-// notYAML reports what the parser could not read, and its line if it says so.
-func (d *decoder) notYAML(data []byte, err error) {
-	message, line := strings.TrimPrefix(err.Error(), "yaml: "), 0
-	if _, serr := fmt.Sscanf(message, "line %d: ", &line); serr == nil {
-		_, message, _ = strings.Cut(message, ": ")
-	}
-	hint := ""
-	if bytes.HasPrefix(data, []byte("\t")) || bytes.Contains(data, []byte("\n\t")) {
-		hint = "indent with spaces, not tabs"
-	}
-	d.add("", line, "", "not YAML: "+message, hint)
 }
 
 func (d *decoder) add(path string, line int, value, message, hint string) {

@@ -5,6 +5,7 @@ package translate
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"reflect"
 	"regexp"
 	"slices"
@@ -97,7 +98,10 @@ func TestEveryLeafMatters(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if q, err := Plan(b); err == nil && q.Hash() == p.Hash() {
+					q, err := Plan(b)
+					if err != nil {
+						checkProblems(t, err)
+					} else if checkPlan(t, q); q.Hash() == p.Hash() {
 						t.Errorf("%s: %q instead of %q changes nothing", path, value, was.Value)
 					}
 					changed++
@@ -147,6 +151,51 @@ func mutations(s string) []string {
 		}
 	}
 	return out
+}
+
+// TestPlanRandomEdits puts values of every kind at random places of accepted
+// inputs, some at a time: what is still accepted can be run.
+func TestPlanRandomEdits(t *testing.T) {
+	values := []string{
+		`""`, "0", "1", "-1", "2", "50", "0%", "1%", "50%", "100%", "0.5", "1e-9", "1e300", "9223372036854775807", ".nan",
+		"0s", "1ns", "1s", "1m", "2h", "366d", "~", "true", "false", "[]", "{}", "[1%, 2%]", "{v1: 30%, v2: 70%}",
+		"v1", "v2", "purchase", "refund", "error-rate", "p99", "latency", "increase", "decrease", "requests",
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	inputs := goldenInputs(t)
+	names := slices.Sorted(maps.Keys(inputs))
+	accepted := 0
+	for range 2000 {
+		var doc yaml.Node
+		if err := yaml.Unmarshal(plainJSON(inputs[names[rng.IntN(len(names))]]), &doc); err != nil {
+			t.Fatal(err)
+		}
+		var nodes []*yaml.Node
+		leaves(&doc, "", func(_ string, n *yaml.Node) { nodes = append(nodes, n) })
+		for range 1 + rng.IntN(3) {
+			var with yaml.Node
+			if err := yaml.Unmarshal([]byte(values[rng.IntN(len(values))]), &with); err != nil {
+				t.Fatal(err)
+			}
+			*nodes[rng.IntN(len(nodes))] = *with.Content[0]
+		}
+		b, err := yaml.Marshal(&doc)
+		if err != nil {
+			continue // An anchor was lost.
+		}
+		if p, err := Plan(b); err == nil {
+			accepted++
+			checkPlan(t, p)
+		} else {
+			checkProblems(t, err)
+		}
+		if t.Failed() {
+			t.Fatalf("with:\n%s", b)
+		}
+	}
+	if accepted < 20 {
+		t.Errorf("only %d were accepted", accepted)
+	}
 }
 
 func TestQuantitiesSayTheSame(t *testing.T) {

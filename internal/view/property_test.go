@@ -157,7 +157,7 @@ func TestEveryViewIsSound(t *testing.T) {
 }
 
 // TestProgressNeverFallsInsideAStage follows progress through whole runs: it
-// never falls within a stage, ends full, and is not full while the stage waits.
+// never falls within a stage and ends full.
 func TestProgressNeverFallsInsideAStage(t *testing.T) {
 	for name, yaml := range plans() {
 		t.Run(name, func(t *testing.T) {

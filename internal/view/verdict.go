@@ -99,31 +99,57 @@ func stageOf(in *Input) Stage {
 	return out
 }
 
-// progress is how much of what the stage waits for is there, 0 to 1.
+// progress is how much of what the stage waits for is there, 0 to 1. It reads
+// the totals, not the judgement: after a step the judgement is of the phase
+// before.
 func progress(in *Input, stage *experiment.Stage) float64 {
-	s, j := &in.Record.State, in.Judgement
+	s := &in.Record.State
 	if s.Condition == experiment.Done {
 		return 1
 	}
 	var f float64
 	switch {
 	case stage.Ramp != nil:
-		step := 1.0
-		if h := stage.Ramp.Hold; h.Requests > 0 {
-			step = min(1, float64(j.Requests)/float64(h.Requests))
-		} else if h.For > 0 {
-			step = min(1, float64(in.Now.Sub(s.PhaseStart))/float64(h.For))
-		}
-		f = (float64(s.Step) + step) / float64(stage.Steps())
+		f = (float64(s.Step) + stepProgress(in, stage.Ramp.Hold)) / float64(stage.Steps())
 	case stage.Split != nil:
 		f = float64(in.Now.Sub(s.StageStart)) / float64(stage.Split.Until.AtMost)
 		if n := stage.Split.Until.Units; n > 0 {
-			f = max(f, float64(j.Units)/float64(n))
+			f = max(f, float64(matured(in))/float64(n))
 		}
 	default:
 		f = float64(in.Now.Sub(s.StageStart)) / float64(stage.Observe.For)
 	}
 	return max(0, min(1, f))
+}
+
+// stepProgress is how much of a ramp's step is there.
+func stepProgress(in *Input, h experiment.Hold) float64 {
+	s := &in.Record.State
+	p := in.Record.Totals.Phase(s.Epoch, s.Phase)
+	switch {
+	case h.Requests > 0 && p != nil:
+		n := p.Get(len(in.Plan.Versions)-1, experiment.CellRequests).Counts.N
+		return min(1, float64(n)/float64(h.Requests))
+	case h.Requests == 0 && h.For > 0:
+		return max(0, min(1, float64(in.Now.Sub(s.PhaseStart))/float64(h.For)))
+	default:
+		return 0
+	}
+}
+
+// matured is the number of units whose reward is known in the current stage.
+func matured(in *Input) int64 {
+	n := int64(0)
+	for i := range in.Record.Totals.Phases {
+		p := &in.Record.Totals.Phases[i]
+		if p.Stage != in.Record.State.Stage || in.Plan.Reward == nil {
+			continue
+		}
+		for v := range in.Plan.Versions {
+			n += p.Get(v, in.Plan.Reward.Metric).Units.N
+		}
+	}
+	return n
 }
 
 // question is what a verdict answers, in the metric's own unit.

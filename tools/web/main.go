@@ -1,0 +1,5 @@
+package main
+
+import _ "github.com/evanw/esbuild/pkg/api"
+
+func main() {}
