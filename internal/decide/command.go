@@ -37,7 +37,7 @@ func (d *deciding) kill() bool {
 			continue
 		}
 		for _, earlier := range d.facts.Commands[:i] {
-			if earlier.Verb == experiment.VerbLift {
+			if earlier.Verb == experiment.VerbLift || earlier.Verb == experiment.VerbRetry {
 				d.take(earlier) // It was meant for a kill before this one.
 			}
 		}
@@ -87,7 +87,7 @@ func (d *deciding) retry(c experiment.Command) bool {
 	s := &d.state
 	s.Condition, s.Outcome, s.Winner = experiment.Running, "", 0
 	s.Epoch++
-	s.Stage, s.Step, s.Phase = 0, 0, 0
+	s.Stage, s.Step = 0, 0
 	s.StageStart = d.now
 	d.anew = true
 	d.allOn(0)

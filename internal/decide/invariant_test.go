@@ -94,7 +94,7 @@ func (r *step) shapes() error {
 		return fmt.Errorf("%d intents, but phase %d → %d, transition %d → %d", turns, r.before.Phase, r.after.Phase, r.before.Transition, r.after.Transition)
 	case turns == 1 && (r.intents[0].Transition != r.after.Transition || !r.after.PhaseStart.Equal(r.now)):
 		return fmt.Errorf("intent %+v at %s does not name transition %d, or the phase starts at %s", r.intents[0], r.now, r.after.Transition, r.after.PhaseStart)
-	case r.after.Epoch != r.before.Epoch || r.after.Plan != r.before.Plan:
+	case (r.after.Epoch != r.before.Epoch && d.Act != experiment.ActRetry) || r.after.Plan != r.before.Plan:
 		return errors.New("epoch or plan changed")
 	case len(r.after.Decisions) > experiment.MaxDecisions || len(r.after.Commands) > maxCommands:
 		return fmt.Errorf("state grows: %d decisions, %d commands", len(r.after.Decisions), len(r.after.Commands))
@@ -156,14 +156,23 @@ func (r *step) wayBack() error {
 		return nil
 	}
 	lifted := slices.ContainsFunc(r.decision.Reasons, func(x experiment.Reason) bool { return x.Code == experiment.ReasonLifted })
+	if r.decision.Act == experiment.ActRetry {
+		if r.after.Condition != experiment.Running || r.after.Epoch != r.before.Epoch+1 || !slices.Equal(r.decision.To, whole) {
+			return errors.New("D8: a killed experiment was not begun anew on the baseline")
+		}
+		return nil
+	}
 	if !lifted && r.after.Condition != experiment.Killed || !slices.Equal(r.decision.To, whole) || len(r.intents) > 0 {
 		return errors.New("D8: a killed experiment moved")
 	}
 	return nil
 }
 
-// fewestMoves is D7.
+// fewestMoves is D7. A new epoch shuffles the units anyway.
 func (r *step) fewestMoves() error {
+	if r.decision.Act == experiment.ActRetry {
+		return nil
+	}
 	if slices.Equal(r.before.Slots, r.after.Slots) && slices.Equal(r.decision.From, r.decision.To) {
 		return nil
 	}
@@ -205,6 +214,8 @@ func (r *step) actFits() error {
 		ok = slices.Equal(d.To, whole) && r.after.Outcome == experiment.RolledBack && r.after.Winner == 0
 	case experiment.ActPromote:
 		ok = n > 1 && d.To[1] == experiment.Whole && r.after.Outcome == experiment.Promoted && r.after.Winner == 1 && r.after.Condition == experiment.Done
+	case experiment.ActRetry:
+		ok = slices.Equal(d.To, whole) && r.after.Condition == experiment.Running && r.after.Epoch == r.before.Epoch+1 && r.after.Outcome == "" && r.after.Stage == 0
 	case experiment.ActStop:
 		ok = slices.Equal(d.To, whole) && r.after.Condition == experiment.Done && r.after.Winner == 0
 	}

@@ -112,7 +112,7 @@ var (
 	objectiveStatuses = []experiment.Status{experiment.Met, experiment.Met, experiment.Met, experiment.Undecided, experiment.Violated}
 	guardrailStatuses = []experiment.Status{experiment.NotWorse, experiment.NotWorse, experiment.NotWorse, experiment.Undecided, experiment.Worse}
 	rewardStatuses    = []experiment.Status{experiment.Better, experiment.Better, experiment.NotWorse, experiment.Undecided, experiment.Untrustworthy, experiment.Worse}
-	verbs             = []experiment.Verb{experiment.VerbPause, experiment.VerbResume, experiment.VerbPromote, experiment.VerbAbort, experiment.VerbLift, experiment.VerbKill, "dance"}
+	verbs             = []experiment.Verb{experiment.VerbPause, experiment.VerbResume, experiment.VerbPromote, experiment.VerbAbort, experiment.VerbLift, experiment.VerbRetry, experiment.VerbKill, "dance"}
 )
 
 // factsOf draws facts about a plan: mostly peaceful, so that long lives happen.
@@ -215,7 +215,7 @@ func TestRandomLivesGoEverywhere(t *testing.T) {
 			}
 		}
 	}
-	for _, a := range []experiment.Act{experiment.ActHold, experiment.ActAdvance, experiment.ActRollback, experiment.ActPromote, experiment.ActStop, experiment.ActPause, experiment.ActResume} {
+	for _, a := range []experiment.Act{experiment.ActHold, experiment.ActAdvance, experiment.ActRollback, experiment.ActPromote, experiment.ActStop, experiment.ActPause, experiment.ActResume, experiment.ActRetry} {
 		if acts[a] == 0 {
 			t.Errorf("no random life came to %s; acts: %v", a, acts)
 		}
@@ -228,8 +228,8 @@ func TestRandomLivesGoEverywhere(t *testing.T) {
 }
 
 // TestKillFromAnywhere is D3: wherever a life has come to, a kill without any
-// evidence gives the baseline everything; after it only a lift changes anything
-// (D8).
+// evidence gives the baseline everything; after it only a lift or a retry
+// changes anything (D8).
 func TestKillFromAnywhere(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := plans().Draw(t, "plan")
@@ -249,7 +249,7 @@ func TestKillFromAnywhere(t *testing.T) {
 			now = now.Add(time.Minute)
 			f := factsOf(p, now, 100+tick).Draw(t, "later facts")
 			f.Commands = slices.DeleteFunc(f.Commands, func(c experiment.Command) bool {
-				return c.Verb == experiment.VerbLift || c.Verb == experiment.VerbKill
+				return c.Verb == experiment.VerbLift || c.Verb == experiment.VerbRetry || c.Verb == experiment.VerbKill
 			})
 			s = decideChecked(t, p, s, f, now).after
 		}

@@ -86,6 +86,28 @@ func TestOnlyTheGatewaySetsItsHeaders(t *testing.T) {
 	}
 }
 
+func TestBytesPassAsTheyAre(t *testing.T) {
+	const packed = "\x1f\x8b not really packed"
+	v := backend(t, func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Values("Accept-Encoding"); len(got) != 0 {
+			t.Errorf("the model is asked for %q, the client asked for nothing", got)
+		}
+		if got, ok := r.Header["User-Agent"]; ok {
+			t.Errorf("the model sees agent %q, the client named none", got)
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		io.WriteString(w, packed)
+	})
+	g := testGateway(t, Options{})
+	swap(t, g, routeTo(experiment.Baseline(1), v))
+	url, client := serving(t, g)
+	client.Transport.(*tracked).DisableCompression = true
+	a := ask(t, client, "GET", url, "", "X-User-Id", "anna", "User-Agent", "")
+	if a.body != packed || a.Header.Get("Content-Encoding") != "gzip" {
+		t.Errorf("answer %q with %v", a.body, a.Header)
+	}
+}
+
 func TestFailuresAreTheVersions(t *testing.T) {
 	hangUp := backend(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	halfway := backend(t, func(w http.ResponseWriter, _ *http.Request) {

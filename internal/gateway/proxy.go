@@ -144,7 +144,7 @@ func (x *fullExchange) RoundTrip(out *http.Request) (*http.Response, error) {
 		first.Body = io.NopCloser(out.Body) // Closing it would close it for the second attempt.
 	}
 	res, err := transport.RoundTrip(first)
-	if _, unsent := errors.AsType[*dialError](err); !unsent || x.body.touched() || out.Context().Err() != nil {
+	if _, unsent := errors.AsType[*dialError](err); !unsent || x.body.touched() {
 		return res, err
 	}
 	x.fellBack = true
@@ -192,7 +192,7 @@ func (x *fullExchange) fail(w http.ResponseWriter, _ *http.Request, _ error) {
 	switch late := errors.Is(x.in.Context().Err(), context.DeadlineExceeded); {
 	case x.engine.gateway.life.Err() != nil:
 		x.cut, refused = true, &refusedBusy
-	case x.client.Err() != nil || x.body.broken() || late && x.body.stalled():
+	case x.client.Err() != nil || x.body.broken():
 		// The client's doing, so no answer of the version; a client that is
 		// gone does not read it.
 		x.refuse(w, &refusedBody)
@@ -253,28 +253,26 @@ func isWebSocket(h http.Header) bool {
 	return strings.EqualFold(h.Get("Upgrade"), "websocket")
 }
 
-// clientBody is the client's body on its way upstream. It knows who is to blame
-// when the body does not arrive.
+// clientBody is the client's body on its way upstream. It knows whether it has
+// been touched, and whether the client is to blame when it does not arrive: a
+// read that waits for the client ends with the exchange, by its deadline.
 type clientBody struct {
 	reader io.Reader
 	state  atomic.Int32
 }
 
-// The states of a body. A body that is being read waits for the client.
+// The states of a body.
 const (
 	bodyUntouched int32 = iota
-	bodyReading
-	bodyRead
-	bodyBad
+	bodyTouched
+	bodyBroken
 )
 
 func (b *clientBody) Read(p []byte) (int, error) {
-	b.state.Store(bodyReading)
+	b.state.CompareAndSwap(bodyUntouched, bodyTouched)
 	n, err := b.reader.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		b.state.Store(bodyBad)
-	} else {
-		b.state.Store(bodyRead)
+		b.state.Store(bodyBroken)
 	}
 	return n, err
 }
@@ -283,5 +281,4 @@ func (b *clientBody) Read(p []byte) (int, error) {
 func (b *clientBody) Close() error { return nil }
 
 func (b *clientBody) touched() bool { return b.state.Load() != bodyUntouched }
-func (b *clientBody) stalled() bool { return b.state.Load() == bodyReading }
-func (b *clientBody) broken() bool  { return b.state.Load() == bodyBad }
+func (b *clientBody) broken() bool  { return b.state.Load() == bodyBroken }

@@ -29,10 +29,10 @@ type absence struct {
 }
 
 var (
-	absent       = absence{reason: reasonAbsent}
-	invalid      = absence{reason: reasonInvalid}
-	bodyTooLarge = absence{reason: reasonBodySize}
-	bodyBroken   = absence{reason: reasonBody, refusal: &refusedBody}
+	absent         = absence{reason: reasonAbsent}
+	invalid        = absence{reason: reasonInvalid}
+	bodyTooLarge   = absence{reason: reasonBodySize}
+	bodyUnreadable = absence{reason: reasonBody, refusal: &refusedBody}
 )
 
 // unitFinder finds the unit of a request; exactly one field is set.
@@ -129,7 +129,7 @@ func (f *unitFinder) inBody(x exchange, limit int64) (string, *absence) {
 	body, whole, err := x.prefix(limit)
 	switch {
 	case err != nil:
-		return "", &bodyBroken
+		return "", &bodyUnreadable
 	case !whole:
 		return "", &bodyTooLarge
 	case !gjson.ValidBytes(body):

@@ -505,6 +505,30 @@ func TestANewStageLooksAnew(t *testing.T) {
 	}
 }
 
+// TestANewEpochForgets: its units were shuffled, so neither what tests remember
+// nor what was counted before belongs to it.
+func TestANewEpochForgets(t *testing.T) {
+	s := &story{plan: rewarded(10_000)}
+	s.look(t, time.Minute, 1000, 600, 200)
+	if len(s.m.Looks) != 1 || s.j.Find(1, experiment.RoleReward, "purchase").Status != experiment.Worse {
+		t.Fatalf("the example does not tell: %+v", s.m)
+	}
+	all := totals(phase(1, half, units(0, "purchase", 1000, 600, 1), units(1, "purchase", 1000, 200, 1), counts(1, experiment.CellExposures, 9999, 0)))
+	fresh := phase(1, half, units(0, "purchase", 200, 40, 1), units(1, "purchase", 200, 40, 1))
+	fresh.Epoch = 2
+	all.Phases = append(all.Phases, fresh)
+	now := at(2 * time.Minute)
+	now.Epoch = 2
+	got, gotMemory := Judge(s.plan, all, s.m, now)
+	want, wantMemory := Judge(s.plan, totals(fresh), experiment.Monitors{}, now)
+	if d := cmp.Diff([]any{want, wantMemory}, []any{got, gotMemory}); d != "" {
+		t.Errorf("an earlier epoch is remembered (-alone +after):\n%s", d)
+	}
+	if got.Units != 400 || got.Mismatch {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestAnytimeSaysBetterAtAnyTime(t *testing.T) {
 	s := &story{plan: rewarded(10_000)}
 	s.plan.Analysis.Method = experiment.Anytime
@@ -607,6 +631,7 @@ func TestJudgeChangesNothing(t *testing.T) {
 			counts(0, experiment.CellExposures, 1000, 0), counts(1, experiment.CellExposures, 1000, 0), counts(1, experiment.CellRequests, 1000, 5),
 			units(0, "purchase", 1000, 200, 1), units(1, "purchase", 1000, 210, 1), units(0, "refund", 1000, 20, 1), units(1, "refund", 1000, 20, 1)))
 		m := experiment.Monitors{
+			Epoch: 1,
 			Harm:  make([]experiment.HarmMonitor, 1, 9),
 			Looks: make([]experiment.SpentLook, 0, 9),
 		}
