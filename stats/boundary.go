@@ -126,32 +126,18 @@ func crossing(fn string, bounds []float64, looks []Look, drift float64, both boo
 // needs alpha < power < 1.
 func Inflation(looks []Look, alpha, power float64, spend Spending) (float64, error) {
 	const fn = "Inflation"
-	if err := firstError(fraction(fn, "alpha", alpha), fraction(fn, "power", power)); err != nil {
+	if err := levels(fn, alpha, power); err != nil {
 		return 0, err
-	}
-	if power <= alpha {
-		return 0, &InputError{Func: fn, Arg: "power", Value: power, Want: "more than alpha"}
 	}
 	bounds, err := Boundaries(looks, alpha, spend)
 	if err != nil {
 		return 0, err
 	}
 	fixed := NormalQuantile(power) - NormalQuantile(alpha)
-	lacking := func(drift float64) float64 {
-		w := walk{times: informationTimes(looks), drift: drift}
-		got := 0.0
-		for k, b := range bounds {
-			if !w.repeats(k) {
-				got += w.advance(k, math.Inf(-1), b)
-			}
-		}
-		return got - power
+	drift, err := driftFor(fn, bounds, looks, power, fixed+10)
+	if err != nil {
+		return 0, err
 	}
-	high := fixed + 10
-	if lacking(high) < 0 {
-		return 0, &InputError{Func: fn, Arg: "looks", Value: looks[len(looks)-1].Spent, Want: "a schedule that spends enough alpha to reach the power"}
-	}
-	drift := root(lacking, 0, high, 1e-10)
 	return (drift / fixed) * (drift / fixed), nil
 }
 

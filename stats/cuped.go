@@ -101,25 +101,26 @@ func (p Pair) adjusted(theta, all float64) Measured {
 	return Measured{Estimate{p.MeanY - theta*(p.MeanX-all), math.Sqrt(residual / (n - 1) / n)}, p.N}
 }
 
-// Relative is the adjusted effect relative to the unadjusted mean of the
-// baseline, by the delta method; baseline is what Cuped was given. Like
-// RelativeContrast it is for display.
-func (a Adjusted) Relative(baseline Pair) (Contrast, error) {
-	const fn = "Adjusted.Relative"
-	if err := firstError(baseline.check(fn), a.Contrast.check(fn)); err != nil {
+// CupedRelative is the adjusted effect relative to the unadjusted mean of the
+// baseline, by the delta method. Like RelativeContrast it is for display. A
+// baseline of zero is ErrNoData.
+func CupedRelative(candidate, baseline Pair, rule ThetaRule) (Contrast, error) {
+	const fn = "CupedRelative"
+	a, err := Cuped(candidate, baseline, rule)
+	if err != nil {
 		return Contrast{}, err
 	}
 	mean := math.Abs(baseline.MeanY)
 	if mean == 0 {
 		return Contrast{}, noData(fn, "the baseline is zero")
 	}
-	// The baseline's mean stands in the numerator and in the denominator: the
-	// derivative by it is the candidate's mean over the baseline's squared. The
-	// candidate's unadjusted mean is the adjusted one less the adjustment.
-	all := baseline.MeanX
-	if a.ThetaBaseline != 0 {
-		all += (a.Baseline.Value - baseline.MeanY) / a.ThetaBaseline
-	}
-	_ = all
-	return Contrast{}, nil
+	// The baseline's mean stands in the numerator and in the denominator; the
+	// derivative by it is the candidate's mean over its square.
+	n, k, theta := float64(baseline.N), candidate.MeanY/baseline.MeanY, a.ThetaBaseline
+	residual := max(0, k*k*baseline.M2Y-2*k*theta*baseline.CYX+theta*theta*baseline.M2X)
+	rel, err := result(fn, Estimate{
+		Value: a.Value / mean,
+		SE:    math.Hypot(a.Candidate.SE, math.Sqrt(residual/(n-1)/n)) / mean,
+	})
+	return Contrast{Estimate: rel, DF: a.DF}, err
 }

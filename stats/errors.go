@@ -81,3 +81,8 @@ func result(fn string, e Estimate) (Estimate, error) {
 func noData(fn, what string) error {
 	return fmt.Errorf("stats: %s: %s: %w", fn, what, ErrNoData)
 }
+
+// impossible wraps ErrImpossible with the version that should have no units.
+func impossible(fn string, version int, units int64) error {
+	return fmt.Errorf("stats: %s: version %d has no share and %d units: %w", fn, version, units, ErrImpossible)
+}

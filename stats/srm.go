@@ -2,11 +2,7 @@
 
 package stats
 
-import (
-	"fmt"
-
-	"gonum.org/v1/gonum/mathext"
-)
+import "gonum.org/v1/gonum/mathext"
 
 // SRMChiSquared is Pearson's test of a sample-ratio mismatch at one look
 // chosen in advance: do the units counted per version follow the shares? Alarm
@@ -20,15 +16,7 @@ func SRMChiSquared(counts []int64, shares []float64) (chi2, p float64, err error
 	if err != nil {
 		return 0, 0, err
 	}
-	total := 0.0
-	for _, v := range n {
-		total += v
-	}
-	for i := range n {
-		expected := total * theta[i]
-		d := n[i] - expected
-		chi2 += d * (d / expected)
-	}
+	chi2 = pearson(n, theta)
 	if err := finite(fn, "chi-squared", chi2); err != nil {
 		return 0, 0, err
 	}
@@ -71,7 +59,7 @@ func sampleRatio(fn string, counts []int64, shares []float64) (n, theta []float6
 		return nil, nil, &InputError{Func: fn, Arg: "number of shares", Value: float64(len(shares)), Want: "one for each count"}
 	}
 	units, largest := 0.0, 0.0
-	var impossible error
+	var unshared error
 	for i, s := range shares {
 		if counts[i] < 0 {
 			return nil, nil, &InputError{Func: fn, Arg: "count", Value: float64(counts[i]), Want: "0 or more"}
@@ -81,7 +69,7 @@ func sampleRatio(fn string, counts []int64, shares []float64) (n, theta []float6
 		}
 		if s == 0 {
 			if counts[i] > 0 {
-				impossible = fmt.Errorf("stats: %s: version %d has no share and %d units: %w", fn, i, counts[i], ErrImpossible)
+				unshared = impossible(fn, i, counts[i])
 			}
 			continue
 		}
@@ -90,8 +78,8 @@ func sampleRatio(fn string, counts []int64, shares []float64) (n, theta []float6
 		n, theta = append(n, float64(counts[i])), append(theta, s)
 	}
 	switch {
-	case impossible != nil:
-		return nil, nil, impossible
+	case unshared != nil:
+		return nil, nil, unshared
 	case len(n) < 2:
 		return nil, nil, noData(fn, "fewer than two versions have a share")
 	case units == 0:

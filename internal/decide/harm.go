@@ -26,18 +26,18 @@ func (d *deciding) violated(v *experiment.Verdict) experiment.Reason {
 	m := d.plan.Metric(v.Metric)
 	return experiment.Because(experiment.ReasonObjective,
 		"version", d.name(v.Version), "metric", v.Metric,
-		"estimate", Value(m, deref(v.Estimate)), "low", Value(m, bound(v)), "limit", Limit(m, v.Limit))
+		"estimate", Value(m, deref(v.Estimate)), "bound", bound(m, v), "limit", Limit(m, v.Limit))
 }
 
-// bound is the end of the interval that lies nearest to the limit.
-func bound(v *experiment.Verdict) float64 {
+// bound is the end of the interval that lies nearest to the limit, as a phrase.
+func bound(m *experiment.Metric, v *experiment.Verdict) string {
 	switch {
 	case v.Interval == nil:
-		return deref(v.Estimate)
+		return "beyond doubt"
 	case v.Limit != nil && v.Interval.High < *v.Limit:
-		return v.Interval.High
+		return "at most " + Value(m, v.Interval.High)
 	default:
-		return v.Interval.Low
+		return "at least " + Value(m, v.Interval.Low)
 	}
 }
 

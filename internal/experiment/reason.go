@@ -85,7 +85,6 @@ const (
 	ReasonObjective      ReasonCode = "HG-D301"
 	ReasonRewardWorse    ReasonCode = "HG-D302"
 	ReasonGuardrail      ReasonCode = "HG-D303"
-	ReasonBaselineHarm   ReasonCode = "HG-D304"
 	ReasonMismatch       ReasonCode = "HG-D401"
 	ReasonSourceDown     ReasonCode = "HG-D402"
 	ReasonStale          ReasonCode = "HG-D403"
@@ -142,10 +141,9 @@ var catalogue = []CatalogueEntry{
 	{ReasonGateOpen, Warning, "{metric} of {version} is not known to be within its limit", "Promotion wants every objective met and every guardrail not worse, with confidence. Wait for more evidence."},
 	{ReasonPaused, Info, "the experiment is paused", "A person paused it: shares stay, harm is still acted on. Resume it to go on."},
 	{ReasonObserving, Info, "observing for another {left}", "An observe stage shifts nothing and ends when its period is over."},
-	{ReasonObjective, Alarm, "{version} violates {metric}: {estimate}, at least {low}, limit {limit}", "The confidence bound of an objective lies beyond its limit, at any time of looking. The candidate loses all traffic."},
+	{ReasonObjective, Alarm, "{version} violates {metric}: {estimate}, {bound}, limit {limit}", "The confidence bound of an objective lies beyond its limit, at any time of looking. The candidate loses all traffic."},
 	{ReasonRewardWorse, Alarm, "{version} is worse in {metric} by {estimate} (interval {interval})", "Always-valid evidence says that the candidate lowers the reward. It loses all traffic."},
 	{ReasonGuardrail, Alarm, "{version} worsens {metric} by {estimate}, more than {limit}", "Always-valid evidence says that a guardrail is worse by more than its margin. The candidate loses all traffic."},
-	{ReasonBaselineHarm, Warning, "the baseline {version} itself violates {metric}", "The baseline is exempt from removal: rollback goes there. Look for a shared cause; nothing is raised meanwhile."},
 	{ReasonMismatch, Alarm, "sample-ratio mismatch: asked for {asked}, seen {seen}", "The units seen do not fit the shares asked for, so comparisons cannot be trusted. Look for lost exposures, bots or a second router."},
 	{ReasonSourceDown, Warning, "{source} cannot be read: {why}", "A source that is down is not a bad model: hold, and go on when it answers again."},
 	{ReasonStale, Warning, "the newest evidence of {source} is {age} old", "Evidence older than the plan allows raises no share. See whether traffic and source are alive."},

@@ -18,7 +18,8 @@
 //   - Answers carry X-Headgate-Version, the version that answered, and
 //     X-Headgate-Exposure, the token by which outcomes find their exposure.
 //     The model sees X-Headgate-Experiment and X-Headgate-Version. Nobody else
-//     can set them.
+//     can set them, but for the hints that a version may send before its answer
+//     (1xx), which pass as they are.
 //   - Where a version cannot even be connected to, the baseline answers; the
 //     failure is the assigned version's.
 //   - Everything is bounded: time, headers, what is read of bodies, exchanges

@@ -175,6 +175,9 @@ func (j *judging) monitor(version int, role experiment.Role, metric string) *exp
 func (j *judging) guardrail(version int, g experiment.Guardrail) experiment.Verdict {
 	m := j.plan.Metric(g.Metric)
 	v := comparison(version, m, experiment.RoleGuardrail)
+	if !m.ByUnit() && j.rareEvents(version, m, g) {
+		v.Status = experiment.NotWorse
+	}
 	c, ok := j.compare(m, version, func(*experiment.PhaseTotals) bool { return true })
 	if !ok {
 		return v
@@ -191,6 +194,17 @@ func (j *judging) guardrail(version int, g experiment.Guardrail) experiment.Verd
 		v.Status = experiment.NotWorse
 	}
 	return v
+}
+
+// rareEvents judges a guardrail on requests where hardly anything happens, by
+// exact intervals of both versions, each with half of alpha: the candidate is
+// not worse when even its upper end lies within the margin of the baseline's
+// lower one. Without it a metric of nothing but zeros would block for ever.
+func (j *judging) rareEvents(version int, m *experiment.Metric, g experiment.Guardrail) bool {
+	half := j.plan.CandidateAlpha() / 2
+	c, errC := stats.BernoulliInterval(j.totals.Get(version, m.Cell()).Counts, half, j.plan.PlannedRequests())
+	b, errB := stats.BernoulliInterval(j.totals.Get(0, m.Cell()).Counts, half, j.plan.PlannedRequests())
+	return errC == nil && errB == nil && c.High <= b.Low+g.NoWorseThan.Of(b.Low)
 }
 
 // comparison is a verdict that knows nothing yet.

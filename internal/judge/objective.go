@@ -21,30 +21,55 @@ func (j *judging) objective(version int, o experiment.Objective) experiment.Verd
 	}
 	alpha := j.plan.TestAlpha()
 	v.Level = 1 - alpha
-	e := j.totals.Get(version, m.Cell())
-	var estimate stats.Estimate
-	var interval stats.Interval
-	var err error
 	if m.ByUnit() {
-		v.Basis, v.N = experiment.BasisUnits, e.Units.N
-		estimate, interval, err = j.unitInterval(e.Units, alpha)
-	} else {
-		v.N = e.Counts.N
-		if estimate, err = e.Counts.Proportion(); err == nil {
-			interval, err = stats.BernoulliInterval(e.Counts, alpha, j.plan.PlannedRequests())
-		}
+		v.Basis = experiment.BasisUnits
+		j.unitObjective(&v, m, o, alpha)
+		return v
 	}
+	c := j.totals.Get(version, m.Cell()).Counts
+	v.N = c.N
+	estimate, err := c.Proportion()
 	if err != nil {
 		return v
 	}
-	v.Estimate, v.Interval = &estimate.Value, &interval
-	switch {
-	case o.Max != nil && interval.Low > *o.Max, o.Min != nil && interval.High < *o.Min:
-		v.Status = experiment.Violated
-	case o.Max != nil && interval.High <= *o.Max, o.Min != nil && interval.Low >= *o.Min:
-		v.Status = experiment.Met
+	if interval, err := stats.BernoulliInterval(c, alpha, j.plan.PlannedRequests()); err == nil {
+		v.Estimate, v.Interval, v.Status = &estimate.Value, &interval, against(o, interval)
 	}
 	return v
+}
+
+// against holds an interval against a limit.
+func against(o experiment.Objective, interval stats.Interval) experiment.Status {
+	switch {
+	case o.Max != nil && interval.Low > *o.Max, o.Min != nil && interval.High < *o.Min:
+		return experiment.Violated
+	case o.Max != nil && interval.High <= *o.Max, o.Min != nil && interval.Low >= *o.Min:
+		return experiment.Met
+	}
+	return experiment.Undecided
+}
+
+// unitObjective judges phase by phase, each with its own share of the error:
+// units persist over phases, and their sum would count them as many. A
+// violation in any phase is one; what is shown is that phase, or else the
+// newest that says anything.
+func (j *judging) unitObjective(v *experiment.Verdict, m *experiment.Metric, o experiment.Objective, alpha float64) {
+	for i := range j.totals.Phases {
+		units := j.totals.Phases[i].Get(v.Version, m.Cell()).Units
+		level := alpha * experiment.PhaseWeight(i)
+		estimate, interval, err := j.unitInterval(units, level)
+		if units.N > 0 && v.Interval == nil {
+			v.N, v.Estimate = units.N, &estimate.Value
+		}
+		if err != nil {
+			continue
+		}
+		v.N, v.Level = units.N, 1-level
+		v.Estimate, v.Interval, v.Status = &estimate.Value, &interval, against(o, interval)
+		if v.Status == experiment.Violated {
+			return
+		}
+	}
 }
 
 // burnIn is the number of units or requests per version below which normal

@@ -18,7 +18,11 @@ import (
 	"time"
 )
 
-const headerExposure = "X-Headgate-Exposure"
+const (
+	headerExposure = "X-Headgate-Exposure"
+	// maxExample bounds the text of an error, in runes.
+	maxExample = 160
+)
 
 // job is one request as it was drawn.
 type job struct {
@@ -73,7 +77,7 @@ func (r *run) ask(ctx context.Context, j job) {
 	}
 	now := time.Now()
 	r.tally.answered(answer{
-		status: res.StatusCode, version: r.o.labelOf(res.Header, kept), oversize: oversize,
+		status: res.StatusCode, version: r.o.labelOf(res.StatusCode, res.Header, kept), oversize: oversize,
 		intended: now.Sub(j.due), actual: now.Sub(sent), unit: j.unit,
 	})
 	if j.outcome && res.StatusCode/100 == 2 {
@@ -149,5 +153,5 @@ func exampleOf(err error) string {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	return named(strings.ReplaceAll(err.Error(), "\n", " "), "").name
+	return printable(strings.ReplaceAll(err.Error(), "\n", " "), maxExample)
 }

@@ -99,12 +99,12 @@ type Version struct {
 	Name string `json:"name"`
 	// From is where the name was found: header, json or text, or other for
 	// the answers past 64 names.
-	From     string    `json:"from"`
-	Answers  int64     `json:"answers"`
-	Units    int64     `json:"units"`
-	Share    Share     `json:"share"`
-	Errors   int64     `json:"errors"`
-	Latency  Quantiles `json:"latency"`
+	From    string    `json:"from"`
+	Answers int64     `json:"answers"`
+	Units   int64     `json:"units"`
+	Share   Share     `json:"share"`
+	Errors  int64     `json:"errors"`
+	Latency Quantiles `json:"latency"`
 }
 
 // Share is a version's part of the answers or units, with its exact interval.
@@ -154,6 +154,10 @@ func (t *tally) report() Report {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := t.counts
+	if r.Outcomes != nil {
+		o := *r.Outcomes // What is counted goes on changing.
+		r.Outcomes = &o
+	}
 	r.Statuses, r.Failures, r.Versions = []Status{}, []Failure{}, []Version{}
 	for _, code := range slices.Sorted(maps.Keys(t.statuses)) {
 		r.Statuses = append(r.Statuses, Status{code, t.statuses[code]})

@@ -17,16 +17,17 @@ const (
 	// maxVersions bounds the names that are told apart; a server that answers
 	// a new one each time fills no memory.
 	maxVersions = 64
-	maxStatuses = 1000
 	movedBit    = 0x80
 )
 
-// bounds are the edges of the latency buckets in seconds, six to a decade.
+// bounds are the edges of the latency buckets in seconds, six to a decade from
+// 0.1 ms to 70 s.
 func bounds() []float64 {
 	var edges []float64
-	for decade := 1e-4; decade < 50; decade *= 10 {
-		for _, m := range []float64{1, 1.5, 2, 3, 5, 7} {
-			edges = append(edges, m*decade)
+	for decade := 1; decade <= 100_000; decade *= 10 {
+		for _, m := range []int{10, 15, 20, 30, 50, 70} {
+			// A quotient of whole numbers is the nearest to what is written.
+			edges = append(edges, float64(m*decade)/100_000)
 		}
 	}
 	return edges
@@ -136,9 +137,6 @@ func (t *tally) answered(a answer) {
 	if a.oversize {
 		t.counts.Oversize++
 	}
-	if _, ok := t.statuses[a.status]; !ok && len(t.statuses) >= maxStatuses {
-		a.status = 0 // Only a server that makes codes up comes here.
-	}
 	t.statuses[a.status]++
 	t.intended.add(a.intended)
 	t.actual.add(a.actual)
@@ -147,7 +145,7 @@ func (t *tally) answered(a answer) {
 	v := t.versions[place]
 	v.answers++
 	v.latency.add(a.intended)
-	if a.status >= 400 || a.status == 0 {
+	if a.status >= 400 {
 		v.errors++
 		t.counts.Errors++
 	}
@@ -171,10 +169,14 @@ func (t *tally) met(unit, place int) {
 
 // place finds a version among those seen, or adds it.
 func (t *tally) place(l label) int {
-	if len(t.versions) >= maxVersions && !slices.ContainsFunc(t.versions, func(v *versionTally) bool { return v.label == l }) {
-		l = label{from: "other"}
+	find := func() int {
+		return slices.IndexFunc(t.versions, func(v *versionTally) bool { return v.label == l })
 	}
-	i := slices.IndexFunc(t.versions, func(v *versionTally) bool { return v.label == l })
+	i := find()
+	if i < 0 && len(t.versions) >= maxVersions {
+		l = label{from: "other"}
+		i = find()
+	}
 	if i < 0 {
 		i = len(t.versions)
 		t.versions = append(t.versions, &versionTally{label: l})

@@ -38,8 +38,9 @@ func (o *Options) keep(h http.Header) int {
 	return 0
 }
 
-// labelOf names the version that answered. Of body it gets what keep says.
-func (o *Options) labelOf(h http.Header, body []byte) label {
+// labelOf names the version that answered. Of body it gets what keep says. The
+// text of an error is nobody's name.
+func (o *Options) labelOf(status int, h http.Header, body []byte) label {
 	if o.VersionJSON != "" {
 		if r := gjson.GetBytes(body, o.VersionJSON); r.Exists() {
 			return named(r.String(), "json")
@@ -49,7 +50,7 @@ func (o *Options) labelOf(h http.Header, body []byte) label {
 	if v := h.Get(o.VersionHeader); v != "" {
 		return named(v, "header")
 	}
-	if o.textToo {
+	if o.textToo && status/100 == 2 {
 		return labelOfText(body)
 	}
 	return label{}
@@ -76,19 +77,23 @@ func labelOfText(body []byte) label {
 	return named(s, "text")
 }
 
-// named makes what a server sent fit for a terminal and for bounded memory.
 func named(s, from string) label {
+	if s = printable(s, maxName); s == "" {
+		return label{}
+	}
+	return label{s, from}
+}
+
+// printable makes what a server sent fit for a terminal and for bounded memory.
+func printable(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r
 	}, strings.ToValidUTF8(strings.TrimSpace(s), "?"))
-	if r := []rune(s); len(r) > maxName {
-		s = string(r[:maxName-1]) + "…"
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most-1]) + "…"
 	}
-	if s == "" {
-		return label{}
-	}
-	return label{s, from}
+	return s
 }

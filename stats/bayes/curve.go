@@ -2,7 +2,10 @@
 
 package bayes
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // curve is a unimodal density on some axis: the value itself for means and
 // effects, the logit for proportions. Its argument t is the distance from the
@@ -15,8 +18,8 @@ type curve struct {
 	log func(t float64) float64
 }
 
-// mass is the probability of an interval of this half width around mode + t,
-// as if the density were constant there, halved.
+// mass is the density at mode + t times half: what a node of a panel of that
+// half width contributes per unit of weight.
 func (c *curve) mass(t, half float64) float64 {
 	return c.peak * math.Exp(c.log(t)) * (half / c.scale)
 }
@@ -36,17 +39,11 @@ func (c *curve) edges() []float64 {
 			}
 		}
 		if side < 0 {
-			reverse(out)
+			slices.Reverse(out)
 			out = append(out, c.mode)
 		}
 	}
 	return out
-}
-
-func reverse(s []float64) {
-	for i, j := 0, len(s)-1; i < j; i, j = i+1, j-1 {
-		s[i], s[j] = s[j], s[i]
-	}
 }
 
 // normalCurve is N(mean, sd^2).
@@ -83,7 +80,7 @@ func studentCurve(location, scale, nu float64) *curve {
 func betaCurve(a, b float64) *curve {
 	n := a + b
 	p, q := a/n, b/n
-	log := 0.5*math.Log(p)+0.5*math.Log(b) + stirling(n) - stirling(a) - stirling(b) - halfLog2Pi
+	log := 0.5*math.Log(p) + 0.5*math.Log(b) + stirling(n) - stirling(a) - stirling(b) - halfLog2Pi
 	scale := min(math.Sqrt(1/a+1/b), 2)
 	series := bernoulliCumulants(p, q)
 	return &curve{

@@ -188,6 +188,7 @@ func root(f func(float64) float64, a, b, tol float64) float64 {
 	if fb <= 0 {
 		return b
 	}
+	side := 0
 	for step := range 200 {
 		x := b - fb*(b-a)/(fb-fa)
 		if step%3 == 2 || !(x > a && x < b) {
@@ -196,15 +197,20 @@ func root(f func(float64) float64, a, b, tol float64) float64 {
 		if b-a <= tol+4e-16*math.Abs(x) {
 			return x
 		}
-		switch fx := f(x); {
+		fx := f(x)
+		switch {
 		case fx == 0:
 			return x
 		case fx < 0:
-			a, fa = x, fx
-			fb /= 2
+			if a, fa = x, fx; side < 0 {
+				fb /= 2 // The same end twice: pull the line towards the other.
+			}
+			side = -1
 		default:
-			b, fb = x, fx
-			fa /= 2
+			if b, fb = x, fx; side > 0 {
+				fa /= 2
+			}
+			side = 1
 		}
 	}
 	return a + (b-a)/2

@@ -5,49 +5,56 @@ package local
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/headgate-dev/headgate/internal/engine"
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/judge"
 	"github.com/headgate-dev/headgate/internal/view"
 )
 
-// resume loads the record, or begins the plan, and serves the state's route.
+// resume loads the record, or begins the plan, and serves the state's route; a
+// mark of a kill comes before either.
 //
 // Request counts live in the gateway's memory until they are folded: what a
 // process that died had not folded is lost, at most a few windows. Lost windows
 // hold no requests, so they pass no gate and break the streak of clean ones;
 // exposures and outcomes are in the ledger and go on as if nothing had been.
-func (l *Local) resume(ctx context.Context) error {
+func (r *Run) resume(ctx context.Context) error {
 	now := moment()
-	rec, err := l.store.Load(ctx, l.plan.ID())
-	latest := experiment.Decision{}
+	rec, err := r.store.Load(ctx, r.plan.ID())
 	switch {
 	case experiment.CodeOf(err) == experiment.CodeNotFound:
-		out := engine.Begin(l.plan, now)
-		if rec, err = l.store.Save(ctx, l.plan.ID(), out.Record, *out.Entry); err != nil {
+		out := engine.Begin(r.plan, now)
+		if rec, err = r.store.Save(ctx, r.plan.ID(), out.Record, *out.Entry); err != nil {
 			return err
 		}
-		latest = out.Decision
+		r.latest = out.Decision
 	case err != nil:
 		return err
-	case rec.State.Plan != l.plan.Hash():
-		return experiment.Errorf(experiment.CodeConflict, "the data directory holds another plan of %s", l.plan.ID()).
+	case rec.State.Plan != r.plan.Hash():
+		return experiment.Errorf(experiment.CodeConflict, "the data directory holds another plan of %s", r.plan.ID()).
 			WithHint("a running experiment does not change its plan: choose another directory or another name")
 	}
-	l.record = rec
-	l.before = len(rec.Totals.Phases) - 1
-	l.publish(experiment.Judgement{}, latest, now)
-	return l.route()
-}
-
-// route swaps the state's route into the gateway.
-func (l *Local) route() error {
-	l.sequence++
-	return l.gateway.Swap(&experiment.Snapshot{
-		Sequence: l.sequence,
-		Routes:   []experiment.Route{experiment.RouteOf(l.plan, &l.record.State)},
-	})
+	r.record = rec
+	r.before = len(rec.Totals.Phases) - 1
+	if err := r.route(); err != nil {
+		return err
+	}
+	kill, marked, err := readKill(r.dir)
+	if err != nil {
+		return err
+	}
+	if marked {
+		if err := r.killRoute(); err != nil {
+			return err
+		}
+		r.commands = append(r.commands, pendingCommand{Command: kill, answer: make(chan experiment.Decision, 1)})
+	}
+	judgement, _ := judge.Judge(r.plan, &rec.Totals, rec.Monitors, judge.AtState(&rec.State, now))
+	r.publish(judgement, now)
+	return nil
 }
 
 // moment is now, as precise as the journal writes it.
@@ -59,34 +66,47 @@ func tick(window time.Duration) time.Duration {
 	return min(max(window/2, 100*time.Millisecond), 5*time.Second)
 }
 
-// loop steps until the context or the experiment ends.
-func (l *Local) loop(ctx context.Context) {
-	defer close(l.done)
-	l.wg.Go(func() { l.prober.watch(ctx) })
-	t := time.NewTicker(tick(l.plan.Window))
+// loop steps at every tick and at every command. An experiment that has ended
+// waits for commands only.
+func (r *Run) loop(ctx context.Context) {
+	r.wg.Go(func() { r.prober.watch(ctx) })
+	t := time.NewTicker(tick(r.plan.Window))
 	defer t.Stop()
 	for {
+		if over(&r.record.State) {
+			r.ended.Do(func() { close(r.done) })
+		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-r.wake:
 		case <-t.C:
 		}
-		if err := l.step(ctx, moment()); err != nil && ctx.Err() == nil {
-			l.log.Error("the experiment cannot go on", "experiment", l.plan.ID(), "error", err)
-			l.failed.Store(&err)
-			return
+		if over(&r.record.State) && len(r.pending()) == 0 {
+			continue
 		}
-		if l.record.State.Condition == experiment.Done {
+		if err := r.step(ctx, moment()); err != nil && ctx.Err() == nil {
+			r.log.Error("the experiment cannot go on", "experiment", r.plan.ID(), "error", err)
+			r.failed.Store(&err)
+			r.ended.Do(func() { close(r.done) })
 			return
 		}
 	}
 }
 
+// over says whether an experiment decides nothing more by itself.
+func over(s *experiment.State) bool {
+	return s.Condition == experiment.Done || s.Condition == experiment.Killed
+}
+
 // step is one turn: read, judge and decide, record, act, show.
-func (l *Local) step(ctx context.Context, now time.Time) error {
-	in := engine.Input{Now: now, Ready: l.prober.state(), Commands: l.pending()}
-	in.Seals, in.Sources = l.read(ctx, now)
-	out, err := engine.Step(l.plan, l.record, in)
+func (r *Run) step(ctx context.Context, now time.Time) error {
+	in := engine.Input{Now: now, Ready: r.prober.state()}
+	for _, p := range r.pending() {
+		in.Commands = append(in.Commands, p.Command)
+	}
+	in.Seals, in.Sources = r.read(ctx, now)
+	out, err := engine.Step(r.plan, r.record, in)
 	if err != nil {
 		return err
 	}
@@ -94,56 +114,68 @@ func (l *Local) step(ctx context.Context, now time.Time) error {
 	if out.Entry != nil {
 		entries = append(entries, *out.Entry)
 	}
-	rec, err := l.store.Save(ctx, l.plan.ID(), out.Record, entries...)
+	rec, err := r.store.Save(ctx, r.plan.ID(), out.Record, entries...)
 	if err != nil {
 		return err
 	}
-	l.record = rec
-	if len(out.Intents) > 0 {
-		if err := l.route(); err != nil {
-			return err
-		}
-		l.log.Info("traffic moved", "experiment", l.plan.ID(), "act", out.Decision.Act, "shares", out.Decision.To.String())
+	r.record, r.latest = rec, out.Decision
+	if err := r.act(&out); err != nil {
+		return err
 	}
-	l.forget()
-	l.publish(out.Judgement, out.Decision, now)
+	r.forget()
+	r.publish(out.Judgement, now)
+	r.answered(&rec.State, out.Decision)
 	return nil
 }
 
-func (l *Local) publish(j experiment.Judgement, latest experiment.Decision, now time.Time) {
-	v := view.Of(view.Input{Plan: l.plan, Record: &l.record, Judgement: &j, Latest: latest, Now: now})
-	l.current.Store(&v)
+// act does what the decision asks for, after it was recorded.
+func (r *Run) act(out *engine.Output) error {
+	if r.record.State.Condition != experiment.Killed && len(r.pendingKills()) == 0 {
+		if err := r.unkill(); err != nil {
+			return err
+		}
+	}
+	if len(out.Intents) == 0 {
+		return nil
+	}
+	if err := r.route(); err != nil {
+		return err
+	}
+	r.log.Info("traffic moved", "experiment", r.plan.ID(), "act", out.Decision.Act, "shares", out.Decision.To.String())
+	return nil
+}
+
+// pendingKills are the kills that the state has not obeyed yet.
+func (r *Run) pendingKills() []pendingCommand {
+	return slices.DeleteFunc(r.pending(), func(p pendingCommand) bool {
+		return p.Verb != experiment.VerbKill || slices.Contains(r.record.State.Commands, p.ID)
+	})
+}
+
+func (r *Run) publish(j experiment.Judgement, now time.Time) {
+	v := view.Of(view.Input{Plan: r.plan, Record: &r.record, Judgement: &j, Latest: r.latest, Now: now})
+	r.current.Store(&v)
 	select {
-	case l.changed <- struct{}{}:
+	case r.changed <- struct{}{}:
 	default:
 	}
 }
 
-// pending gives the commands not yet obeyed. Those that were are recognised by
-// their id, so handing one in twice does no harm.
-func (l *Local) pending() []experiment.Command {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	out := l.commands
-	l.commands = nil
-	return out
-}
-
 // read asks every source for what sealed since the last step, phase by phase.
 // A source that fails is a fact, not an error (D5).
-func (l *Local) read(ctx context.Context, now time.Time) ([]experiment.Seal, []experiment.SourceHealth) {
+func (r *Run) read(ctx context.Context, now time.Time) ([]experiment.Seal, []experiment.SourceHealth) {
 	var seals []experiment.Seal
 	var health []experiment.SourceHealth
 	for _, source := range experiment.Sources() {
 		h := experiment.SourceHealth{Source: source}
-		for i := range l.record.Totals.Phases {
-			p := &l.record.Totals.Phases[i]
-			last := l.windows(i, now)
+		for i := range r.record.Totals.Phases {
+			p := &r.record.Totals.Phases[i]
+			last := r.windows(i, now)
 			from := *p.Folded.Of(source)
-			if from >= last || (source == experiment.SourceGateway && i < l.before) {
+			if from >= last || (source == experiment.SourceGateway && i < r.before) {
 				continue
 			}
-			seal, err := l.seal(ctx, source, p, from, now)
+			seal, err := r.seal(ctx, source, p, from, now)
 			if err != nil {
 				describe(&h, err)
 				continue
@@ -152,8 +184,8 @@ func (l *Local) read(ctx context.Context, now time.Time) ([]experiment.Seal, []e
 			if seal.To > from {
 				seals = append(seals, seal)
 			}
-			if i == len(l.record.Totals.Phases)-1 {
-				h.Newest = p.Start.Add(time.Duration(seal.To)*l.plan.Window + l.hold(source) + l.plan.Window)
+			if i == len(r.record.Totals.Phases)-1 {
+				h.Newest = p.Start.Add(time.Duration(seal.To)*r.plan.Window + r.hold(source) + r.plan.Window)
 			}
 		}
 		health = append(health, h)
@@ -174,40 +206,41 @@ func describe(h *experiment.SourceHealth, err error) {
 }
 
 // hold is how long after its end a source seals a window.
-func (l *Local) hold(source experiment.Source) time.Duration {
+func (r *Run) hold(source experiment.Source) time.Duration {
 	if source == experiment.SourceOutcomes {
-		return l.plan.OutcomeWindow() + l.plan.Lag
+		return r.plan.OutcomeWindow() + r.plan.Lag
 	}
-	return l.plan.Lag
+	return r.plan.Lag
 }
 
 // windows is the number of windows that phase number i has, the running one
-// included.
-func (l *Local) windows(i int, now time.Time) int64 {
-	phases := l.record.Totals.Phases
-	end := now.Add(l.plan.Window)
+// included. A phase that is over has one more than its time: requests go on in
+// it until its successor is recorded and served.
+func (r *Run) windows(i int, now time.Time) int64 {
+	phases := r.record.Totals.Phases
+	end := now.Add(r.plan.Window)
 	if i+1 < len(phases) {
-		end = phases[i+1].Start
+		end = phases[i+1].Start.Add(r.plan.Window)
 	}
-	return int64((end.Sub(phases[i].Start) + l.plan.Window - 1) / l.plan.Window)
+	return int64((end.Sub(phases[i].Start) + r.plan.Window - 1) / r.plan.Window)
 }
 
 // readTimeout bounds one read of the ledger.
 const readTimeout = 10 * time.Second
 
-func (l *Local) seal(ctx context.Context, source experiment.Source, p *experiment.PhaseTotals, from int64, now time.Time) (experiment.Seal, error) {
+func (r *Run) seal(ctx context.Context, source experiment.Source, p *experiment.PhaseTotals, from int64, now time.Time) (experiment.Seal, error) {
 	if source == experiment.SourceGateway {
-		return l.gateway.Seal(l.plan.ID(), p.Epoch, p.Phase, from, now)
+		return r.gateway.Seal(r.plan.ID(), p.Epoch, p.Phase, from, now)
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	return l.ledger.Seal(ctx, source, l.plan.ID(), p.Epoch, p.Phase, p.Start, from, now)
+	return r.ledger.Seal(ctx, source, r.plan.ID(), p.Epoch, p.Phase, p.Start, from, now)
 }
 
 // forget lets the gateway drop windows that are folded and recorded.
-func (l *Local) forget() {
-	for i := range l.record.Totals.Phases {
-		p := &l.record.Totals.Phases[i]
-		l.gateway.Drop(l.plan.ID(), p.Epoch, p.Phase, p.Folded.Gateway)
+func (r *Run) forget() {
+	for i := range r.record.Totals.Phases {
+		p := &r.record.Totals.Phases[i]
+		r.gateway.Drop(r.plan.ID(), p.Epoch, p.Phase, p.Folded.Gateway)
 	}
 }

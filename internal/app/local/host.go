@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package local wires experiments on one machine. A Host holds a data
+// directory, the API and the control socket; in it each Run holds one
+// experiment: the gateway that carries its traffic, the ledger that joins its
+// outcomes, the record that survives a restart, and the loop that judges and
+// decides. There is no rule in here.
+//
+// Everything listens on loopback unless told otherwise, and everything that
+// Start starts is gone when Close returns.
+package local
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
+)
+
+// Options configures a host. Only Experiments and Data are required.
+type Options struct {
+	Experiments []Experiment
+	// Data is the directory of all files; it is made if it is not there.
+	Data string
+	// API is the address of outcomes, views and metrics; a free port on
+	// loopback by default.
+	API string
+	Log *slog.Logger
+}
+
+// Experiment is a plan and the address that its gateway listens on; a free
+// port on loopback by default.
+type Experiment struct {
+	Plan   *experiment.Plan
+	Listen string
+}
+
+// Loopback is a free port that only this machine can reach.
+const Loopback = "127.0.0.1:0"
+
+// SocketName is the control socket's name inside the data directory.
+const SocketName = "control.sock"
+
+// Host runs experiments.
+type Host struct {
+	log      *slog.Logger
+	data     string
+	registry *prometheus.Registry
+	lock     *os.File
+	runs     []*Run
+	api      net.Listener
+	control  net.Listener
+	servers  []*http.Server
+	wg       sync.WaitGroup
+}
+
+// Start opens or resumes the experiments in o.Data and lets them go. It fails,
+// leaving nothing behind, if a backend cannot be reached, a port is in use or
+// claimed twice, or the directory holds another plan of the same name.
+func Start(ctx context.Context, o Options) (*Host, error) {
+	h := &Host{log: o.Log, data: o.Data, registry: prometheus.NewRegistry()}
+	if h.log == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	}
+	h.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := h.open(ctx, o); err != nil {
+		return nil, errors.Join(err, h.release())
+	}
+	h.serve()
+	for _, r := range h.runs {
+		r.start(ctx)
+	}
+	return h, nil
+}
+
+// open does everything that can fail, in an order in which the cheapest and
+// likeliest mistakes come first, and nothing is written before they are ruled
+// out.
+func (h *Host) open(ctx context.Context, o Options) error {
+	if err := checkClaims(o.Experiments); err != nil {
+		return err
+	}
+	var err error
+	if h.api, err = listen(ctx, "API", cmp.Or(o.API, Loopback)); err != nil {
+		return err
+	}
+	for _, e := range o.Experiments {
+		r := newRun(e.Plan, h.log)
+		h.runs = append(h.runs, r)
+		if r.traffic, err = listen(ctx, "gateway of "+e.Plan.ID(), cmp.Or(e.Listen, Loopback)); err != nil {
+			return err
+		}
+		if err := r.prober.reach(ctx); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(h.data, 0o700); err != nil {
+		return experiment.Errorf(experiment.CodeInvalid, "make the data directory: %w", err)
+	}
+	if h.lock, err = lockDir(h.data); err != nil {
+		return err
+	}
+	if h.control, err = listenControl(filepath.Join(h.data, SocketName)); err != nil {
+		return err
+	}
+	key, err := openKey(filepath.Join(h.data, "exposure.key"))
+	if err != nil {
+		return err
+	}
+	for _, r := range h.runs {
+		registry := prometheus.WrapRegistererWith(prometheus.Labels{"headgate_run": r.plan.ID()}, h.registry)
+		if err := r.open(ctx, filepath.Join(h.data, DirOf(r.plan.ID())), key, registry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkClaims refuses two experiments of one name, and two that claim the same
+// route: the second would never see a request.
+func checkClaims(es []Experiment) error {
+	for i, e := range es {
+		for _, other := range es[:i] {
+			if other.Plan.ID() == e.Plan.ID() {
+				return experiment.Errorf(experiment.CodeInvalid, "two experiments are called %s", e.Plan.ID()).
+					WithHint("give one of them another name or namespace")
+			}
+			_, port, _ := net.SplitHostPort(e.Listen)
+			if e.Listen != "" && e.Listen == other.Listen && port != "0" {
+				return experiment.Errorf(experiment.CodeConflict, "the route %s of %s is held by %s", e.Listen, e.Plan.ID(), other.Plan.ID()).
+					WithHint("give each experiment an address of its own")
+			}
+		}
+	}
+	return nil
+}
+
+func listen(ctx context.Context, what, address string) (net.Listener, error) {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, experiment.Errorf(experiment.CodeInvalid, "listen for the %s on %s: %w", what, address, err).
+			WithHint("choose another port, or 0 for any free one")
+	}
+	return ln, nil
+}
+
+// APIURL is where outcomes, views and metrics are.
+func (h *Host) APIURL() string { return "http://" + h.api.Addr().String() }
+
+// Runs are the host's experiments, in the order they were given.
+func (h *Host) Runs() []*Run { return slices.Clone(h.runs) }
+
+// find gives the run of a name; with an empty name the only run. The error
+// says which there are.
+func (h *Host) find(id string) (*Run, error) {
+	if id == "" && len(h.runs) == 1 {
+		return h.runs[0], nil
+	}
+	names := make([]string, len(h.runs))
+	for i, r := range h.runs {
+		if names[i] = r.plan.ID(); names[i] == id || r.plan.Name == id {
+			return r, nil
+		}
+	}
+	if id == "" {
+		return nil, experiment.Errorf(experiment.CodeInvalid, "several experiments run here: name one").WithHint("one of %v", names)
+	}
+	return nil, experiment.Errorf(experiment.CodeNotFound, "no experiment is called %q", id).WithHint("running here: %v", names)
+}
+
+// closeWithin bounds how long servers may take to drain.
+const closeWithin = time.Second
+
+// Close drains the servers, stops the loops and closes the files.
+func (h *Host) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, s := range h.servers {
+		wg.Go(func() {
+			if s.Shutdown(ctx) != nil {
+				_ = s.Close() // It was asked nicely.
+			}
+		})
+	}
+	wg.Wait()
+	for _, r := range h.runs {
+		r.halt()
+	}
+	h.wg.Wait()
+	return h.release()
+}
+
+// release closes whatever open opened.
+func (h *Host) release() error {
+	var errs []error
+	for _, r := range h.runs {
+		errs = append(errs, r.release())
+	}
+	for _, ln := range []net.Listener{h.api, h.control} {
+		errs = append(errs, closeListener(ln))
+	}
+	if h.lock != nil {
+		errs = append(errs, h.lock.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+	return nil
+}
+
+func closeListener(ln net.Listener) error {
+	if ln == nil {
+		return nil
+	}
+	if err := ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}

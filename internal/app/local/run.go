@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package local
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/gateway"
+	"github.com/headgate-dev/headgate/internal/ledger"
+	"github.com/headgate-dev/headgate/internal/record/sqlite"
+	"github.com/headgate-dev/headgate/internal/view"
+)
+
+// Run is one running experiment.
+type Run struct {
+	plan    *experiment.Plan
+	log     *slog.Logger
+	dir     string
+	traffic net.Listener
+	prober  prober
+
+	store   *sqlite.Store
+	ledger  *ledger.Ledger
+	gateway *gateway.Gateway
+
+	// record, before and latest belong to the loop.
+	record experiment.Record
+	latest experiment.Decision
+	// before is the number of phases that an earlier process served to the
+	// end: the gateway knows nothing of them any more.
+	before int
+
+	current atomic.Pointer[view.Experiment]
+	changed chan struct{}
+
+	// swap serialises changes of the route; killed says that a person took
+	// the traffic back, whatever the loop wants.
+	swap     sync.Mutex
+	sequence uint64
+	served   experiment.Route
+	killed   bool
+
+	mu       sync.Mutex
+	commands []pendingCommand
+	wake     chan struct{}
+
+	done   chan struct{}
+	ended  sync.Once
+	failed atomic.Pointer[error]
+	stop   context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+func newRun(p *experiment.Plan, log *slog.Logger) *Run {
+	return &Run{
+		plan: p, log: log, prober: newProber(p), changed: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+}
+
+// DirOf is the name of an experiment's directory inside the data directory.
+func DirOf(id string) string { return strings.ReplaceAll(id, "/", "_") }
+
+// RecordFile is the name of the record's file inside an experiment's directory.
+const RecordFile = "record.db"
+
+func (r *Run) open(ctx context.Context, dir string, key *experiment.Key, registry prometheus.Registerer) error {
+	r.dir = dir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return experiment.Errorf(experiment.CodeInvalid, "make the directory of %s: %w", r.plan.ID(), err)
+	}
+	var err error
+	if r.store, err = sqlite.Open(ctx, filepath.Join(dir, RecordFile)); err != nil {
+		return err
+	}
+	if r.ledger, err = ledger.Open(ctx, filepath.Join(dir, "ledger.db"), ledger.Options{Key: key, Registry: registry}); err != nil {
+		return err
+	}
+	if err := r.ledger.Register(r.plan); err != nil {
+		return err
+	}
+	if r.gateway, err = gateway.New(gateway.Options{Key: key, Expose: r.ledger.Expose, Registry: registry}); err != nil {
+		return err
+	}
+	return r.resume(ctx)
+}
+
+// start lets the loop go.
+func (r *Run) start(ctx context.Context) {
+	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
+	r.wg.Go(func() { r.loop(ctx) })
+}
+
+// halt stops the loop and waits for it.
+func (r *Run) halt() {
+	if r.stop != nil {
+		r.stop()
+	}
+	r.wg.Wait()
+}
+
+// release closes whatever open opened.
+func (r *Run) release() error {
+	errs := []error{closeListener(r.traffic)}
+	if r.gateway != nil {
+		errs = append(errs, r.gateway.Close())
+	}
+	if r.ledger != nil {
+		errs = append(errs, r.ledger.Close())
+	}
+	if r.store != nil {
+		errs = append(errs, r.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// ID names the experiment.
+func (r *Run) ID() string { return r.plan.ID() }
+
+// TrafficURL is where the gateway answers.
+func (r *Run) TrafficURL() string { return "http://" + r.traffic.Addr().String() }
+
+// View is the newest view.
+func (r *Run) View() view.Experiment { return *r.current.Load() }
+
+// Changed receives after a new view was made; it holds at most one signal.
+func (r *Run) Changed() <-chan struct{} { return r.changed }
+
+// Done is closed when the experiment has first ended, or the loop cannot go
+// on; then Err says why.
+func (r *Run) Done() <-chan struct{} { return r.done }
+
+// Err is what stopped the loop, or nil.
+func (r *Run) Err() error {
+	if p := r.failed.Load(); p != nil {
+		return *p
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bayes
+
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats"
+)
+
+// logit is ln(x/(1-x)), infinite at and beyond 0 and 1.
+func logit(x float64) float64 {
+	switch {
+	case x <= 0:
+		return math.Inf(-1)
+	case x >= 1:
+		return math.Inf(1)
+	}
+	return math.Log(x / (1 - x))
+}
+
+// DifferenceInterval is the equal-tailed credible interval of the difference
+// candidate - baseline between two independent proportions, with probability
+// conf, such as 0.95, and ends accurate to about 1e-9. Each end solves
+//
+//	integral of f_candidate(x) P(baseline > x - d) dx = (1 -+ conf)/2.
+func DifferenceInterval(candidate, baseline Beta, conf float64) (stats.Interval, error) {
+	const fn = "bayes.DifferenceInterval"
+	if err := firstError(candidate.check(fn), baseline.check(fn), fraction(fn, "conf", conf)); err != nil {
+		return stats.Interval{}, err
+	}
+	c, errC := newTable(fn, betaCurve(candidate.A, candidate.B))
+	b, errB := newTable(fn, betaCurve(baseline.A, baseline.B))
+	if err := firstError(errC, errB); err != nil {
+		return stats.Interval{}, err
+	}
+	d := difference{candidate: c, baseline: b}
+	tail := (1 - conf) / 2
+	mean := candidate.Mean() - baseline.Mean()
+	spread := math.Sqrt(candidate.variance() + baseline.variance())
+	return stats.Interval{Low: d.quantile(tail, mean, spread, false), High: d.quantile(tail, mean, spread, true)}, nil
+}
+
+// variance is that of the proportion.
+func (b Beta) variance() float64 {
+	n := b.A + b.B
+	return (b.A / n) * (b.B / n) / (n + 1)
+}
+
+// difference is that of two proportions with known distributions.
+type difference struct{ candidate, baseline *table }
+
+// tails are the probabilities that the difference lies below and above d.
+func (x difference) tails(d float64) (below, above float64) {
+	g := legendre()
+	edges := x.edges(d)
+	for e := 1; e < len(edges); e++ {
+		half := (edges[e] - edges[e-1]) / 2
+		for j, node := range g.nodes {
+			u := edges[e-1] + half*(1+node)
+			f := g.weights[j] * x.candidate.density(u, half)
+			if f < 1e-18 {
+				continue
+			}
+			less, more := x.baseline.at(logit(logistic(u) - d))
+			below += f * more
+			above += f * less
+		}
+	}
+	return below, above
+}
+
+// edges are the candidate's panels, and the baseline's shifted by d, without
+// those that lie too close.
+func (x difference) edges(d float64) []float64 {
+	var marks []mark
+	for _, p := range x.candidate.panels {
+		marks = append(marks, mark{p.left, 2 * p.half})
+	}
+	first, last := x.candidate.panels[0], x.candidate.panels[len(x.candidate.panels)-1]
+	end := last.left + 2*last.half
+	for _, p := range x.baseline.panels {
+		from, to := logit(logistic(p.left)+d), logit(logistic(p.left+2*p.half)+d)
+		if from > first.left && from < end {
+			marks = append(marks, mark{from, to - from})
+		}
+	}
+	return thinned(append(marks, mark{end, 2 * last.half}))
+}
+
+// quantile is where the probability p lies below, or above if upper.
+func (x difference) quantile(p, mean, spread float64, upper bool) float64 {
+	excess := func(d float64) float64 {
+		below, above := x.tails(d)
+		if upper {
+			return p - above
+		}
+		return below - p
+	}
+	low, high := mean, mean
+	for reach := 2 * spread; low > -1 && excess(low) > 0; reach *= 2 {
+		low = max(-1, mean-reach)
+	}
+	for reach := 2 * spread; high < 1 && excess(high) < 0; reach *= 2 {
+		high = min(1, mean+reach)
+	}
+	return root(excess, low, high, 1e-10*spread)
+}

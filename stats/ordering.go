@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stats
+
+import "math"
+
+// What a group-sequential test says beyond its decision. At the look where it
+// stopped, the usual p-value and estimate are wrong: the former because of the
+// looks before, the latter because stopping early favours large estimates.
+// Both are mended by ordering outcomes by stage: crossing earlier is stronger
+// evidence than crossing later, and at one look a larger z is (Armitage 1957;
+// Tsiatis, Rosner, Mehta 1984).
+
+// RepeatedInterval is the interval est -+ bound standard errors at a look of a
+// group-sequential test, where bound is that look's boundary from Boundaries
+// at alpha/2 (Jennison and Turnbull 1989). At all looks together it misses the
+// truth with probability at most alpha, whether the test stopped or not.
+func RepeatedInterval(est Estimate, bound float64) (Interval, error) {
+	const fn = "RepeatedInterval"
+	if err := firstError(est.check(fn), moment(fn, "bound", bound)); err != nil {
+		return Interval{}, err
+	}
+	out := Interval{Low: est.Value - bound*est.SE, High: est.Value + bound*est.SE}
+	return out, firstError(finite(fn, "low", out.Low), finite(fn, "high", out.High))
+}
+
+// StagewiseP is the one-sided p-value of a group-sequential test that stopped at
+// the last of looks with statistic z, after not crossing bounds at the looks
+// before; of bounds only those are used. It is below alpha exactly when z is
+// above the last look's boundary at alpha.
+func StagewiseP(z float64, bounds []float64, looks []Look) (float64, error) {
+	return stagewise("StagewiseP", z, bounds, looks, 0)
+}
+
+// stagewise is the probability of an outcome at least as extreme, by stage,
+// when the expectation of z at the last look is drift.
+func stagewise(fn string, z float64, bounds []float64, looks []Look, drift float64) (float64, error) {
+	if err := firstError(finite(fn, "z", z), checkLooks(fn, looks)); err != nil {
+		return 0, err
+	}
+	k := len(looks) - 1
+	if len(bounds) < k {
+		return 0, &InputError{Func: fn, Arg: "number of bounds", Value: float64(len(bounds)), Want: "one for each look before the last"}
+	}
+	last := looks[k]
+	// Looks that knew as much as the last are the last.
+	for k > 0 && looks[k-1].Information*(1+sameInformation) >= last.Information {
+		k--
+	}
+	ps, err := crossing(fn, append(append([]float64{}, bounds[:k]...), z), append(append([]Look{}, looks[:k]...), last), drift, false)
+	if err != nil {
+		return 0, err
+	}
+	return min(1, total(ps)), nil
+}
+
+// MedianUnbiased is the estimate after a group-sequential test stopped at the
+// last of looks with estimate est, and its interval at 1-alpha, by stage-wise
+// ordering: the effect under which the outcome is as likely to be exceeded as
+// not, and those under which it is exceeded with probability alpha/2 and
+// 1-alpha/2. Arguments are those of StagewiseP.
+func MedianUnbiased(est Estimate, bounds []float64, looks []Look, alpha float64) (median float64, i Interval, err error) {
+	const fn = "MedianUnbiased"
+	if err := firstError(est.check(fn), fraction(fn, "alpha", alpha)); err != nil {
+		return 0, Interval{}, err
+	}
+	z := est.Value / est.SE
+	if math.Abs(z) > 35 {
+		return 0, Interval{}, &InputError{Func: fn, Arg: "estimate", Value: est.Value, Want: "at most 35 standard errors from 0"}
+	}
+	if _, err := stagewise(fn, z, bounds, looks, 0); err != nil {
+		return 0, Interval{}, err
+	}
+	drift := func(p float64) float64 {
+		excess := func(drift float64) float64 {
+			tail, _ := stagewise(fn, z, bounds, looks, drift) // Checked above.
+			return tail - p
+		}
+		const edge = 60
+		if excess(-edge) >= 0 {
+			return -edge
+		}
+		if excess(edge) <= 0 {
+			return edge
+		}
+		return root(excess, -edge, edge, 1e-9)
+	}
+	median = drift(0.5) * est.SE
+	i = Interval{Low: drift(alpha/2) * est.SE, High: drift(1-alpha/2) * est.SE}
+	return median, i, firstError(finite(fn, "estimate", median), finite(fn, "low", i.Low), finite(fn, "high", i.High))
+}

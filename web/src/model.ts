@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The read model as the server writes it (internal/view). What is not known is
+// absent, never zero.
+
+export interface View {
+  name: string;
+  namespace?: string;
+  plan: string;
+  at: string;
+  elapsedSeconds: number;
+  condition: string;
+  stage: Stage;
+  verdict: Verdict;
+  health: Health;
+  versions: Version[];
+  findings?: Finding[];
+  decisions: Decision[];
+}
+
+export interface Stage {
+  name: string;
+  kind: string;
+  number: number;
+  of: number;
+  step: number;
+  steps: number;
+  progress: number;
+  elapsedSeconds: number;
+}
+
+export interface Verdict {
+  outcome?: string;
+  version?: string;
+  sentence: string;
+  code: string;
+  reasons: string[];
+}
+
+export interface Health {
+  ok: boolean;
+  trouble?: string[];
+  mismatchEValue: number;
+}
+
+export interface Version {
+  name: string;
+  role: string;
+  share: number;
+  seen?: number;
+  units: number;
+  requests: number;
+  errorRate?: number;
+  p50Seconds?: number;
+  p95Seconds?: number;
+  p99Seconds?: number;
+  reward?: { value: number; low: number; high: number };
+}
+
+export interface Finding {
+  version: string;
+  role: string;
+  metric: string;
+  question: string;
+  status: string;
+  estimate?: number;
+  interval?: { low: number; high: number };
+  level?: number;
+  limit?: number;
+  guarantee: string;
+  basis: string;
+  n: number;
+}
+
+export interface Decision {
+  at: string;
+  act: string;
+  from: string;
+  to: string;
+  code: string;
+  reasons: string[];
+}
+
+type Row = [number | null, number | null, number | null, number | null];
+
+// Tick is what moves between two views; see internal/httpapi/stream.go.
+export interface Tick {
+  at: number;
+  elapsed: number;
+  stage: number;
+  progress: number;
+  versions: Row[];
+  comparisons?: Row[];
+  sentence?: string;
+}
+
+export const isObjective = (f: Finding): boolean => f.role === 'objective';
+export const isDone = (v: View): boolean => v.condition === 'done' || v.condition === 'killed';
+
+// withTick is the view after a tick. A tick never changes structure, so rows
+// fit by position.
+export function withTick(v: View, t: Tick): View {
+  let next = 0;
+  return {
+    ...v,
+    at: new Date(t.at).toISOString(),
+    elapsedSeconds: t.elapsed,
+    stage: { ...v.stage, progress: t.progress, elapsedSeconds: t.stage },
+    verdict: t.sentence === undefined ? v.verdict : { ...v.verdict, sentence: t.sentence },
+    versions: v.versions.map((x, i) => {
+      const [share, seen, units, requests] = t.versions[i] ?? [null, null, null, null];
+      return { ...x, share: share ?? x.share, seen: seen ?? undefined, units: units ?? x.units, requests: requests ?? x.requests };
+    }),
+    findings: v.findings?.map((f) => {
+      if (isObjective(f)) return f;
+      const row = t.comparisons?.[next++];
+      if (!row) return f;
+      const [estimate, low, high, n] = row;
+      return {
+        ...f,
+        estimate: estimate ?? undefined,
+        interval: low !== null && high !== null ? { low, high } : undefined,
+        n: n ?? f.n,
+      };
+    }),
+  };
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { niceAbove, none, percent } from './format';
+import { isObjective, type Finding, type View } from './model';
+import { Status, toneOf } from './status';
+import { Swatch } from './versions';
+
+// Objectives shows each limit with every version on one axis.
+export function Objectives({ view }: { view: View }) {
+  const all = (view.findings ?? []).filter(isObjective);
+  const questions = [...new Set(all.map((f) => f.question))];
+  return (
+    <section class="panel" aria-labelledby="objectives">
+      <h2 id="objectives">Objectives</h2>
+      {questions.length === 0 && <p class="empty">The plan has no objectives.</p>}
+      {questions.map((q) => <Objective key={q} question={q} rows={all.filter((f) => f.question === q)} view={view} />)}
+    </section>
+  );
+}
+
+// measured says what the numbers are when they are not what the limit is of: a
+// latency objective counts the requests above it.
+function measured(question: string, limit: number | undefined): string {
+  const [, right] = question.split(' <= ');
+  if (!right || right.endsWith('%')) return '';
+  return `requests over ${right}, at most ${percent(limit, 2).replace(/\.?0+%/, '%')} of all`;
+}
+
+// domain is the axis of one objective. An interval that is still very wide
+// runs off it, or the limit could not be seen.
+function domain(rows: Finding[], least: boolean): [number, number] {
+  const limit = rows[0]?.limit ?? 0;
+  const values = rows.flatMap((f) => [f.estimate ?? limit, f.interval?.low ?? limit, f.interval?.high ?? limit]);
+  if (least) {
+    const reach = niceAbove(Math.max(1 - Math.min(...values), 1.2 * (1 - limit), 0.001));
+    return [Math.max(0, 1 - Math.min(reach, 4 * (1 - limit))), 1];
+  }
+  const estimates = rows.map((f) => f.estimate ?? 0);
+  const top = Math.min(Math.max(...values, 2 * limit), Math.max(4 * limit, 1.2 * Math.max(...estimates)));
+  return [0, niceAbove(Math.max(top, 1e-4))];
+}
+
+function Objective({ question, rows, view }: { question: string; rows: Finding[]; view: View }) {
+  const least = question.includes(' >= ');
+  const [from, to] = domain(rows, least);
+  const limit = rows[0]?.limit;
+  const note = measured(question, limit);
+  const digits = to < 0.02 ? 2 : 1;
+  return (
+    <div class="objective">
+      <p class="row"><b>{question}</b><span class="quiet">{note}</span></p>
+      <table>
+        <thead class="unseen">
+          <tr><th scope="col">version</th><th scope="col">plot</th><th scope="col">estimate</th><th scope="col">interval</th><th scope="col">status</th></tr>
+        </thead>
+        <tbody>
+          {rows.map((f) => (
+            <tr key={f.version}>
+              <th scope="row"><Swatch index={view.versions.findIndex((v) => v.name === f.version)} />{f.version}</th>
+              <td class="wide"><Bullet f={f} from={from} to={to} least={least} /></td>
+              <td class="n strong">{percent(f.estimate, 2)}</td>
+              <td class="n interval">{f.interval ? `${percent(f.interval.low, 2)} to ${percent(f.interval.high, 2)}` : none}</td>
+              <td class="s"><Status status={f.status} /></td>
+            </tr>
+          ))}
+          <tr class="scale" aria-hidden="true">
+            <td />
+            <td class="wide">
+              <svg class="axis" height="16">
+                <text x="0" y="12" text-anchor="start">{percent(from, from === 0 ? 0 : digits)}</text>
+                <text x="100%" y="12" text-anchor="end">{percent(to, digits)}</text>
+                {limit !== undefined && <text x={`${(100 * (limit - from)) / (to - from)}%`} y="12" text-anchor="middle">limit</text>}
+              </svg>
+            </td>
+            <td colSpan={3} />
+          </tr>
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Bullet({ f, from, to, least }: { f: Finding; from: number; to: number; least: boolean }) {
+  const raw = (x: number): number => (100 * (x - from)) / (to - from);
+  const at = (x: number): string => `${Math.max(0, Math.min(100, raw(x)))}%`;
+  const limit = f.limit ?? to;
+  return (
+    <svg class="plot small" height="24" aria-hidden="true">
+      <rect class="forbidden" x={least ? 0 : at(limit)} width={least ? at(limit) : `${100 - raw(limit)}%`} y="0" height="24" />
+      <line class="limit" x1={at(limit)} x2={at(limit)} y1="0" y2="24" />
+      {f.interval && (
+        <g class={`whisker ${toneOf(f.status)}`}>
+          <line x1={at(f.interval.low)} x2={at(f.interval.high)} y1="12" y2="12" />
+          {raw(f.interval.low) >= 0 && <line x1={at(f.interval.low)} x2={at(f.interval.low)} y1="7" y2="17" />}
+          {raw(f.interval.high) <= 100 && <line x1={at(f.interval.high)} x2={at(f.interval.high)} y1="7" y2="17" />}
+          {f.estimate !== undefined && <circle cx={at(f.estimate)} cy="12" r="4.5" />}
+        </g>
+      )}
+    </svg>
+  );
+}

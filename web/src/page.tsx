@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { State } from './connection';
+import { clock, duration } from './format';
+import { isDone, type View } from './model';
+import { Comparisons } from './comparisons';
+import { Decisions } from './decisions';
+import { Health, Verdict } from './verdict';
+import { Objectives } from './objectives';
+import { Traffic, Versions } from './versions';
+
+// Data older than this says nothing of the present.
+const unknownAfter = 30;
+
+interface Freshness {
+  // age of what is shown, in seconds.
+  age: number;
+  final: boolean;
+  // old says that the verdict is not known any more.
+  old: boolean;
+}
+
+function freshness(state: State, view: View, now: number): Freshness {
+  const age = Math.max(0, (now - Date.parse(view.at)) / 1000);
+  const final = isDone(view);
+  return { age, final, old: !final && age > unknownAfter };
+}
+
+// Page is all that is shown of one state at one time.
+export function Page({ state, now }: { state: State; now: number }) {
+  const view = state.view;
+  if (!view) return <Waiting state={state} />;
+  const fresh = freshness(state, view, now);
+  const name = (view.namespace ? `${view.namespace}/` : '') + view.name;
+  const head = view.verdict.sentence.split('  ')[0];
+  document.title = `${head} · ${name} · Headgate`;
+  return (
+    <>
+      <header>
+        <span class="brand">Headgate</span>
+        <h1>{name}</h1>
+        <span class="plan" title={`plan ${view.plan}`}>plan {view.plan.slice(0, 8)}</span>
+        <Connection state={state} fresh={fresh} />
+      </header>
+      <main class={fresh.old ? 'old' : undefined}>
+        <Lost state={state} view={view} fresh={fresh} />
+        <Verdict view={view} />
+        <Health health={view.health} />
+        <div class={`results${view.health.ok ? '' : ' untrusted'}`}>
+          <Traffic view={view} />
+          <Comparisons view={view} />
+          <Versions view={view} />
+          <Objectives view={view} />
+          <Decisions view={view} />
+        </div>
+      </main>
+      <footer>
+        Read-only. Times are of this browser. <a href="v1/experiment">JSON</a> · <a href="metrics">metrics</a> · <a href="LICENSES.txt">licenses</a>
+      </footer>
+    </>
+  );
+}
+
+function Waiting({ state }: { state: State }) {
+  const text = state.mode === 'lost' ? 'Headgate does not answer. Is it running? Trying again every few seconds.' : 'Waiting for the first view…';
+  return <p class="plain" role="status">{text}</p>;
+}
+
+const modes: Record<State['mode'], string> = {
+  connecting: 'connecting',
+  live: 'live',
+  polling: 'polling every 5 s',
+  lost: 'connection lost',
+  ended: 'Headgate has stopped',
+};
+
+function Connection({ state, fresh }: { state: State; fresh: Freshness }) {
+  const age = fresh.age < 1.5 ? 'last update just now' : `last update ${duration(fresh.age)} ago`;
+  return (
+    <span class={`connection ${state.mode}`} id="connection">
+      <span class="mode">{modes[state.mode]}</span>
+      <span class="age">{fresh.final ? 'final' : age}</span>
+    </span>
+  );
+}
+
+// Lost says what the numbers are worth when no new ones come.
+function Lost({ state, view, fresh }: { state: State; view: View; fresh: Freshness }) {
+  let text = '';
+  if (state.mode === 'ended') {
+    text = fresh.final ? `Headgate has stopped. This is how the experiment ended at ${clock(view.at)}.` : `Headgate has stopped. This is the last it said, at ${clock(view.at)}; a run goes on where it was when it is started again.`;
+  } else if (state.mode === 'lost') {
+    text = `The connection is lost. This is the state of ${clock(view.at)}; trying again every few seconds.`;
+  }
+  if (fresh.old) {
+    text += ` What is shown is ${duration(fresh.age)} old, so the verdict is not known now.`;
+  }
+  if (!text) return null;
+  return <p class={`banner ${fresh.old || state.mode === 'lost' ? 'warn' : 'info'}`} id="lost" role="alert">{text.trim()}</p>;
+}
