@@ -24,7 +24,7 @@ func BenchmarkBoundaries5(b *testing.B)  { benchmarkBoundaries(b, 5) }
 func BenchmarkBoundaries20(b *testing.B) { benchmarkBoundaries(b, 20) }
 
 func benchmarkBoundaries(b *testing.B, k int) {
-	looks := equalLooks(k)
+	looks := EvenLooks(k)
 	for b.Loop() {
 		if _, err := Boundaries(looks, 0.025, OBrienFleming); err != nil {
 			b.Fatal(err)

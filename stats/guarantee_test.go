@@ -199,7 +199,7 @@ func either(z, bound float64) bool { return math.Abs(z) >= bound }
 
 func TestGroupSequentialLooksKeepAlphaAndPower(t *testing.T) {
 	const alpha, power, runs = 0.025, 0.8, 100_000
-	looks := equalLooks(5)
+	looks := EvenLooks(5)
 	bounds, err := Boundaries(looks, alpha, OBrienFleming)
 	if err != nil {
 		t.Fatal(err)
@@ -229,7 +229,7 @@ func TestPeekingIsCaught(t *testing.T) {
 	if err != nil || v >= improbable {
 		t.Errorf("peeking five times at 1.96 passes for a 5 %% test: %d of %d (%v)", crossed, runs, err)
 	}
-	ps, err := TwoSidedCrossingProbability(bounds, equalLooks(5), 0)
+	ps, err := TwoSidedCrossingProbability(bounds, EvenLooks(5), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

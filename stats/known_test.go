@@ -162,12 +162,12 @@ func TestInflationOfTheCostTable(t *testing.T) {
 		spend Spending
 		want  float64
 	}{{5, OBrienFleming, 1.025}, {20, OBrienFleming, 1.046}, {5, Pocock, 1.213}, {20, Pocock, 1.267}} {
-		got, err := Inflation(equalLooks(c.k), 0.025, 0.8, c.spend)
+		got, err := Inflation(EvenLooks(c.k), 0.025, 0.8, c.spend)
 		if err != nil || math.Abs(got-c.want) > 1e-3 {
 			t.Errorf("%d looks: %.4f (%v), want %.3f", c.k, got, err, c.want)
 		}
 	}
-	one, err := Inflation(equalLooks(1), 0.025, 0.8, Pocock)
+	one, err := Inflation(EvenLooks(1), 0.025, 0.8, Pocock)
 	if err != nil || math.Abs(one-1) > 1e-9 {
 		t.Errorf("a single look costs %.12g (%v)", one, err)
 	}
@@ -192,7 +192,7 @@ func TestBoundariesWithLittleNewInformation(t *testing.T) {
 }
 
 func TestOverwhelmingDriftIsCertain(t *testing.T) {
-	looks := equalLooks(4)
+	looks := EvenLooks(4)
 	ps, err := CrossingProbability([]float64{2, 2, 2, 2}, looks, 1e6)
 	if err != nil || math.Abs(ps[0]-1) > 1e-12 || ps[1]+ps[2]+ps[3] > 1e-12 {
 		t.Errorf("%v (%v)", ps, err)
@@ -205,7 +205,7 @@ func TestOverwhelmingDriftIsCertain(t *testing.T) {
 
 func TestPathsFarBelowZeroAreFollowed(t *testing.T) {
 	// A first boundary that nothing reaches and a second at the expectation.
-	ps, err := CrossingProbability([]float64{8, -10}, equalLooks(2), -10)
+	ps, err := CrossingProbability([]float64{8, -10}, EvenLooks(2), -10)
 	if err != nil || ps[0] > 1e-12 || math.Abs(ps[1]-0.5) > 1e-9 {
 		t.Errorf("%v (%v), want 0 and a half", ps, err)
 	}

@@ -3,12 +3,8 @@
 package stats_test
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 	"math"
-	"strings"
 
 	"github.com/headgate-dev/headgate/stats"
 )

@@ -52,6 +52,27 @@ func SRMLogE(counts []int64, shares []float64, concentration float64) (float64, 
 	return logE, finite(fn, "concentration", logE)
 }
 
+// MultinomialLogE is SRMLogE with a Dirichlet prior of any weights, one per
+// version, instead of one centred on the shares: it looks for mismatches where
+// the prior expects them. All weights must be positive, and so must the shares.
+func MultinomialLogE(counts []int64, shares, prior []float64) (float64, error) {
+	const fn = "MultinomialLogE"
+	n, theta, err := sampleRatio(fn, counts, shares)
+	if err != nil {
+		return 0, err
+	}
+	if len(n) != len(prior) {
+		return 0, &InputError{Func: fn, Arg: "number of prior weights", Value: float64(len(prior)), Want: "one for each count, each with a share"}
+	}
+	for _, a := range prior {
+		if err := positive(fn, "prior weight", a); err != nil {
+			return 0, err
+		}
+	}
+	logE := dirichletLogE(n, theta, prior)
+	return logE, finite(fn, "prior weight", logE)
+}
+
 // sampleRatio checks counts and shares, drops versions that have neither and
 // normalises the shares of the rest.
 func sampleRatio(fn string, counts []int64, shares []float64) (n, theta []float64, err error) {

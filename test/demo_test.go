@@ -98,7 +98,7 @@ func runDemo(t *testing.T, binary string, args ...string) (result, time.Duration
 // replay plays the journal in a data directory again.
 func replay(t *testing.T, data string) {
 	t.Helper()
-	store, err := sqlite.Open(t.Context(), filepath.Join(data, "record.db"))
+	store, err := sqlite.Open(t.Context(), filepath.Join(data, "demo_digits", "record.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,11 @@ type Traffic struct {
 }
 
 // GatewayTraffic is Headgate's own gateway.
-type GatewayTraffic struct{}
+type GatewayTraffic struct {
+	// Listen is the address that it listens on; a free port on loopback by
+	// default.
+	Listen string `json:"listen,omitempty"`
+}
 
 // Assignment says who is assigned.
 type Assignment struct {

@@ -52,6 +52,7 @@ The exit code is 0 whenever the demo came to a verdict, whichever it was.`,
 	f.StringVar(&o.Candidate, "candidate", names[0], "what plays v2: "+strings.Join(names, ", "))
 	f.Uint64Var(&o.Seed, "seed", 1, "fixes users, rows and faults (not the machine's timing)")
 	f.StringVar(&o.Listen, "listen", "", "the gateway's address (default a free port on loopback)")
+	f.StringVar(&o.API, "api", "", "the address of page, outcomes and metrics (default a free port on loopback)")
 	f.StringVar(&o.Data, "data", "", "keep the run's files in this directory (default a temporary one)")
 	f.BoolVar(&headless, "headless", false, "no live view, only lines")
 	f.StringVarP(&output, "output", "o", "text", "text or json")

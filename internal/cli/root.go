@@ -65,6 +65,16 @@ type usageError struct{ error }
 
 func (u usageError) Unwrap() error { return u.error }
 
+// falseError marks a condition that was evaluated and is false,
+// inconclusiveError one that could not be decided in time.
+type (
+	falseError        struct{ error }
+	inconclusiveError struct{ error }
+)
+
+func (f falseError) Unwrap() error        { return f.error }
+func (i inconclusiveError) Unwrap() error { return i.error }
+
 // Run executes the command line and returns the exit code.
 func Run(ctx context.Context, args []string, s IO, version string) int {
 	root := &cobra.Command{
@@ -77,7 +87,9 @@ func Run(ctx context.Context, args []string, s IO, version string) int {
 	root.SetArgs(args)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(demoCommand(s), runCommand(s), versionCommand(s, version))
+	root.AddCommand(demoCommand(s), runCommand(s), getCommand(s), describeCommand(s), statusCommand(s), assertCommand(s),
+		explainCommand(s), exportCommand(s), replayCommand(s), versionCommand(s, version))
+	root.AddCommand(verbCommands(s)...)
 	began := false
 	for _, c := range root.Commands() {
 		if run := c.RunE; run != nil {
@@ -107,6 +119,12 @@ func exitCode(ctx context.Context, err error) int {
 	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return ExitUsage
+	}
+	if _, ok := errors.AsType[falseError](err); ok {
+		return ExitFalse
+	}
+	if _, ok := errors.AsType[inconclusiveError](err); ok {
+		return ExitInconclusive
 	}
 	if e, ok := errors.AsType[*experiment.Error](err); ok {
 		switch e.Code {

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -17,36 +18,53 @@ import (
 
 func runCommand(s IO) *cobra.Command {
 	var o local.Options
-	var file string
+	var files []string
+	var listen string
 	c := &cobra.Command{
-		Use:   "run -f FILE",
-		Short: "run an experiment on this machine, with Headgate's own gateway",
-		Long: `Serves the experiment's versions behind the gateway, joins outcomes posted to
-the API, and moves traffic by the experiment's stages. What it learns is kept in
-the data directory and resumed from there. After the verdict it goes on serving
-until it is interrupted.`,
-		Example: `  headgate run -f experiment.yaml --listen 127.0.0.1:8080`,
-		Args:    cobra.NoArgs,
+		Use:   "run -f FILE...",
+		Short: "run experiments on this machine, with Headgate's own gateway",
+		Long: `Serves each experiment's versions behind a gateway of its own, joins outcomes
+posted to the API, and moves traffic by the experiment's stages. What it learns
+is kept in the data directory and resumed from there. After the verdict it goes
+on serving until it is interrupted.`,
+		Example: `  headgate run -f experiment.yaml --listen 127.0.0.1:8080
+  headgate run -f ranker.yaml -f fraud.yaml      # each says traffic: {gateway: {listen: …}}`,
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			data, err := readFile(file)
-			if err != nil {
-				return err
+			if listen != "" && len(files) > 1 {
+				return usageError{fmt.Errorf("--listen %s: with several experiments each names its own address: traffic: {gateway: {listen: …}}", listen)}
 			}
-			if o.Plan, err = translate.Plan(data); err != nil {
-				return err
+			for _, file := range files {
+				data, err := readFile(file)
+				if err != nil {
+					return err
+				}
+				plan, err := translate.Plan(data)
+				if err != nil {
+					return inFile(file, err)
+				}
+				o.Experiments = append(o.Experiments, local.Experiment{Plan: plan, Listen: cmp.Or(listen, plan.Listen)})
 			}
 			return runLocal(c.Context(), s, o)
 		},
 	}
 	f := c.Flags()
-	f.StringVarP(&file, "filename", "f", "", "the experiment's file, or - for standard input")
-	f.StringVar(&o.Listen, "listen", local.Loopback, "the gateway's address")
-	f.StringVar(&o.API, "api", local.Loopback, "the address of outcomes, view and metrics")
-	f.StringVar(&o.Data, "data", ".headgate", "the directory of the run's files")
+	f.StringArrayVarP(&files, "filename", "f", nil, "an experiment's file, or - for standard input; may be repeated")
+	f.StringVar(&listen, "listen", "", "the gateway's address (default the file's, else a free port on loopback)")
+	f.StringVar(&o.API, "api", local.Loopback, "the address of page, outcomes and metrics")
+	f.StringVar(&o.Data, "data", defaultData, "the directory of the run's files")
 	if err := c.MarkFlagRequired("filename"); err != nil {
 		panic("a flag that was just defined: " + err.Error())
 	}
 	return c
+}
+
+// defaultData is where runs keep their files, and where verbs look for them.
+const defaultData = ".headgate"
+
+// inFile says which file a mistake is in.
+func inFile(file string, err error) error {
+	return experiment.Errorf(experiment.CodeOf(err), "%s:\n%w", file, err).WithHint("%s", experiment.HintOf(err))
 }
 
 // maxFile is more than any experiment; reading stops there.
@@ -69,22 +87,47 @@ func readFile(name string) ([]byte, error) {
 }
 
 func runLocal(ctx context.Context, s IO, o local.Options) (err error) {
-	l, err := local.Start(ctx, o)
+	h, err := local.Start(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		if cerr := l.Close(); err == nil {
+		if cerr := h.Close(); err == nil {
 			err = cerr
 		}
 	}()
-	fmt.Fprintf(s.Err, "gateway %s, outcomes and metrics %s\n\n", l.TrafficURL(), l.APIURL())
-	last, err := follow(ctx, s, l, true)
-	if err != nil {
+	for _, r := range h.Runs() {
+		fmt.Fprintf(s.Err, "%s: gateway %s\n", r.ID(), r.TrafficURL())
+	}
+	fmt.Fprintf(s.Err, "page, outcomes and metrics %s\n\n", h.APIURL())
+	if len(h.Runs()) > 1 {
+		s.Terminal = false // One screen shows one experiment; headgate watch shows any.
+	}
+	if err := followAll(ctx, s, h.Runs()); err != nil {
 		return err
 	}
-	fmt.Fprint(s.Out, report(last, s))
 	fmt.Fprintln(s.Err, "\nthe gateway goes on serving; interrupt to stop it")
 	<-ctx.Done()
 	return nil
+}
+
+// followAll shows every run until all have ended.
+func followAll(ctx context.Context, s IO, runs []*local.Run) error {
+	errs := make(chan error, len(runs))
+	for _, r := range runs {
+		go func() {
+			last, err := follow(ctx, s, r, true)
+			if err == nil {
+				fmt.Fprint(s.Out, report(last, s))
+			}
+			errs <- err
+		}()
+	}
+	var first error
+	for range runs {
+		if err := <-errs; err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
 }

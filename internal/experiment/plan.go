@@ -12,11 +12,13 @@ import (
 // Plan is an experiment as the engine runs it: checked, defaulted, with every
 // name resolved. It does not change while it runs; a change is a new plan.
 type Plan struct {
-	Namespace  string      `json:"namespace,omitempty"`
-	Name       string      `json:"name"`
-	Owner      string      `json:"owner,omitempty"`
-	Hypothesis string      `json:"hypothesis,omitempty"`
-	Versions   []Version   `json:"versions"`
+	Namespace  string    `json:"namespace,omitempty"`
+	Name       string    `json:"name"`
+	Owner      string    `json:"owner,omitempty"`
+	Hypothesis string    `json:"hypothesis,omitempty"`
+	Versions   []Version `json:"versions"`
+	// Listen is the gateway's address, where the file names one.
+	Listen     string      `json:"listen,omitempty"`
 	Assignment Assignment  `json:"assignment"`
 	Metrics    []Metric    `json:"metrics"`
 	Reward     *Reward     `json:"reward,omitempty"`

@@ -131,7 +131,7 @@ func kindOf(err error, begun bool) string {
 		return "refused"
 	case is[*net.DNSError](err):
 		return "dns"
-	case is[*tls.CertificateVerificationError](err), is[tls.RecordHeaderError](err), is[tls.AlertError](err),
+	case errors.Is(err, http.ErrSchemeMismatch), is[*tls.CertificateVerificationError](err), is[tls.RecordHeaderError](err), is[tls.AlertError](err),
 		is[x509.UnknownAuthorityError](err), is[x509.HostnameError](err):
 		return "tls"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -19,6 +19,9 @@ type Report struct {
 	Partial bool `json:"partial"`
 	// Planned is the bound on requests, 0 where only time bounds.
 	Planned int64 `json:"planned"`
+	// Duration is the bound on the time of sending, 0 where only the number
+	// of requests bounds.
+	Duration float64 `json:"duration"`
 	// Offered requests had their time: offered = sent + skipped.
 	Offered int64 `json:"offered"`
 	// Sent requests left: sent = answered + failed. While the run goes on,

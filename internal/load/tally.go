@@ -85,7 +85,7 @@ type versionTally struct {
 func newTally(o *Options) *tally {
 	edges := bounds()
 	t := &tally{statuses: make(map[int]int64), edges: edges, buckets: make([]int64, len(edges)+1), unitOf: make([]uint8, o.Units)}
-	t.counts = Report{URL: shown(o.target), Method: o.Method, Planned: o.N, Asked: o.Rate}
+	t.counts = Report{URL: shown(o.target), Method: o.Method, Planned: o.N, Duration: o.Duration.Seconds(), Asked: o.Rate}
 	if o.Outcome != nil {
 		t.counts.Outcomes = &Outcomes{}
 	}

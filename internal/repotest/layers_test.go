@@ -59,7 +59,11 @@ var house = []room{
 	{"adapters", "internal/record/recordtest", []string{"stats", "internal/experiment"}, nil},
 
 	{"faces", "internal/gateway", []string{"stats", "internal/experiment", "internal/assign"}, nil},
-	{"faces", "internal/httpapi", []string{"internal/experiment", "internal/suggest"}, nil},
+	{"faces", "internal/httpapi", []string{"internal/experiment", "internal/suggest", "internal/view"}, nil},
+
+	{"faces", "internal/apiclient", []string{"internal/experiment", "internal/view"}, nil},
+	{"faces", "internal/load", []string{"stats", "internal/experiment"}, nil},
+	{"faces", "web", nil, nil},
 
 	{"garden", "examples/digits", nil, nil},
 	{"garden", "examples/digits/serve", []string{"examples/digits"}, nil},
@@ -67,13 +71,13 @@ var house = []room{
 	// Wiring sees every room but the faces that belong to other processes.
 	{
 		"app", "internal/app/local",
-		[]string{"stats", "api/v1alpha1", "internal/..."},
+		[]string{"stats", "api/v1alpha1", "internal/...", "web"},
 		[]string{"internal/cli", "internal/controller", "internal/app/...", "internal/repotest"},
 	},
 	{"app", "internal/app/demo", []string{"..."}, []string{"internal/cli", "internal/repotest"}},
 
 	// The command line starts the processes, so it stands above the wiring.
-	{"cmd", "internal/cli", []string{"api/v1alpha1", "internal/experiment", "internal/translate", "internal/view", "internal/app/..."}, nil},
+	{"cmd", "internal/cli", []string{"stats", "api/v1alpha1", "internal/experiment", "internal/suggest", "internal/engine", "internal/translate", "internal/view", "internal/apiclient", "internal/load", "internal/app/..."}, nil},
 	{"cmd", "cmd/headgate", []string{"internal/cli"}, nil},
 
 	{"garden", "internal/repotest", nil, nil},

@@ -173,7 +173,25 @@ func (t *translator) identity() {
 	t.text("spec.hypothesis", e.Spec.Hypothesis, maxText)
 	if e.Spec.Traffic.Gateway == nil {
 		t.fail("spec.traffic", "", "one router is required", "write traffic: {gateway: {}}")
+		return
 	}
+	t.listen("spec.traffic.gateway.listen", e.Spec.Traffic.Gateway.Listen)
+}
+
+// listen checks an address to listen on.
+func (t *translator) listen(path, address string) {
+	if address == "" {
+		return
+	}
+	host, port, ok := strings.Cut(address, ":")
+	if strings.HasPrefix(address, "[") {
+		host, port, ok = strings.Cut(address, "]:")
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); !ok || err != nil || strings.ContainsAny(host, "/@ ") {
+		t.fail(path, quote(address), "not an address to listen on", "write HOST:PORT, for example 127.0.0.1:8080")
+		return
+	}
+	t.plan.Listen = address
 }
 
 func (t *translator) versions() {

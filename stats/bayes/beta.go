@@ -62,7 +62,7 @@ func (b Beta) Above(x float64) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, above := t.at(logit(x))
+	_, above := t.at(logit(x) - t.curve.mode)
 	return above, nil
 }
 
@@ -78,5 +78,8 @@ func (b Beta) Interval(conf float64) (stats.Interval, error) {
 		return stats.Interval{}, err
 	}
 	tail := (1 - conf) / 2
-	return stats.Interval{Low: logistic(t.quantile(tail, false)), High: logistic(t.quantile(tail, true))}, nil
+	return stats.Interval{
+		Low:  logistic(t.curve.mode + t.quantile(tail, false)),
+		High: logistic(t.curve.mode + t.quantile(tail, true)),
+	}, nil
 }

@@ -24,23 +24,23 @@ func (c *curve) mass(t, half float64) float64 {
 	return c.peak * math.Exp(c.log(t)) * (half / c.scale)
 }
 
-// edges are where panels of quadrature should meet: the mode and 1, 2, 4, 8 ...
-// scales to both sides, until neither the probability nor the first moment of
-// what is left outside counts. They ascend.
+// edges are where panels of quadrature should meet, as distances from the mode:
+// 0 and 1, 2, 4, 8 ... scales to both sides, until neither the probability nor
+// the first moment of what is left outside counts. They ascend.
 func (c *curve) edges() []float64 {
 	const negligible = -42 // e^-42 = 6e-19
 	out := make([]float64, 0, 16)
 	for side := -1.0; side <= 1; side += 2 {
 		for k := range 64 {
 			t := side * math.Ldexp(c.scale, k)
-			out = append(out, c.mode+t)
+			out = append(out, t)
 			if c.log(t)+2*math.Ln2*float64(k) < negligible {
 				break
 			}
 		}
 		if side < 0 {
 			slices.Reverse(out)
-			out = append(out, c.mode)
+			out = append(out, 0)
 		}
 	}
 	return out
@@ -86,25 +86,25 @@ func betaCurve(a, b float64) *curve {
 	return &curve{
 		mode: math.Log(a / b), scale: scale, peak: math.Exp(log) * scale,
 		log: func(t float64) float64 {
-			if math.Abs(t) < 0.01 {
+			switch {
+			case math.Abs(t) < 0.01:
 				return -n * series(t)
+			case p <= q:
+				return tilt(t, a, b, p, q)
 			}
-			if t > 0 {
-				return tilt(-t, b, n, q, p)
-			}
-			return tilt(t, a, n, p, q)
+			return tilt(-t, b, a, q, p)
 		},
 	}
 }
 
-// tilt is a t - n ln(1 + p(e^t - 1)) for t <= 0, which is the log density at a
-// distance t from the mode.
-func tilt(t, a, n, p, q float64) float64 {
-	d := p * math.Expm1(t)
-	if d > -0.5 {
-		return a*t - n*math.Log1p(d)
+// tilt is a t - (a+b) ln(1 + p(e^t - 1)) for p = a/(a+b) <= 1/2, which is the
+// log density at a distance t from the mode. The other way round, and far out
+// to the right, large terms would cancel.
+func tilt(t, a, b, p, q float64) float64 {
+	if t > 40 {
+		return -b*t - (a+b)*math.Log(p+q*math.Exp(-t))
 	}
-	return a*t - n*math.Log(q+p*math.Exp(t))
+	return a*t - (a+b)*math.Log1p(p*math.Expm1(t))
 }
 
 // bernoulliCumulants is ln(1 + p(e^t - 1)) - p t for small t as its series,

@@ -62,7 +62,8 @@ func (x difference) tails(d float64) (below, above float64) {
 			if f < 1e-18 {
 				continue
 			}
-			less, more := x.baseline.at(logit(logistic(u) - d))
+			other := logistic(x.candidate.curve.mode+u) - d
+			less, more := x.baseline.at(logit(other) - x.baseline.curve.mode)
 			below += f * more
 			above += f * less
 		}
@@ -71,21 +72,18 @@ func (x difference) tails(d float64) (below, above float64) {
 }
 
 // edges are the candidate's panels, and the baseline's shifted by d, without
-// those that lie too close.
+// those that lie too close, as distances from the candidate's mode.
 func (x difference) edges(d float64) []float64 {
-	var marks []mark
-	for _, p := range x.candidate.panels {
-		marks = append(marks, mark{p.left, 2 * p.half})
-	}
-	first, last := x.candidate.panels[0], x.candidate.panels[len(x.candidate.panels)-1]
-	end := last.left + 2*last.half
-	for _, p := range x.baseline.panels {
-		from, to := logit(logistic(p.left)+d), logit(logistic(p.left+2*p.half)+d)
-		if from > first.left && from < end {
-			marks = append(marks, mark{from, to - from})
+	marks := x.candidate.marks(func(u float64) float64 { return u })
+	first, end := marks[0], marks[len(marks)-1]
+	for _, m := range x.baseline.marks(func(u float64) float64 {
+		return logit(logistic(x.baseline.curve.mode+u)+d) - x.candidate.curve.mode
+	}) {
+		if m.at > first.at && m.at < end.at && m.width > 0 {
+			marks = append(marks, m)
 		}
 	}
-	return thinned(append(marks, mark{end, 2 * last.half}))
+	return thinned(marks)
 }
 
 // quantile is where the probability p lies below, or above if upper.

@@ -93,17 +93,25 @@ func rank(fn string, curves []*curve, means []float64, unit *curve) (Ranking, er
 	if len(curves) == 0 || len(curves) > MaxVersions {
 		return Ranking{}, &stats.InputError{Func: fn, Arg: "number of versions", Value: float64(len(curves)), Want: "from 1 to 100"}
 	}
-	r := ranker{means: means, tables: make([]*table, len(curves))}
+	r := ranker{means: means, unit: unit, tables: make([]*table, len(curves)), shifts: make([]float64, len(curves))}
+	origin := curves[0]
 	for i, c := range curves {
 		t, err := newTable(fn, c)
 		if err != nil {
 			return Ranking{}, err
 		}
 		r.tables[i] = t
+		if c.scale < origin.scale {
+			origin = c
+		}
 	}
-	edges := r.edges(unit)
+	for i, c := range curves {
+		r.shifts[i] = origin.mode - c.mode
+	}
+	r.origin = origin.mode
+	edges := r.edges()
 	for range 4 {
-		if out, ok := r.integrate(edges, unit); ok {
+		if out, ok := r.integrate(edges); ok {
 			return out, nil
 		}
 		edges = halved(edges)
@@ -111,36 +119,47 @@ func rank(fn string, curves []*curve, means []float64, unit *curve) (Ranking, er
 	return Ranking{}, imprecise(fn, "the versions lie too far apart for their widths")
 }
 
-// ranker holds what the integrals over all versions need.
+// ranker holds what the integrals over all versions need. Positions are
+// distances from the mode of the narrowest version, the origin, so that they
+// have the digits that it needs.
 type ranker struct {
-	tables []*table
 	means  []float64
+	tables []*table
+	shifts []float64 // the origin as a distance from each version's mode
+	origin float64
+	unit   *curve
 }
 
-// mark is an edge of a panel with the width of its owner's panels there.
+// mark is an edge of a panel with the width of its owner's narrower panel there.
 type mark struct{ at, width float64 }
 
+// marks are a table's edges on another axis: place says where, and keeps order.
+func (t *table) marks(place func(u float64) float64) []mark {
+	out := make([]mark, 0, len(t.panels)+1)
+	for _, p := range t.panels {
+		out = append(out, mark{at: place(p.left), width: math.Inf(1)})
+	}
+	out = append(out, mark{at: place(t.end()), width: math.Inf(1)})
+	for i := 1; i < len(out); i++ {
+		w := out[i].at - out[i-1].at
+		out[i-1].width, out[i].width = min(out[i-1].width, w), w
+	}
+	return out
+}
+
 // edges are the panels of all versions, without those that others resolve.
-func (r ranker) edges(unit *curve) []float64 {
+func (r ranker) edges() []float64 {
 	var marks []mark
 	low, high := math.Inf(1), math.Inf(-1)
-	for _, t := range r.tables {
-		for i, p := range t.panels {
-			w := 2 * p.half
-			if i > 0 {
-				w = min(w, 2*t.panels[i-1].half)
-			}
-			marks = append(marks, mark{p.left, w})
-		}
-		last := t.panels[len(t.panels)-1]
-		end := last.left + 2*last.half
-		marks = append(marks, mark{end, 2 * last.half})
-		low, high = min(low, marks[len(marks)-1-len(t.panels)].at), max(high, end)
+	for i, t := range r.tables {
+		own := t.marks(func(u float64) float64 { return u - r.shifts[i] })
+		low, high = min(low, own[0].at), max(high, own[len(own)-1].at)
+		marks = append(marks, own...)
 	}
-	if unit != nil {
-		for _, e := range unit.edges() {
-			if e > low && e < high {
-				marks = append(marks, mark{e, unit.scale})
+	if r.unit != nil {
+		for _, u := range r.unit.edges() {
+			if e := u + r.unit.mode - r.origin; e > low && e < high {
+				marks = append(marks, mark{e, r.unit.scale})
 			}
 		}
 	}
@@ -184,7 +203,7 @@ func halved(edges []float64) []float64 {
 
 // integrate computes the ranking on these panels, and says whether they
 // resolve it.
-func (r ranker) integrate(edges []float64, unit *curve) (Ranking, bool) {
+func (r ranker) integrate(edges []float64) (Ranking, bool) {
 	k := len(r.tables)
 	out := Ranking{Best: make([]float64, k), Loss: make([]float64, k)}
 	masses := make([]float64, k)
@@ -193,12 +212,12 @@ func (r ranker) integrate(edges []float64, unit *curve) (Ranking, bool) {
 	for e := 1; e < len(edges); e++ {
 		half := (edges[e] - edges[e-1]) / 2
 		for j, x := range g.nodes {
-			u := edges[e-1] + half*(1+x)
+			offset := half * (1 + x)
 			step := half
-			if unit != nil {
-				step = unit.mass(u-unit.mode, half)
+			if r.unit != nil {
+				step = r.unit.mass(edges[e-1]+r.origin-r.unit.mode+offset, half)
 			}
-			at.move(r.tables, u, half)
+			at.move(r, edges[e-1], offset, half)
 			for i := range k {
 				alone, any := at.others(i)
 				f := g.weights[j] * at.f[i]
@@ -245,11 +264,13 @@ func newPoint(k int) *point {
 	}
 }
 
-// move evaluates everything at u.
-func (p *point) move(tables []*table, u, half float64) {
-	k := len(tables)
+// move evaluates everything at edge + offset, which are kept apart because
+// their sum may not have the digits that a narrow version needs.
+func (p *point) move(r ranker, edge, offset, half float64) {
+	k := len(r.tables)
 	p.all[0], p.some[0], p.allEnd[k], p.someEnd[k] = 1, 0, 1, 0
-	for i, t := range tables {
+	for i, t := range r.tables {
+		u := edge + r.shifts[i] + offset
 		p.below[i], p.above[i] = t.at(u)
 		p.f[i] = t.density(u, half)
 		p.all[i+1] = p.all[i] * p.below[i]

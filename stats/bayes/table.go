@@ -41,7 +41,7 @@ var legendre = sync.OnceValue(func() *rule {
 // panel is a part of a table: the integral of the density from its left end, as
 // coefficients of Legendre polynomials.
 type panel struct {
-	left, half   float64
+	left, half   float64 // left is a distance from the mode
 	total        float64 // probability of the panel
 	below, above float64 // probability of everything to its left and right
 	integral     [order + 1]float64
@@ -57,8 +57,8 @@ const (
 	// resolved is the size of the last coefficients, as a probability, at
 	// which a panel is fine enough.
 	resolved = 1e-13
-	// depth is how often a panel may be halved.
-	depth = 30
+	// maxPanels bounds the halving; 15 to 40 panels are usual.
+	maxPanels = 1000
 	// maxMassError is what the mass of a density may miss 1 by, and the sum of
 	// probabilities too.
 	maxMassError = 1e-9
@@ -69,11 +69,11 @@ const (
 func newTable(fn string, c *curve) (*table, error) {
 	t := &table{curve: c, panels: make([]panel, 0, 24)}
 	edges := c.edges()
+	if math.IsInf(edges[0], 0) || math.IsInf(edges[len(edges)-1], 0) {
+		return nil, imprecise(fn, "a density leaves the range of numbers")
+	}
 	for i := 1; i < len(edges); i++ {
-		if err := firstError(finite(fn, "location", edges[i-1]), finite(fn, "location", edges[i])); err != nil {
-			return nil, imprecise(fn, "a density leaves the range of numbers")
-		}
-		t.split(edges[i-1], (edges[i]-edges[i-1])/2, depth)
+		t.split(edges[i-1], (edges[i]-edges[i-1])/2)
 	}
 	mass := 0.0
 	for i := range t.panels {
@@ -81,7 +81,7 @@ func newTable(fn string, c *curve) (*table, error) {
 		mass += t.panels[i].total
 	}
 	if !(math.Abs(mass-1) < maxMassError) {
-		return nil, imprecise(fn, "a density is too narrow for where it lies")
+		return nil, imprecise(fn, "a density is not resolved")
 	}
 	above := 0.0
 	for i := len(t.panels) - 1; i >= 0; i-- {
@@ -92,21 +92,20 @@ func newTable(fn string, c *curve) (*table, error) {
 }
 
 // split appends the panel, or its halves if the curve is not resolved on it.
-func (t *table) split(left, half float64, left2 int) {
+func (t *table) split(left, half float64) {
 	r := legendre()
 	var f, c [order]float64
-	offset := left - t.curve.mode
 	for j, x := range r.nodes {
-		f[j] = t.curve.mass(offset+half*(1+x), half)
+		f[j] = t.curve.mass(left+half*(1+x), half)
 	}
 	for k := range order {
 		for j, v := range f {
 			c[k] += r.analysis[k][j] * v
 		}
 	}
-	if math.Abs(c[order-1])+math.Abs(c[order-2]) > resolved && left2 > 0 {
-		t.split(left, half/2, left2-1)
-		t.split(left+half, half/2, left2-1)
+	if math.Abs(c[order-1])+math.Abs(c[order-2]) > resolved && len(t.panels) < maxPanels {
+		t.split(left, half/2)
+		t.split(left+half, half/2)
 		return
 	}
 	p := panel{left: left, half: half, total: 2 * c[0]}
@@ -121,7 +120,13 @@ func (t *table) split(left, half float64, left2 int) {
 	t.panels = append(t.panels, p)
 }
 
-// at are the probabilities below and above u on the curve's axis.
+// end is where the last panel ends.
+func (t *table) end() float64 {
+	p := &t.panels[len(t.panels)-1]
+	return p.left + 2*p.half
+}
+
+// at are the probabilities below and above the distance u from the mode.
 func (t *table) at(u float64) (below, above float64) {
 	i := sort.Search(len(t.panels), func(i int) bool { return t.panels[i].left > u }) - 1
 	if i < 0 {
@@ -150,16 +155,15 @@ var reciprocal = func() (r [order + 1]float64) {
 	return r
 }()
 
-// density is that of the curve at u, times half.
+// density is that at the distance u from the mode, times half.
 func (t *table) density(u, half float64) float64 {
-	last := &t.panels[len(t.panels)-1]
-	if u < t.panels[0].left || u > last.left+2*last.half {
+	if u < t.panels[0].left || u > t.end() {
 		return 0
 	}
-	return t.curve.mass(u-t.curve.mode, half)
+	return t.curve.mass(u, half)
 }
 
-// quantile is where p lies below, or above if upper.
+// quantile is the distance from the mode where p lies below, or above if upper.
 func (t *table) quantile(p float64, upper bool) float64 {
 	excess := func(u float64) float64 {
 		below, above := t.at(u)
@@ -168,13 +172,12 @@ func (t *table) quantile(p float64, upper bool) float64 {
 		}
 		return below - p
 	}
-	for i := range t.panels {
-		if end := t.panels[i].left + 2*t.panels[i].half; excess(end) >= 0 {
-			return root(excess, t.panels[i].left, end, 1e-14*t.curve.scale)
+	for _, q := range t.panels {
+		if end := q.left + 2*q.half; excess(end) >= 0 {
+			return root(excess, q.left, end, 1e-14*t.curve.scale)
 		}
 	}
-	last := t.panels[len(t.panels)-1]
-	return last.left + 2*last.half
+	return t.end()
 }
 
 // root finds where the rising function f crosses zero between a and b, to

@@ -26,7 +26,7 @@ import (
 type Dunnett struct {
 	// Baseline is the number of units in the baseline, above 0.
 	Baseline float64
-	// Candidates is the same for each candidate: from 1 to 100 of them, each
+	// Candidates is the same for each candidate: from 1 to 20 of them, each
 	// from 1e-6 to 1e6 times the baseline.
 	Candidates []float64
 	// DF is the degrees of freedom of the variance that all comparisons share:
@@ -133,7 +133,7 @@ func (d Dunnett) size(t float64) float64 {
 }
 
 // maxCandidates bounds the work.
-const maxCandidates = 100
+const maxCandidates = 20
 
 // family checks the fields and prepares the integration.
 func (d Dunnett) family(fn string) (*family, error) {
@@ -141,7 +141,7 @@ func (d Dunnett) family(fn string) (*family, error) {
 		return nil, err
 	}
 	if len(d.Candidates) < 1 || len(d.Candidates) > maxCandidates {
-		return nil, refuse(fn, "number of candidates", float64(len(d.Candidates)), "from 1 to 100")
+		return nil, refuse(fn, "number of candidates", float64(len(d.Candidates)), "from 1 to 20")
 	}
 	if d.DF != 0 && !(d.DF >= 1 && d.DF <= 1e12) {
 		return nil, refuse(fn, "degrees of freedom", d.DF, "0 for known variances, or from 1 to 1e12")

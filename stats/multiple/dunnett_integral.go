@@ -36,8 +36,9 @@ type family struct {
 const (
 	// reach is how far the normal density is followed: 1e-23 lies beyond.
 	reach = 10
-	// panelNodes resolve a panel on which the integrand changes its scale once.
-	panelNodes = 16
+	// panelNodes resolve a panel of panelWidth on which the integrand turns from
+	// one side of a step to the other.
+	panelNodes, panelWidth = 16, 2
 	// narrowStep is the width, in x, of a candidate's step from 0 to 1 below
 	// which panels are laid around it. It is rest/loading.
 	narrowStep = 0.7
@@ -49,7 +50,11 @@ const (
 func (f *family) prepare() {
 	f.nodes, f.weights = make([]float64, panelNodes), make([]float64, panelNodes)
 	quad.Legendre{}.FixedLocations(f.nodes, f.weights, -1, 1)
-	for x := -float64(reach); x <= reach; x++ {
+	first := -float64(reach)
+	if f.twoSided {
+		first = 0 // The integrand is even.
+	}
+	for x := first; x <= reach; x += panelWidth {
 		f.edges = append(f.edges, x)
 	}
 	for _, k := range f.comparisons {
@@ -84,6 +89,9 @@ func (f *family) given(c float64) float64 {
 		}
 		sum -= w * math.Exp(-x*x/2) * math.Expm1(none)
 	})
+	if f.twoSided {
+		sum *= 2
+	}
 	return sum / math.Sqrt(2*math.Pi)
 }
 
@@ -95,15 +103,9 @@ func (f *family) panels(c float64) []float64 {
 	}
 	out := slices.Clone(f.edges)
 	for _, k := range f.narrow {
-		for _, d := range [...]float64{0, 1, 2, 3, 4, 6, 8} {
-			step := d * k.rest / k.loading
-			for _, at := range [...]float64{c/k.loading - step, c/k.loading + step} {
-				if math.Abs(at) < reach {
-					out = append(out, at)
-				}
-				if f.twoSided && math.Abs(at) < reach {
-					out = append(out, -at)
-				}
+		for _, sd := range [...]float64{-8, -2.5, 0, 2.5, 8} {
+			if at := (c + sd*k.rest) / k.loading; at > f.edges[0] && at < reach {
+				out = append(out, at)
 			}
 		}
 	}
@@ -118,7 +120,7 @@ func (f *family) spreadEdges(c float64) []float64 {
 	v := nats / f.df
 	high := math.Sqrt(1 + 2*math.Sqrt(v) + 2*v)
 	low := math.Sqrt(max(0, 1-2*math.Sqrt(v)))
-	const panels = 8
+	const panels = 6
 	var out []float64
 	if low == 0 {
 		first := high / panels

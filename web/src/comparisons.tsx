@@ -7,7 +7,7 @@ import { certainty, Status, toneOf } from './status';
 // reachOf is half the axis that holds every comparison, in the metric's unit.
 function reachOf(rows: Finding[]): number {
   const all = rows.flatMap((f) => [f.interval?.low ?? 0, f.interval?.high ?? 0, 1.2 * (f.limit ?? 0)]);
-  return niceAbove(Math.max(0.01, ...all.map(Math.abs)));
+  return niceAbove(Math.max(...all.map(Math.abs)) || 0.1);
 }
 
 // Comparisons draws differences to the baseline on one axis, with zero and the
@@ -21,7 +21,7 @@ export function Comparisons({ view }: { view: View }) {
       <h2 id="comparisons">Difference to {baseline}</h2>
       {rows.length === 0 && <p class="empty">Nothing is compared: the plan has no reward and no guardrail.</p>}
       {rows.map((f) => <Comparison key={f.version + f.role + f.metric} f={f} reach={reach} />)}
-      {rows.length > 0 && <Axis reach={reach} />}
+      {rows.length > 0 && <Axis reach={reach} margins={rows.some((f) => f.limit)} />}
     </section>
   );
 }
@@ -66,22 +66,22 @@ function Whisker({ f, reach, label }: { f: Finding; reach: number; label: string
   );
 }
 
-function Axis({ reach }: { reach: number }) {
+function Axis({ reach, margins }: { reach: number; margins: boolean }) {
   const digits = reach < 0.04 ? 1 : 0;
   return (
     <>
       <svg class="axis" height="20" aria-hidden="true">
         <line x1="0" x2="100%" y1="0.5" y2="0.5" />
         {[-1, -0.5, 0, 0.5, 1].map((k) => (
-          <>
+          <g key={k}>
             <line x1={`${50 + 50 * k}%`} x2={`${50 + 50 * k}%`} y1="0" y2="5" />
             <text x={`${50 + 50 * k}%`} y="17" text-anchor={k === -1 ? 'start' : k === 1 ? 'end' : 'middle'}>
               {points(k * reach, digits)}{k === 1 ? ' points' : ''}
             </text>
-          </>
+          </g>
         ))}
       </svg>
-      <p class="note">Line: zero. Shaded: smaller than the smallest effect that matters.</p>
+      <p class="note">Line: zero, no difference.{margins && ' Shaded: smaller than the effect that matters.'}</p>
     </>
   );
 }

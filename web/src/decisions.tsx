@@ -3,8 +3,8 @@
 import { clock, moment } from './format';
 import type { Decision, View } from './model';
 
-const glyphs: Record<string, string> = { start: '●', advance: '▲', hold: '▬', rollback: '▼', promote: '★', stop: '■', kill: '■' };
-const tones: Record<string, string> = { rollback: 'bad', kill: 'bad', promote: 'good' };
+const glyphs: Record<string, string> = { start: '●', advance: '▲', hold: '▬', rollback: '▼', promote: '★', stop: '■', pause: '‖', resume: '▶', retry: '↻' };
+const tones: Record<string, string> = { rollback: 'bad', promote: 'good' };
 
 // sharesOf reads "95%/5%" as fractions, in the order of the versions.
 const sharesOf = (text: string): number[] => text.split('/').map((s) => Number.parseFloat(s) / 100 || 0);

@@ -95,7 +95,8 @@ export interface Tick {
 }
 
 export const isObjective = (f: Finding): boolean => f.role === 'objective';
-export const isDone = (v: View): boolean => v.condition === 'done' || v.condition === 'killed';
+// isDone says that nothing more will come.
+export const isDone = (v: View): boolean => v.condition === 'done';
 
 // withTick is the view after a tick. A tick never changes structure, so rows
 // fit by position.

@@ -32,20 +32,25 @@ function domain(rows: Finding[], least: boolean): [number, number] {
   const limit = rows[0]?.limit ?? 0;
   const values = rows.flatMap((f) => [f.estimate ?? limit, f.interval?.low ?? limit, f.interval?.high ?? limit]);
   if (least) {
-    const reach = niceAbove(Math.max(1 - Math.min(...values), 1.2 * (1 - limit), 0.001));
-    return [Math.max(0, 1 - Math.min(reach, 4 * (1 - limit))), 1];
+    const reach = Math.min(Math.max(1 - Math.min(...values), 1.2 * (1 - limit)), Math.max(4 * (1 - limit), 1.2 * (1 - Math.min(limit, ...rows.map((f) => f.estimate ?? 1)))));
+    return [Math.max(0, 1 - niceAbove(Math.max(reach, 1e-4))), 1];
   }
   const estimates = rows.map((f) => f.estimate ?? 0);
   const top = Math.min(Math.max(...values, 2 * limit), Math.max(4 * limit, 1.2 * Math.max(...estimates)));
   return [0, niceAbove(Math.max(top, 1e-4))];
 }
 
+// place is where a value stands on the axis, in percent of its width. The ends
+// leave room for half a dot.
+const place = (x: number, from: number, to: number): number => 2 + (96 * (x - from)) / (to - from);
+
 function Objective({ question, rows, view }: { question: string; rows: Finding[]; view: View }) {
   const least = question.includes(' >= ');
   const [from, to] = domain(rows, least);
   const limit = rows[0]?.limit;
   const note = measured(question, limit);
-  const digits = to < 0.02 ? 2 : 1;
+  const mark = limit === undefined ? undefined : place(limit, from, to);
+  const write = (x: number): string => percent(x, 2).replace(/\.?0+%/, '%');
   return (
     <div class="objective">
       <p class="row"><b>{question}</b><span class="quiet">{note}</span></p>
@@ -67,9 +72,9 @@ function Objective({ question, rows, view }: { question: string; rows: Finding[]
             <td />
             <td class="wide">
               <svg class="axis" height="16">
-                <text x="0" y="12" text-anchor="start">{percent(from, from === 0 ? 0 : digits)}</text>
-                <text x="100%" y="12" text-anchor="end">{percent(to, digits)}</text>
-                {limit !== undefined && <text x={`${(100 * (limit - from)) / (to - from)}%`} y="12" text-anchor="middle">limit</text>}
+                {!(mark! < 22) && <text x="2%" y="12" text-anchor="start">{write(from)}</text>}
+                {!(mark! > 78) && <text x="98%" y="12" text-anchor="end">{write(to)}</text>}
+                {limit !== undefined && <text x={`${mark}%`} y="12" text-anchor={mark! < 10 ? 'start' : mark! > 90 ? 'end' : 'middle'}>limit {write(limit)}</text>}
               </svg>
             </td>
             <td colSpan={3} />
@@ -81,7 +86,7 @@ function Objective({ question, rows, view }: { question: string; rows: Finding[]
 }
 
 function Bullet({ f, from, to, least }: { f: Finding; from: number; to: number; least: boolean }) {
-  const raw = (x: number): number => (100 * (x - from)) / (to - from);
+  const raw = (x: number): number => place(x, from, to);
   const at = (x: number): string => `${Math.max(0, Math.min(100, raw(x)))}%`;
   const limit = f.limit ?? to;
   return (

@@ -7,7 +7,7 @@ import { Comparisons } from './comparisons';
 import { Decisions } from './decisions';
 import { Health, Verdict } from './verdict';
 import { Objectives } from './objectives';
-import { Traffic, Versions } from './versions';
+import { Versions } from './versions';
 
 // Data older than this says nothing of the present.
 const unknownAfter = 30;
@@ -20,7 +20,7 @@ interface Freshness {
   old: boolean;
 }
 
-function freshness(state: State, view: View, now: number): Freshness {
+function freshness(view: View, now: number): Freshness {
   const age = Math.max(0, (now - Date.parse(view.at)) / 1000);
   const final = isDone(view);
   return { age, final, old: !final && age > unknownAfter };
@@ -30,7 +30,7 @@ function freshness(state: State, view: View, now: number): Freshness {
 export function Page({ state, now }: { state: State; now: number }) {
   const view = state.view;
   if (!view) return <Waiting state={state} />;
-  const fresh = freshness(state, view, now);
+  const fresh = freshness(view, now);
   const name = (view.namespace ? `${view.namespace}/` : '') + view.name;
   const head = view.verdict.sentence.split('  ')[0];
   document.title = `${head} · ${name} · Headgate`;
@@ -47,11 +47,14 @@ export function Page({ state, now }: { state: State; now: number }) {
         <Verdict view={view} />
         <Health health={view.health} />
         <div class={`results${view.health.ok ? '' : ' untrusted'}`}>
-          <Traffic view={view} />
-          <Comparisons view={view} />
           <Versions view={view} />
-          <Objectives view={view} />
-          <Decisions view={view} />
+          <div class="columns">
+            <div class="stack">
+              <Comparisons view={view} />
+              <Objectives view={view} />
+            </div>
+            <Decisions view={view} />
+          </div>
         </div>
       </main>
       <footer>

@@ -9,10 +9,8 @@ function tone(v: View): string {
   switch (v.verdict.outcome) {
     case 'promoted':
     case 'objectives-met':
-    case 'met':
       return 'good';
     case 'rolled-back':
-    case 'killed':
     case 'objectives-violated':
       return 'bad';
     case undefined:
@@ -25,14 +23,13 @@ function tone(v: View): string {
 
 // Verdict opens the page: the sentence of every other face, to the letter.
 export function Verdict({ view }: { view: View }) {
-  const { sentence, code } = view.verdict;
+  const { sentence } = view.verdict;
   const cut = sentence.indexOf('  ');
   const head = cut < 0 ? '' : sentence.slice(0, cut);
   const rest = cut < 0 ? sentence : sentence.slice(cut);
   return (
     <section class={`verdict ${tone(view)}`} aria-label="Verdict">
       <p class="sentence" id="verdict"><strong>{head}</strong>{rest}</p>
-      <p class="code"><span class="label">reason</span> {code}</p>
       <Progress view={view} />
       <Announcement view={view} />
     </section>
@@ -61,6 +58,7 @@ function Progress({ view }: { view: View }) {
       </div>
       <p>
         <span>stage {s.number} of {s.of}: <b>{s.name}</b> ({s.kind}){steps}</span>
+        <span>reason <span class="code">{view.verdict.code}</span></span>
         <span class="numbers">{percent(s.progress, 0)} after {duration(s.elapsedSeconds)}, {duration(view.elapsedSeconds)} in all</span>
       </p>
     </div>

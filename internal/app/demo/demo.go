@@ -34,8 +34,10 @@ type Options struct {
 	Candidate string
 	// Seed fixes the users, the rows they send and the faults.
 	Seed uint64
-	// Listen is the gateway's address; a free port on loopback by default.
+	// Listen is the gateway's address, API that of outcomes, page and metrics;
+	// free ports on loopback by default.
 	Listen string
+	API    string
 	// Data is a directory for the run's files; empty for a temporary one that
 	// is removed at the end.
 	Data string
@@ -44,13 +46,14 @@ type Options struct {
 
 // Demo is a running demo.
 type Demo struct {
-	*local.Local
+	*local.Run
 	Candidate Candidate
 	Plan      *experiment.Plan
 	// Accuracy is the share of the test rows that each version's model gets
 	// right, by version.
 	Accuracy [2]float64
 
+	host   *local.Host
 	models [2]*serve.Server
 	load   *load
 	data   string
@@ -96,10 +99,14 @@ func (d *Demo) start(ctx context.Context, o Options) error {
 		}
 		d.remove = true
 	}
-	d.Local, err = local.Start(ctx, local.Options{Plan: d.Plan, Data: d.data, Listen: o.Listen, Log: o.Log})
+	d.host, err = local.Start(ctx, local.Options{
+		Experiments: []local.Experiment{{Plan: d.Plan, Listen: o.Listen}},
+		Data:        d.data, API: o.API, Log: o.Log,
+	})
 	if err != nil {
 		return err
 	}
+	d.Run = d.host.Runs()[0]
 	d.load = startLoad(ctx, world, d.TrafficURL(), d.APIURL(), o.Seed)
 	return nil
 }
@@ -113,8 +120,8 @@ func planFor(baseline, candidate string) (*experiment.Plan, error) {
 // Traffic says what the load has sent and got so far.
 func (d *Demo) Traffic() Traffic { return d.load.traffic() }
 
-// Journal is the directory that the run's files are in.
-func (d *Demo) Journal() string { return d.data }
+// APIURL is where outcomes, page and metrics are.
+func (d *Demo) APIURL() string { return d.host.APIURL() }
 
 // Wait blocks until the experiment has ended or the context does, and gives
 // the last view.
@@ -134,8 +141,8 @@ func (d *Demo) Close() error {
 	if d.load != nil {
 		d.load.stop()
 	}
-	if d.Local != nil {
-		errs = append(errs, d.Local.Close())
+	if d.host != nil {
+		errs = append(errs, d.host.Close())
 	}
 	for _, m := range d.models {
 		if m != nil {

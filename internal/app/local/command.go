@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
@@ -185,6 +184,3 @@ func readKill(dir string) (experiment.Command, bool, error) {
 	c.Verb = experiment.VerbKill
 	return c, true, nil
 }
-
-// commandTimeout bounds how long a command may wait for the loop.
-const commandTimeout = 5 * time.Second

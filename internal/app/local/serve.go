@@ -5,40 +5,165 @@ package local
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"iter"
 	"net"
 	"net/http"
+	"os"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/headgate-dev/headgate/internal/assign"
+	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/httpapi"
+	"github.com/headgate-dev/headgate/web"
 )
 
-// serve starts the gateway's and the API's server.
-func (l *Local) serve() {
-	mux := http.NewServeMux()
-	mux.Handle("/v1/outcomes", httpapi.Outcomes(l.ledger, func() []string { return []string{l.plan.ID()} }))
-	mux.Handle("GET /healthz", httpapi.Health(func(context.Context) error { return l.Err() }))
-	mux.Handle("GET /metrics", promhttp.HandlerFor(l.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /v1/experiment", l.show)
-	api := &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+// serve starts the gateways', the API's and the control socket's servers.
+func (h *Host) serve() {
+	for _, r := range h.runs {
+		h.start(r.gateway.Server(), r.traffic)
 	}
-	l.start(l.gateway.Server(), l.traffic)
-	l.start(api, l.api)
+	mux := http.NewServeMux()
+	mux.Handle("/v1/outcomes", httpapi.Outcomes(recorder{h}, h.names))
+	mux.Handle("GET /healthz", httpapi.Health(h.health))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}))
+	httpapi.Read(mux, h)
+	var stop []func()
+	streams := map[string]*httpapi.Stream{}
+	for _, r := range h.runs {
+		streams[r.ID()] = httpapi.NewStream(r)
+		stop = append(stop, streams[r.ID()].Stop)
+	}
+	mux.HandleFunc("GET /v1/experiment/events", func(w http.ResponseWriter, req *http.Request) {
+		r, err := h.find(req.URL.Query().Get("name"))
+		if err != nil {
+			httpapi.WriteError(w, err)
+			return
+		}
+		streams[r.ID()].ServeHTTP(w, req)
+	})
+	mux.Handle("/", httpapi.Page(web.FS()))
+	api := server(httpapi.OnlyThisMachine(mux))
+	for _, f := range stop {
+		api.RegisterOnShutdown(f)
+	}
+	h.start(api, h.api)
+
+	control := http.NewServeMux()
+	httpapi.Read(control, h)
+	httpapi.Control(control, h)
+	h.start(server(control), h.control)
 }
 
-func (l *Local) start(s *http.Server, ln net.Listener) {
-	l.servers = append(l.servers, s)
-	l.wg.Go(func() {
+// server is an HTTP server with bounds; streams lift the write time-out for
+// themselves.
+func server(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+}
+
+func (h *Host) start(s *http.Server, ln net.Listener) {
+	h.servers = append(h.servers, s)
+	h.wg.Go(func() {
 		if err := s.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			l.log.Error("a server stopped", "address", ln.Addr().String(), "error", err)
+			h.log.Error("a server stopped", "address", ln.Addr().String(), "error", err)
 		}
 	})
 }
 
-// show answers the newest view.
-func (l *Local) show(w http.ResponseWriter, _ *http.Request) {
-	httpapi.WriteJSON(w, http.StatusOK, l.View())
+// names lists the experiments.
+func (h *Host) names() []string {
+	names := make([]string, len(h.runs))
+	for i, r := range h.runs {
+		names[i] = r.ID()
+	}
+	return names
+}
+
+func (h *Host) health(context.Context) error {
+	for _, r := range h.runs {
+		if err := r.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recorder hands outcomes to the ledger of their experiment.
+type recorder struct{ *Host }
+
+func (h recorder) Record(ctx context.Context, id string, outcomes []experiment.UnitOutcome) (experiment.Receipt, error) {
+	r, err := h.find(id)
+	if err != nil {
+		return experiment.Receipt{}, err
+	}
+	return r.ledger.Record(ctx, r.ID(), outcomes)
+}
+
+// Find gives the API an experiment by name.
+func (h *Host) Find(name string) (httpapi.Experiment, error) {
+	r, err := h.find(name)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// All gives the API every experiment.
+func (h *Host) All() []httpapi.Experiment {
+	all := make([]httpapi.Experiment, len(h.runs))
+	for i, r := range h.runs {
+		all[i] = r
+	}
+	return all
+}
+
+// Journal gives the entries of the run, from the first on.
+func (r *Run) Journal(ctx context.Context) iter.Seq2[experiment.Entry, error] {
+	return r.store.Journal(ctx, r.ID(), 0)
+}
+
+// Assign says which version a unit gets now.
+func (r *Run) Assign(unit string) httpapi.Assignment {
+	r.swap.Lock()
+	route, killed := r.served, r.killed
+	r.swap.Unlock()
+	slot := assign.Slot(assign.Hash(unit), assign.Salt(route.Experiment, route.Epoch))
+	a := httpapi.Assignment{Experiment: route.Experiment, Slot: slot, Epoch: route.Epoch, Killed: killed}
+	table, err := assign.NewTable(route.Slots)
+	if err != nil {
+		return a // The gateway refused such a table before it was served.
+	}
+	version := table.At(slot)
+	a.Version = route.Versions[version].Name
+	a.Share = route.Slots.Shares(len(route.Versions))[version].Fraction()
+	return a
+}
+
+// maxSocket is the longest path that a unix socket may have on every system.
+const maxSocket = 100
+
+// listenControl opens the control socket for its owner only. One that a dead
+// process left behind is replaced: the directory's lock says that it is dead.
+func listenControl(path string) (net.Listener, error) {
+	if len(path) > maxSocket {
+		return nil, experiment.Errorf(experiment.CodeInvalid, "the path of the control socket %s has %d bytes: at most %d", path, len(path), maxSocket).
+			WithHint("choose a data directory with a shorter name")
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, experiment.Errorf(experiment.CodeUnavailable, "replace the control socket: %w", err)
+	}
+	// The mask keeps others out between making the socket and chmod.
+	old := syscall.Umask(0o177)
+	ln, err := net.Listen("unix", path)
+	syscall.Umask(old)
+	if err != nil {
+		return nil, experiment.Errorf(experiment.CodeUnavailable, "open the control socket: %w", err)
+	}
+	return ln, nil
 }

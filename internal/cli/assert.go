@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/headgate-dev/headgate/internal/apiclient"
+	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/view"
+)
+
+// Conditions that assert knows.
+var assertable = []string{"completed", "winner", "objectives", "healthy"}
+
+func assertCommand(s IO) *cobra.Command {
+	var t target
+	var conditions []string
+	var within time.Duration
+	c := &cobra.Command{
+		Use: "assert [NAME] --for CONDITION", Short: "a gate for CI: does a condition hold?", Args: cobra.MaximumNArgs(1),
+		Long: `Waits until all conditions hold, or are known to be false, or the time is over.
+
+  completed    the experiment has ended
+  winner       it ended by promoting the candidate
+  objectives   every objective of the candidate is met with confidence
+  healthy      the evidence can be trusted
+
+The exit code is 0 if they hold, 3 if one is false, 4 if it is still undecided
+when the time is over, 5 if the evidence cannot be trusted.`,
+		Example: "  headgate assert ranker --for completed,winner --timeout 30m",
+		RunE: func(c *cobra.Command, args []string) error {
+			for _, x := range conditions {
+				if !slices.Contains(assertable, x) {
+					return usageError{fmt.Errorf("--for: unknown condition %q: want some of %s", x, strings.Join(assertable, ", "))}
+				}
+			}
+			if len(conditions) == 0 {
+				return usageError{fmt.Errorf("--for is required: some of %s", strings.Join(assertable, ", "))}
+			}
+			client := t.client()
+			defer client.Close()
+			return assert(c.Context(), s, client, nameOf(args), conditions, within)
+		},
+	}
+	c.ValidArgsFunction = t.complete
+	c.Flags().StringSliceVar(&conditions, "for", nil, "conditions: "+strings.Join(assertable, ", "))
+	c.Flags().DurationVar(&within, "timeout", 0, "how long to wait for an answer (default: answer now)")
+	t.flag(c)
+	return c
+}
+
+// lookEvery is how often a waiting command asks again.
+const lookEvery = 500 * time.Millisecond
+
+func assert(ctx context.Context, s IO, client *apiclient.Client, id string, conditions []string, within time.Duration) error {
+	deadline := time.Now().Add(within)
+	for {
+		v, err := client.View(ctx, id)
+		if err != nil {
+			return err
+		}
+		open := ""
+		for _, x := range conditions {
+			known, err := holds(v, x)
+			if err != nil {
+				return err
+			}
+			if !known && open == "" {
+				open = x
+			}
+		}
+		if open == "" {
+			_, err := fmt.Fprintf(s.Out, "%s: %s\n", strings.Join(conditions, ", "), v.Verdict.Sentence)
+			return err
+		}
+		if time.Now().After(deadline) {
+			return inconclusiveError{fmt.Errorf("%s of %s is undecided: %s", open, name(v), v.Verdict.Sentence)}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lookEvery):
+		}
+	}
+}
+
+// holds says whether a condition is known to hold; the error that it is known
+// to be false, or that the evidence cannot be trusted.
+func holds(v view.Experiment, condition string) (bool, error) {
+	ended := v.Verdict.Outcome != ""
+	if !v.Health.OK && condition != "completed" {
+		return false, experiment.Errorf(experiment.CodeUntrustworthy, "%s: %s", name(v), strings.Join(v.Health.Trouble, "; "))
+	}
+	switch condition {
+	case "completed":
+		return ended, nil
+	case "winner":
+		if ended && v.Verdict.Outcome != string(experiment.Promoted) {
+			return false, falseError{fmt.Errorf("%s has no winner: %s", name(v), v.Verdict.Sentence)}
+		}
+		return ended, nil
+	case "objectives":
+		met := true
+		for _, f := range v.Findings {
+			if f.Role != "objective" || f.Version != v.Versions[len(v.Versions)-1].Name {
+				continue
+			}
+			if f.Status == "violated" {
+				return false, falseError{fmt.Errorf("%s violates %s", f.Version, f.Question)}
+			}
+			met = met && f.Status == "met"
+		}
+		return met, nil
+	default:
+		return true, nil // healthy: checked above
+	}
+}
+
+func statusCommand(s IO) *cobra.Command {
+	var t target
+	var within time.Duration
+	c := &cobra.Command{
+		Use: "status [NAME]", Short: "wait for the verdict, a line for each decision", Args: cobra.MaximumNArgs(1),
+		Long: `Prints a line for each decision until the experiment ends. The exit code is 0 if
+the candidate was promoted or the observed objectives are met, 3 if it was rolled
+back, 4 without a winner or when the time is over, 5 if the evidence cannot be
+trusted when the time is over.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx := c.Context()
+			if within > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeoutCause(ctx, within, errTimeIsOver)
+				defer cancel()
+			}
+			client := t.client()
+			defer client.Close()
+			return status(ctx, s, client, nameOf(args))
+		},
+	}
+	c.ValidArgsFunction = t.complete
+	c.Flags().DurationVar(&within, "timeout", 0, "how long to wait (default: until it ends)")
+	t.flag(c)
+	return c
+}
+
+var errTimeIsOver = experiment.Errorf(experiment.CodeUnavailable, "the time is over")
+
+func status(ctx context.Context, s IO, client *apiclient.Client, id string) error {
+	var v view.Experiment
+	told := 0
+	for {
+		next, err := client.View(ctx, id)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		if err == nil {
+			v = next
+			for ; told < len(v.Decisions); told++ {
+				fmt.Fprintln(s.Out, decisionLine(v.Decisions[told]))
+			}
+		}
+		if v.Verdict.Outcome != "" {
+			return verdictError(v)
+		}
+		select {
+		case <-ctx.Done():
+			return overdue(ctx, v)
+		case <-time.After(lookEvery):
+		}
+	}
+}
+
+func overdue(ctx context.Context, v view.Experiment) error {
+	switch {
+	case context.Cause(ctx) != errTimeIsOver:
+		return ctx.Err()
+	case !v.Health.OK:
+		return experiment.Errorf(experiment.CodeUntrustworthy, "%s: %s", name(v), strings.Join(v.Health.Trouble, "; "))
+	default:
+		return inconclusiveError{fmt.Errorf("%s is not decided yet: %s", name(v), v.Verdict.Sentence)}
+	}
+}
+
+// verdictError maps an outcome to the error that carries its exit code.
+func verdictError(v view.Experiment) error {
+	err := fmt.Errorf("%s", v.Verdict.Sentence)
+	switch experiment.Outcome(v.Verdict.Outcome) {
+	case experiment.Promoted, experiment.OutcomeMet:
+		return nil
+	case experiment.RolledBack, experiment.OutcomeViolated:
+		return falseError{err}
+	default:
+		return inconclusiveError{err}
+	}
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/headgate-dev/headgate/internal/view"
+)
+
+func getCommand(s IO) *cobra.Command {
+	var t target
+	var f format
+	c := &cobra.Command{
+		Use: "get [NAME]", Short: "a line for each running experiment", Args: cobra.MaximumNArgs(1),
+		Example: "  headgate get\n  headgate get ranker -o json | jq .verdict",
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			views, err := t.views(c, args)
+			if err != nil {
+				return err
+			}
+			return showViews(s, f, views, len(args) == 1)
+		},
+	}
+	c.ValidArgsFunction = t.complete
+	t.flag(c)
+	f.flag(c, "wide", "json", "yaml", "name")
+	return c
+}
+
+func showViews(s IO, f format, views []view.Experiment, single bool) error {
+	var value any = map[string]any{"apiVersion": view.APIVersion, "kind": "ExperimentList", "items": views}
+	if single {
+		value = views[0]
+	}
+	if done, err := f.write(s.Out, value); done {
+		return err
+	}
+	if f.value == "name" {
+		for _, v := range views {
+			fmt.Fprintln(s.Out, name(v))
+		}
+		return nil
+	}
+	rows := [][]string{{"NAME", "CONDITION", "STAGE", "SHARES", "DIFFERENCE", "OBJECTIVES", "HEALTH", "AGE"}}
+	if f.value == "wide" {
+		rows[0] = append(rows[0], "UNITS", "REQUESTS", "CODE")
+	}
+	for _, v := range views {
+		row := []string{name(v), condition(v), v.Stage.Name, shares(v), difference(v), objectives(v), health(v), age(v.Elapsed)}
+		if f.value == "wide" {
+			units, requests := int64(0), int64(0)
+			for _, x := range v.Versions {
+				units, requests = units+x.Units, requests+x.Requests
+			}
+			row = append(row, thousands(units), thousands(requests), v.Verdict.Code)
+		}
+		rows = append(rows, row)
+	}
+	fmt.Fprint(s.Out, table(rows))
+	return nil
+}
+
+// condition is the outcome of what has ended, else the condition.
+func condition(v view.Experiment) string {
+	if v.Verdict.Outcome != "" && v.Condition == "done" {
+		return v.Verdict.Outcome
+	}
+	return v.Condition
+}
+
+func shares(v view.Experiment) string {
+	parts := make([]string, len(v.Versions))
+	for i, x := range v.Versions {
+		parts[i] = strings.TrimSuffix(percent(&x.Share, 0), "%")
+	}
+	return strings.Join(parts, "/")
+}
+
+// difference is the reward's, with its interval, or "-".
+func difference(v view.Experiment) string {
+	for _, f := range v.Findings {
+		if f.Role == "reward" && f.Estimate != nil && f.Interval != nil {
+			return fmt.Sprintf("%+.1f [%+.1f, %+.1f]", 100**f.Estimate, 100*f.Interval.Low, 100*f.Interval.High)
+		}
+	}
+	return "-"
+}
+
+// objectives counts those that are met among all of the candidate, or of the
+// only version.
+func objectives(v view.Experiment) string {
+	met, all := 0, 0
+	last := v.Versions[len(v.Versions)-1].Name
+	for _, f := range v.Findings {
+		if f.Role != "objective" || f.Version != last {
+			continue
+		}
+		all++
+		if f.Status == "met" {
+			met++
+		}
+	}
+	if all == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d/%d met", met, all)
+}
+
+func health(v view.Experiment) string {
+	if v.Health.OK {
+		return "ok"
+	}
+	return "untrustworthy"
+}
+
+// age writes a time as kubectl does: 42s, 42m, 3h, 5d.
+func age(seconds float64) string {
+	n := int64(seconds)
+	switch {
+	case n < 120:
+		return fmt.Sprintf("%ds", n)
+	case n < 7200:
+		return fmt.Sprintf("%dm", n/60)
+	case n < 2*86400:
+		return fmt.Sprintf("%dh", n/3600)
+	default:
+		return fmt.Sprintf("%dd", n/86400)
+	}
+}
+
+func describeCommand(s IO) *cobra.Command {
+	var t target
+	var f format
+	c := &cobra.Command{
+		Use: "describe [NAME]", Short: "the full account of an experiment", Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			client := t.client()
+			defer client.Close()
+			v, err := client.View(c.Context(), nameOf(args))
+			if err != nil {
+				return err
+			}
+			if done, err := f.write(s.Out, v); done {
+				return err
+			}
+			if f.value == "md" {
+				_, err = fmt.Fprint(s.Out, markdown(v))
+				return err
+			}
+			_, err = fmt.Fprint(s.Out, strings.TrimPrefix(report(v, s), "\n"))
+			return err
+		},
+	}
+	c.ValidArgsFunction = t.complete
+	t.flag(c)
+	f.flag(c, "json", "yaml", "md")
+	return c
+}
+
+// markdown is the account for pull requests and CI summaries.
+func markdown(v view.Experiment) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "### %s: %s\n\n", name(v), v.Verdict.Sentence)
+	cells := func(row ...string) { b.WriteString("| " + strings.Join(row, " | ") + " |\n") }
+	cells("version", "share", "units", "requests", "errors", "p99")
+	cells("---", "--:", "--:", "--:", "--:", "--:")
+	for _, x := range v.Versions {
+		cells(x.Name, percent(&x.Share, 1), thousands(x.Units), thousands(x.Requests), percent(x.ErrorRate, 2), seconds(x.P99))
+	}
+	b.WriteString("\n")
+	cells("version", "question", "status", "estimate", "interval")
+	cells("---", "---", "---", "--:", "--:")
+	for _, f := range v.Findings {
+		estimate, interval := "-", "-"
+		if f.Estimate != nil && f.Interval != nil {
+			estimate, interval = signed(f, *f.Estimate), fmt.Sprintf("%s to %s", signed(f, f.Interval.Low), signed(f, f.Interval.High))
+		}
+		cells(f.Version, f.Question, f.Status, estimate, interval)
+	}
+	return b.String()
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stats
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/mathext"
+)
+
+// BernoulliLogEGreater is the logarithm of the exact one-sided e-value against
+// "the probability of a hit is p0 or less": the beta-binomial mixture of
+// BernoulliLogE over probabilities above p0 alone (Howard, Ramdas, McAuliffe,
+// Sekhon 2021). It is for limits: evidence that an error rate
+// exceeds p0, from the first trial and with few errors. Tune it with twice the
+// alpha it will be used at. Without trials it is ErrNoData.
+func BernoulliLogEGreater(c Counts, p0, alpha, planned float64) (float64, error) {
+	const fn = "BernoulliLogEGreater"
+	m, err := bernoulliMass(fn, c, alpha, planned)
+	if err := firstError(err, fraction(fn, "p0", p0)); err != nil {
+		return 0, err
+	}
+	b := BetaBinomial{p: p0, mass: m, oneSided: true}
+	logE := b.logE(float64(c.X), float64(c.N-c.X))
+	return logE, finite(fn, "p0", logE)
+}
+
+// BetaBinomial is the mixture behind BernoulliLogE and BernoulliLogEGreater for
+// a given probability, for planning: how far the hits may stray from it before
+// it is refuted.
+type BetaBinomial struct {
+	p, mass  float64
+	oneSided bool
+}
+
+// NewBetaBinomial tunes a mixture against p0 to be sharpest after planned
+// trials at level alpha, two-sided or for hits in excess alone. The one-sided
+// mixture is tuned with twice the alpha, as everywhere.
+func NewBetaBinomial(p0, alpha, planned float64, oneSided bool) (BetaBinomial, error) {
+	const fn = "NewBetaBinomial"
+	if oneSided {
+		alpha *= 2
+	}
+	if err := fraction(fn, "p0", p0); err != nil {
+		return BetaBinomial{}, err
+	}
+	m, err := bernoulliMass(fn, Counts{N: 1}, alpha, planned)
+	return BetaBinomial{p: p0, mass: m, oneSided: oneSided}, err
+}
+
+// Excess is by how many the hits of n trials, taken as a real number, must
+// exceed n p0 to refute it at level alpha, given that they may be looked at
+// after every trial. If even hits in all trials would not do it is ErrNoData.
+func (b BetaBinomial) Excess(n, alpha float64) (float64, error) {
+	const fn = "BetaBinomial.Excess"
+	if !(b.mass > 0) {
+		return 0, &InputError{Func: fn, Arg: "mixture", Value: b.mass, Want: "one made by NewBetaBinomial"}
+	}
+	if err := firstError(positive(fn, "n", n), fraction(fn, "alpha", alpha)); err != nil {
+		return 0, err
+	}
+	lack := func(s float64) float64 {
+		x := n*b.p + s
+		return b.logE(x, max(0, n-x)) + math.Log(alpha)
+	}
+	most := n * (1 - b.p)
+	if !(lack(most) > 0) {
+		return 0, noData(fn, "no number of hits suffices")
+	}
+	s := root(lack, 0, most, 1e-12)
+	return s, finite(fn, "n", s)
+}
+
+// logE is the e-value for x hits and y misses.
+func (b BetaBinomial) logE(x, y float64) float64 {
+	q := 1 - b.p
+	two := bernoulliLogE(x, y, b.p, q, b.mass)
+	if !b.oneSided {
+		return two
+	}
+	// What the restriction to larger probabilities takes from the posterior and
+	// from the prior.
+	return two + logIncBeta(b.mass*q+y, b.mass*b.p+x, q) - logIncBeta(b.mass*q, b.mass*b.p, q)
+}
+
+// logIncBeta is ln I_x(a, b), the regularised incomplete beta function, also
+// where the function itself underflows.
+func logIncBeta(a, b, x float64) float64 {
+	if v := mathext.RegIncBeta(a, b, x); v > 1e-250 {
+		return math.Log(v)
+	}
+	// Far in the lower tail: x^a (1-x)^b/(a B(a,b)) times a series of positive
+	// terms, whose sum converges fast there.
+	sum, term := 1.0, 1.0
+	for k := 0.0; k < 1e7 && term > 1e-17*sum; k++ {
+		term *= (a + b + k) / (a + 1 + k) * x
+		sum += term
+	}
+	n := a + b
+	// ln of x^a (1-x)^b/B(a,b) in Stirling's form, in which nothing large is left.
+	log := stirling(n) - stirling(a) - stirling(b) - deviance(a, n*x) - deviance(b, n*(1-x)) +
+		(math.Log(a)+math.Log(b)-math.Log(n))/2 - halfLog2Pi
+	return log - math.Log(a) + math.Log(sum)
+}

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stats
+
+import "math"
+
+// Guarantee says when the statements of a Comparison may be relied on.
+type Guarantee string
+
+const (
+	// AnyTime statements hold at all looks together, whatever made one look.
+	AnyTime Guarantee = "any-time"
+	// AtLooks statements hold at looks that the data did not choose.
+	AtLooks Guarantee = "at-looks"
+	// FixedLook statements hold at one look that was fixed in advance.
+	FixedLook Guarantee = "fixed-look"
+	// NoGuarantee marks statements whose error rate is unknown, because the data
+	// do not meet what the method assumes; a warning says why.
+	NoGuarantee Guarantee = "none"
+)
+
+// WarningCode names a kind of warning for programs.
+type WarningCode string
+
+// The warnings of this package.
+const (
+	// FewHits: an exact test took the place of an approximate one.
+	FewHits WarningCode = "few-hits"
+	// FewUnits: the standard error of a ratio is too small.
+	FewUnits WarningCode = "few-units"
+	// Skewed: the mean is not normal yet.
+	Skewed WarningCode = "skewed"
+	// NoisyBaseline: there is no bounded interval for the relative effect.
+	NoisyBaseline WarningCode = "noisy-baseline"
+)
+
+// Warning is something to know before believing a result.
+type Warning struct {
+	Code WarningCode `json:"code"`
+	// Text is a sentence for people.
+	Text string `json:"text"`
+}
+
+// Assumed is what the caller vouches for. How the data are made is stated by
+// their type; see Sample.
+type Assumed struct {
+	// Alpha is the two-sided error rate asked for, above 0 and below 1.
+	Alpha float64
+	// Looked is how the data are looked at: AnyTime, AtLooks or FixedLook.
+	Looked Guarantee
+	// Planned is the sample size of both versions at which AnyTime inference
+	// shall be sharpest, fixed before the data.
+	Planned float64
+	// Looks are the looks so far including this one, and Spend how they spend
+	// alpha, both for AtLooks.
+	Looks []Look
+	Spend Spending
+}
+
+// Comparison is what can be said about candidate - baseline, and how.
+type Comparison struct {
+	// Method names the test and the interval that were chosen.
+	Method string `json:"method"`
+	// Guarantee says when Interval and P may be relied on.
+	Guarantee Guarantee `json:"guarantee"`
+	// Effect is candidate - baseline.
+	Effect Contrast `json:"effect"`
+	// Interval is the confidence interval of the effect at Level, 1-alpha.
+	Interval Interval `json:"interval"`
+	Level    float64  `json:"level"`
+	// Relative is Fieller's interval of the same width for the effect relative
+	// to the baseline; nil where it is unbounded.
+	Relative *Interval `json:"relative,omitempty"`
+	// P is the two-sided p-value against no effect: of the test at its look, at
+	// looks as if the test stopped here, and at any time 1/e-value.
+	P float64 `json:"p"`
+	// LogE is the logarithm of the e-value, for AnyTime, else 0.
+	LogE float64 `json:"logE,omitempty"`
+	// Different says that the test rejects "no effect" at alpha.
+	Different bool `json:"different"`
+	// Warnings are what to know before believing any of it.
+	Warnings []Warning `json:"warnings,omitempty"`
+}
+
+// warn adds a warning, and takes the guarantee away if it voids it.
+func (c *Comparison) warn(code WarningCode, voids bool, text string) {
+	c.Warnings = append(c.Warnings, Warning{Code: code, Text: text})
+	if voids {
+		c.Guarantee = NoGuarantee
+	}
+}
+
+// Sample is the data of one version. Its type is an assumption:
+//
+//   - Counts: independent trials that hit or miss;
+//   - Moments: one number per randomised unit, compared by its mean;
+//   - Shape: the same, with its skewness checked;
+//   - Pair: a numerator and a denominator per randomised unit, compared by the
+//     ratio of their sums.
+type Sample interface {
+	Counts | Moments | Shape | Pair
+}
+
+const (
+	// Before these any-time inference is not asked: it is asymptotic.
+	anyTimeUnits, anyTimeHits = 100, 25
+	// A ratio of fewer units is refused, or marked.
+	leastUnits, enoughUnits = 10, 40
+)
+
+// Compare compares two versions by the method that suits what is assumed, and
+// says which it was:
+//
+//   - FixedLook: counts by the score test and interval of Miettinen and
+//     Nurminen, by Fisher's exact test if there are fewer than 10 hits or
+//     misses; means and ratios by Welch's t-test.
+//   - AtLooks: the group-sequential boundary, with its repeated interval.
+//   - AnyTime: the normal mixture's confidence sequence.
+//
+// Not enough data for the method is ErrNoData: fewer than 10 units of a ratio,
+// and for AnyTime fewer than 100 units or 25 hits or misses per version.
+func Compare[S Sample](candidate, baseline S, a Assumed) (Comparison, error) {
+	const fn = "Compare"
+	if err := fraction(fn, "alpha", a.Alpha); err != nil {
+		return Comparison{}, err
+	}
+	c, err1 := sampled(candidate)
+	b, err2 := sampled(baseline)
+	if err := firstError(err1, err2); err != nil {
+		return Comparison{}, err
+	}
+	out := Comparison{Guarantee: a.Looked, Level: 1 - a.Alpha}
+	var err error
+	if out.Effect, err = absolute(fn, c.Measured, b.Measured); err != nil && (!c.counted || a.Looked != FixedLook) {
+		return Comparison{}, err
+	}
+	if err := out.inspect(c, b); err != nil {
+		return Comparison{}, err
+	}
+	var radius float64
+	switch a.Looked {
+	case FixedLook:
+		radius, err = out.atFixedLook(c, b, a.Alpha)
+	case AtLooks:
+		radius, err = out.atLook(a)
+	case AnyTime:
+		radius, err = out.anyTime(c, b, a)
+	default:
+		err = &InputError{Func: fn, Arg: "looked", Value: math.NaN(), Want: "any-time, at-looks or fixed-look"}
+	}
+	if err != nil {
+		return Comparison{}, err
+	}
+	out.relative(c, b, radius)
+	return out, nil
+}
+
+// reduced is what Compare needs of a sample.
+type reduced struct {
+	Measured
+	counts  Counts
+	counted bool
+	ratio   bool
+	normal  float64 // units from which on the mean is normal
+}
+
+// sampled reduces a sample.
+func sampled(s any) (reduced, error) {
+	switch s := s.(type) {
+	case Counts:
+		p, err := s.Proportion()
+		return reduced{Measured: Measured{p, s.N}, counts: s, counted: true}, err
+	case Moments:
+		return fromMoments(s)
+	case Shape:
+		out, err := fromMoments(s.Moments)
+		if skew, errS := s.Skewness(); errS == nil {
+			out.normal = UnitsForNormality(skew)
+		}
+		return out, err
+	case Pair:
+		r, err := s.Ratio()
+		return reduced{Measured: Measured{r, s.N}, ratio: true}, err
+	}
+	panic("stats: a sample of no known type") // The constraint admits no other.
+}
+
+func fromMoments(m Moments) (reduced, error) {
+	v, err := m.Variance()
+	if err != nil {
+		return reduced{}, err
+	}
+	return reduced{Measured: Measured{Estimate{m.Mean, math.Sqrt(v / float64(m.N))}, m.N}}, nil
+}
+
+// inspect warns of data that the methods are not made for.
+func (c *Comparison) inspect(candidate, baseline reduced) error {
+	units := min(candidate.Units, baseline.Units)
+	if candidate.ratio {
+		switch {
+		case units < leastUnits:
+			return noData("Compare", "fewer than 10 units of a ratio")
+		case units < enoughUnits:
+			// The smaller version's standard error is the one to distrust.
+			c.Effect.DF = float64(units - 1)
+			c.warn(FewUnits, true, "A version has fewer than 40 units: the standard error of a ratio is too small.")
+		}
+	}
+	if float64(units) < max(candidate.normal, baseline.normal) {
+		c.warn(Skewed, true, "The metric is too skewed for the smaller version's units: its mean is not normal yet. Cap it, or count how often it exceeds a limit.")
+	}
+	return nil
+}
+
+// atFixedLook fills in test and interval, and returns the interval's radius in
+// standard errors.
+func (c *Comparison) atFixedLook(candidate, baseline reduced, alpha float64) (radius float64, err error) {
+	if candidate.counted {
+		return c.countsAtFixedLook(candidate.counts, baseline.counts, alpha)
+	}
+	c.Method = "Welch's t-test"
+	if candidate.ratio {
+		c.Method = "Welch's t-test of ratios by the delta method"
+	}
+	var errP error
+	c.Interval, err = c.Effect.Interval(alpha)
+	c.P, errP = c.Effect.P()
+	c.Different = c.P < alpha
+	return c.Effect.quantile(alpha / 2), firstError(err, errP)
+}
+
+func (c *Comparison) countsAtFixedLook(candidate, baseline Counts, alpha float64) (radius float64, err error) {
+	c.Effect.DF = 0
+	pc, _ := candidate.Proportion() // Compare has seen that there are trials.
+	pb, _ := baseline.Proportion()
+	c.Effect.Estimate = Difference(pc, pb)
+	if c.Interval, err = MiettinenNurminenInterval(candidate, baseline, alpha); err != nil {
+		return 0, err
+	}
+	if few(candidate, baseline) {
+		c.Method = "Fisher's exact test, Miettinen and Nurminen's interval"
+		c.warn(FewHits, false, "A version has fewer than 10 hits or misses: the test is exact and its interval is not, so that they can disagree at the edge.")
+		c.P, _, err = FisherExact(candidate, baseline)
+	} else {
+		c.Method = "Miettinen and Nurminen's score test and interval"
+		var z float64
+		z, err = MiettinenNurminenZ(candidate, baseline, 0)
+		c.P = 2 * NormalSF(math.Abs(z))
+	}
+	c.Different = c.P < alpha
+	return -NormalQuantile(alpha / 2), err
+}
+
+// atLook is a look of a group-sequential test, symmetric at alpha/2.
+func (c *Comparison) atLook(a Assumed) (radius float64, err error) {
+	c.Method = "group-sequential test with its repeated interval"
+	c.Effect.DF = 0
+	bounds, err := Boundaries(a.Looks, a.Alpha/2, a.Spend)
+	if err != nil {
+		return 0, err
+	}
+	radius = bounds[len(bounds)-1]
+	z := math.Abs(c.Effect.Value / c.Effect.SE)
+	one, errP := StagewiseP(min(z, 35), bounds, a.Looks)
+	c.P, c.Different = min(1, 2*one), z >= radius
+	c.Interval, err = RepeatedInterval(c.Effect.Estimate, radius)
+	return radius, firstError(err, errP)
+}
+
+// anyTime is the normal mixture.
+func (c *Comparison) anyTime(candidate, baseline reduced, a Assumed) (radius float64, err error) {
+	const fn = "Compare"
+	c.Method = "asymptotic confidence sequence"
+	c.Effect.DF = 0
+	if min(candidate.Units, baseline.Units) < anyTimeUnits {
+		return 0, noData(fn, "fewer than 100 units in a version")
+	}
+	for _, v := range []reduced{candidate, baseline} {
+		if v.counted && min(v.counts.X, v.counts.N-v.counts.X) < anyTimeHits {
+			return 0, noData(fn, "fewer than 25 hits or misses in a version")
+		}
+	}
+	m, err := NewMixture(a.Alpha, a.Planned)
+	if err != nil {
+		return 0, err
+	}
+	n := float64(candidate.Units) + float64(baseline.Units)
+	var errI error
+	if c.LogE, err = m.LogE(c.Effect.Estimate, n); err == nil {
+		c.Interval, errI = m.Interval(c.Effect.Estimate, n, a.Alpha)
+	}
+	c.P, c.Different = math.Exp(min(0, -c.LogE)), c.LogE >= -math.Log(a.Alpha)
+	return m.Radius(a.Alpha)(n), firstError(err, errI)
+}
+
+// relative adds the relative effect if there is one.
+func (c *Comparison) relative(candidate, baseline reduced, radius float64) {
+	i, ok := RelativeInterval(candidate.Estimate, baseline.Estimate, radius)
+	if !ok {
+		c.warn(NoisyBaseline, false, "The baseline is too close to zero, against its noise, for a bounded relative effect.")
+		return
+	}
+	c.Relative = &i
+}
