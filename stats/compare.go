@@ -4,103 +4,6 @@ package stats
 
 import "math"
 
-// Guarantee says when the statements of a Comparison may be relied on.
-type Guarantee string
-
-const (
-	// AnyTime statements hold at all looks together, whatever made one look.
-	AnyTime Guarantee = "any-time"
-	// AtLooks statements hold at looks that the data did not choose.
-	AtLooks Guarantee = "at-looks"
-	// FixedLook statements hold at one look that was fixed in advance.
-	FixedLook Guarantee = "fixed-look"
-	// NoGuarantee marks statements whose error rate is unknown, because the data
-	// do not meet what the method assumes; a warning says why.
-	NoGuarantee Guarantee = "none"
-)
-
-// WarningCode names a kind of warning for programs.
-type WarningCode string
-
-// The warnings of this package.
-const (
-	// FewHits: an exact test took the place of an approximate one.
-	FewHits WarningCode = "few-hits"
-	// FewUnits: the standard error of a ratio is too small.
-	FewUnits WarningCode = "few-units"
-	// Skewed: the mean is not normal yet.
-	Skewed WarningCode = "skewed"
-	// NoisyBaseline: there is no bounded interval for the relative effect.
-	NoisyBaseline WarningCode = "noisy-baseline"
-)
-
-// Warning is something to know before believing a result.
-type Warning struct {
-	Code WarningCode `json:"code"`
-	// Text is a sentence for people.
-	Text string `json:"text"`
-}
-
-// Assumed is what the caller vouches for. How the data are made is stated by
-// their type; see Sample.
-type Assumed struct {
-	// Alpha is the two-sided error rate asked for, above 0 and below 1.
-	Alpha float64
-	// Looked is how the data are looked at: AnyTime, AtLooks or FixedLook.
-	Looked Guarantee
-	// Planned is the sample size of both versions at which AnyTime inference
-	// shall be sharpest, fixed before the data.
-	Planned float64
-	// Looks are the looks so far including this one, and Spend how they spend
-	// alpha, both for AtLooks.
-	Looks []Look
-	Spend Spending
-}
-
-// Comparison is what can be said about candidate - baseline, and how.
-type Comparison struct {
-	// Method names the test and the interval that were chosen.
-	Method string `json:"method"`
-	// Guarantee says when Interval and P may be relied on.
-	Guarantee Guarantee `json:"guarantee"`
-	// Effect is candidate - baseline.
-	Effect Contrast `json:"effect"`
-	// Interval is the confidence interval of the effect at Level, 1-alpha.
-	Interval Interval `json:"interval"`
-	Level    float64  `json:"level"`
-	// Relative is Fieller's interval of the same width for the effect relative
-	// to the baseline; nil where it is unbounded.
-	Relative *Interval `json:"relative,omitempty"`
-	// P is the two-sided p-value against no effect: of the test at its look, at
-	// looks as if the test stopped here, and at any time 1/e-value.
-	P float64 `json:"p"`
-	// LogE is the logarithm of the e-value, for AnyTime, else 0.
-	LogE float64 `json:"logE,omitempty"`
-	// Different says that the test rejects "no effect" at alpha.
-	Different bool `json:"different"`
-	// Warnings are what to know before believing any of it.
-	Warnings []Warning `json:"warnings,omitempty"`
-}
-
-// warn adds a warning, and takes the guarantee away if it voids it.
-func (c *Comparison) warn(code WarningCode, voids bool, text string) {
-	c.Warnings = append(c.Warnings, Warning{Code: code, Text: text})
-	if voids {
-		c.Guarantee = NoGuarantee
-	}
-}
-
-// Sample is the data of one version. Its type is an assumption:
-//
-//   - Counts: independent trials that hit or miss;
-//   - Moments: one number per randomised unit, compared by its mean;
-//   - Shape: the same, with its skewness checked;
-//   - Pair: a numerator and a denominator per randomised unit, compared by the
-//     ratio of their sums.
-type Sample interface {
-	Counts | Moments | Shape | Pair
-}
-
 const (
 	// Before these any-time inference is not asked: it is asymptotic.
 	anyTimeUnits, anyTimeHits = 100, 25
@@ -146,7 +49,7 @@ func Compare[S Sample](candidate, baseline S, a Assumed) (Comparison, error) {
 	case AnyTime:
 		radius, err = out.anyTime(c, b, a)
 	default:
-		err = &InputError{Func: fn, Arg: "looked", Value: math.NaN(), Want: "any-time, at-looks or fixed-look"}
+		err = &InputError{Func: fn, Arg: "looked", Want: "any-time, at-looks or fixed-look"}
 	}
 	if err != nil {
 		return Comparison{}, err
@@ -182,7 +85,8 @@ func sampled(s any) (reduced, error) {
 		r, err := s.Ratio()
 		return reduced{Measured: Measured{r, s.N}, ratio: true}, err
 	}
-	panic("stats: a sample of no known type") // The constraint admits no other.
+	// The constraint admits no other type.
+	return reduced{}, &InputError{Func: "Compare", Arg: "sample", Want: "a type of Sample"}
 }
 
 func fromMoments(m Moments) (reduced, error) {
@@ -261,8 +165,8 @@ func (c *Comparison) atLook(a Assumed) (radius float64, err error) {
 	}
 	radius = bounds[len(bounds)-1]
 	z := math.Abs(c.Effect.Value / c.Effect.SE)
-	one, errP := StagewiseP(min(z, 35), bounds, a.Looks)
-	c.P, c.Different = min(1, 2*one), z >= radius
+	one, errP := RepeatedP(z, a.Looks, a.Spend)
+	c.P, c.Different = 2*one, z >= radius
 	c.Interval, err = RepeatedInterval(c.Effect.Estimate, radius)
 	return radius, firstError(err, errP)
 }

@@ -24,10 +24,40 @@ func RepeatedInterval(est Estimate, bound float64) (Interval, error) {
 	return out, firstError(finite(fn, "low", out.Low), finite(fn, "high", out.High))
 }
 
+// RepeatedP is the one-sided p-value that goes with RepeatedInterval: the
+// smallest alpha at which a test with these looks and this spending function
+// would reject at the last of them with statistic z. It may be stated at all
+// looks, whether the test stopped or not. It is at most 0.5, and at least 1e-15.
+func RepeatedP(z float64, looks []Look, spend Spending) (float64, error) {
+	const fn = "RepeatedP"
+	if err := finite(fn, "z", z); err != nil {
+		return 0, err
+	}
+	var failed error
+	lack := func(logAlpha float64) float64 {
+		bounds, err := Boundaries(looks, math.Exp(logAlpha), spend)
+		if err != nil {
+			failed = err
+			return 0
+		}
+		return bounds[len(bounds)-1] - z
+	}
+	low, high := math.Log(1e-15), math.Log(0.5)
+	switch {
+	case lack(low) <= 0:
+		return 1e-15, failed
+	case lack(high) >= 0:
+		return 0.5, failed
+	}
+	p := math.Exp(root(lack, low, high, 1e-10))
+	return p, failed
+}
+
 // StagewiseP is the one-sided p-value of a group-sequential test that stopped at
 // the last of looks with statistic z, after not crossing bounds at the looks
-// before; of bounds only those are used. It is below alpha exactly when z is
-// above the last look's boundary at alpha.
+// before; of bounds only those are used. At a boundary of Boundaries it is the
+// alpha spent so far, so that it is below alpha whenever the test stopped. It
+// says nothing while the test goes on; RepeatedP does.
 func StagewiseP(z float64, bounds []float64, looks []Look) (float64, error) {
 	return stagewise("StagewiseP", z, bounds, looks, 0)
 }

@@ -10,7 +10,7 @@ import (
 
 // hillFrom is the number of degrees of freedom from which on Student's t is
 // taken through Hill's transformation to a normal deviate (Hill 1970), whose
-// error there is below 1e-13 for deviates that matter. The incomplete beta
+// error there is below 1e-13 for deviates up to 10. The incomplete beta
 // function loses digits as its parameters grow.
 const hillFrom = 1e4
 
@@ -29,6 +29,10 @@ func StudentSF(t, df float64) float64 {
 		a := df - 0.5
 		z := math.Sqrt(a * math.Log1p(t/df*t))
 		return NormalSF(z + hill(z, a))
+	}
+	if t < 1 {
+		// Near the middle it is the body that keeps the digits of t.
+		return (1 - mathext.RegIncBeta(0.5, df/2, t*t/(df+t*t))) / 2
 	}
 	return mathext.RegIncBeta(df/2, 0.5, 1/(1+t/df*t)) / 2
 }

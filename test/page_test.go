@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -180,36 +181,78 @@ const (
 
 // stage is a server that shows the page of recorded views.
 type stage struct {
-	view   atomic.Pointer[view.Experiment]
-	stream *httpapi.Stream
+	runs   []*recordedRun
 	server *http.Server
 	url    string
 }
 
-func (s *stage) View() view.Experiment { return *s.view.Load() }
+// recordedRun shows a view that a test may change. Nobody can command it.
+type recordedRun struct {
+	httpapi.Experiment
+	view   atomic.Pointer[view.Experiment]
+	stream *httpapi.Stream
+}
 
-// perform starts a stage on an address. With mute, events are taken by a proxy
-// that holds them back.
-func perform(t *testing.T, address string, v view.Experiment, mute bool) *stage {
+func (r *recordedRun) View() view.Experiment { return *r.view.Load() }
+
+// Find gives a run by name, the only one without.
+func (s *stage) Find(name string) (httpapi.Experiment, error) { return s.find(name) }
+
+func (s *stage) find(name string) (*recordedRun, error) {
+	for _, r := range s.runs {
+		if v := r.View(); len(s.runs) == 1 && name == "" || v.Namespace+"/"+v.Name == name {
+			return r, nil
+		}
+	}
+	return nil, errors.New("name one of the recorded runs")
+}
+
+// All gives every run.
+func (s *stage) All() []httpapi.Experiment {
+	var all []httpapi.Experiment
+	for _, r := range s.runs {
+		all = append(all, r)
+	}
+	return all
+}
+
+// events streams the events of a run.
+func (s *stage) events(w http.ResponseWriter, r *http.Request) {
+	run, err := s.find(r.URL.Query().Get("name"))
+	if err != nil {
+		httpapi.WriteError(w, err)
+		return
+	}
+	run.stream.ServeHTTP(w, r)
+}
+
+// held is a proxy that takes events and passes none on.
+func held(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+// perform starts a stage on an address. Nil events are those of the runs.
+func perform(t *testing.T, address string, events http.HandlerFunc, views ...view.Experiment) *stage {
 	t.Helper()
 	s := &stage{}
-	s.view.Store(&v)
-	s.stream = httpapi.NewStream(s)
 	mux := http.NewServeMux()
-	mux.Handle("GET /", httpapi.Page(web.FS()))
-	events := httpapi.OnlyThisMachine(s.stream)
-	if mute {
-		events = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	s.server = &http.Server{Handler: httpapi.OnlyThisMachine(mux), ReadHeaderTimeout: time.Second}
+	for _, v := range views {
+		r := &recordedRun{}
+		r.view.Store(&v)
+		r.stream = httpapi.NewStream(r)
+		s.server.RegisterOnShutdown(r.stream.Stop)
+		s.runs = append(s.runs, r)
 	}
-	mux.Handle("GET /v1/experiment/events", events)
-	mux.HandleFunc("GET /v1/experiment", func(w http.ResponseWriter, _ *http.Request) { httpapi.WriteJSON(w, http.StatusOK, s.View()) })
+	if events == nil {
+		events = s.events
+	}
+	httpapi.Read(mux, s)
+	mux.HandleFunc("GET /v1/experiment/events", events)
+	mux.Handle("/", httpapi.Page(web.FS()))
 	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.url = "http://" + ln.Addr().String()
-	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}
-	s.server.RegisterOnShutdown(s.stream.Stop)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -249,14 +292,14 @@ func TestPageShowsEveryState(t *testing.T) {
 	if err != nil || len(files) < 9 {
 		t.Fatalf("%d recorded views (%v), want at least 9", len(files), err)
 	}
-	s := perform(t, "127.0.0.1:0", recorded(t, "observing"), false)
+	s := perform(t, "127.0.0.1:0", nil, recorded(t, "observing"))
 	b := openTab(t, s.url, 1280, 900)
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
 		t.Run(name, func(t *testing.T) {
 			b.t = t
 			v := recorded(t, name)
-			s.view.Store(&v)
+			s.runs[0].view.Store(&v)
 			b.do(chromedp.Navigate(s.url))
 			b.wait("the sentence of the view", verdictIs+` === `+jsonNow+`.verdict.sentence`)
 			if got := b.text("#verdict"); got != v.Verdict.Sentence {
@@ -309,13 +352,13 @@ func TestPageSaysWhenEvidenceCannotBeTrusted(t *testing.T) {
 	v := recorded(t, "running_split")
 	const why = "sample-ratio mismatch: asked for 50%/50%, seen 41%/59%"
 	v.Health = view.Health{Trouble: []string{why}, Mismatch: 45000}
-	s := perform(t, "127.0.0.1:0", v, false)
+	s := perform(t, "127.0.0.1:0", nil, v)
 	b := openTab(t, s.url, 1280, 900)
 	b.wait("the alarm", `document.querySelector("#health[role=alert]")`)
 	if got := b.text("#health"); !strings.Contains(got, why) || !strings.Contains(got, "45,000") {
 		t.Errorf("the alarm says %q", got)
 	}
-	if !run(b, chromedp.Evaluate[bool](`document.querySelector(".results").matches(".untrusted")`)) {
+	if !run(b, chromedp.Evaluate[bool](`document.querySelectorAll(".untrusted").length === 2`)) {
 		t.Error("the results are not greyed")
 	}
 	b.shoot("untrustworthy")
@@ -326,7 +369,7 @@ func TestPageSaysWhenEvidenceCannotBeTrusted(t *testing.T) {
 // as ticks, a decision as a view.
 func TestPageFollowsTheRun(t *testing.T) {
 	v := recorded(t, "running_split")
-	s := perform(t, "127.0.0.1:0", v, false)
+	s := perform(t, "127.0.0.1:0", nil, v)
 	b := openTab(t, s.url, 1280, 900)
 	b.wait("the live stream", connection+` === "live"`)
 	next := v
@@ -334,15 +377,15 @@ func TestPageFollowsTheRun(t *testing.T) {
 	next.Versions = slices.Clone(v.Versions)
 	next.Versions[1].Units = 123456
 	next.Verdict.Sentence = "KEEP GOING  v2 is undecided (+1.2 points); the rest as before"
-	s.view.Store(&next)
+	s.runs[0].view.Store(&next)
 	b.wait("the new sentence", verdictIs+` === "`+next.Verdict.Sentence+`"`)
 	if got := b.text("main"); !strings.Contains(got, "123,456") {
 		t.Errorf("the new count of units is not shown in %q", got)
 	}
 	end := recorded(t, "promoted")
-	s.view.Store(&end)
+	s.runs[0].view.Store(&end)
 	b.wait("the verdict", `document.querySelector("#verdict")?.textContent.startsWith("PROMOTED")`)
-	if got := b.text("#connection .age"); got != "final" {
+	if got := b.text("#connection .age"); got != "these results are final" {
 		t.Errorf("the age is %q, want it final", got)
 	}
 	b.clean(s.url, "")
@@ -352,7 +395,7 @@ func TestPageFollowsTheRun(t *testing.T) {
 // the same address.
 func TestPageSurvivesALostConnection(t *testing.T) {
 	v := recorded(t, "running_canary")
-	s := perform(t, "127.0.0.1:0", v, false)
+	s := perform(t, "127.0.0.1:0", nil, v)
 	b := openTab(t, s.url, 1280, 900)
 	b.wait("the live stream", connection+` === "live"`)
 	if err := s.server.Close(); err != nil {
@@ -361,7 +404,7 @@ func TestPageSurvivesALostConnection(t *testing.T) {
 	b.wait("the message", `document.querySelector("#lost")?.textContent.includes("connection is lost")`)
 	b.shoot("lost")
 	back := recorded(t, "running_split")
-	perform(t, strings.TrimPrefix(s.url, "http://"), back, false)
+	perform(t, strings.TrimPrefix(s.url, "http://"), nil, back)
 	b.wait("the live stream again", connection+` === "live" && !document.querySelector("#lost")`)
 	if got := b.text("#verdict"); got != back.Verdict.Sentence {
 		t.Errorf("after the way back the page says %q, want %q", got, back.Verdict.Sentence)
@@ -369,14 +412,39 @@ func TestPageSurvivesALostConnection(t *testing.T) {
 	b.clean(s.url, "ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET")
 }
 
+func TestPageListsSeveralExperiments(t *testing.T) {
+	one, two, three := recorded(t, "promoted"), recorded(t, "running_canary"), recorded(t, "running_split")
+	two.Name, three.Name = "second", "third"
+	three.Health.OK = false
+	s := perform(t, "127.0.0.1:0", nil, one, two, three)
+	b := openTab(t, s.url, 1280, 900)
+	b.wait("the list", `document.querySelectorAll("tbody tr").length === 3`)
+	names := run(b, chromedp.Evaluate[[]string](`[...document.querySelectorAll("tbody a")].map((a) => a.textContent)`))
+	if want := []string{"search/third", "search/second", "search/ranker"}; !slices.Equal(names, want) {
+		t.Errorf("listed are %v, want %v: what wants attention first", names, want)
+	}
+	for _, v := range []view.Experiment{one, two, three} {
+		if !strings.Contains(b.text("table"), v.Verdict.Sentence) {
+			t.Errorf("the verdict of %s is not listed", v.Name)
+		}
+	}
+	b.shoot("list")
+	run(b, chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("tbody a")[1].click()`))
+	b.wait("the one that was chosen", connection+` === "live" && document.querySelector("h1").textContent === "search/second"`)
+	if got := b.text("#verdict"); got != two.Verdict.Sentence {
+		t.Errorf("the page says %q, want %q", got, two.Verdict.Sentence)
+	}
+	b.clean(s.url, "")
+}
+
 func TestPagePollsWhereEventsAreHeldBack(t *testing.T) {
 	v := recorded(t, "running_canary")
-	s := perform(t, "127.0.0.1:0", v, true)
+	s := perform(t, "127.0.0.1:0", held, v)
 	b := openTab(t, s.url, 1280, 900)
 	b.wait("the first view without any event", verdictIs+` === `+jsonNow+`.verdict.sentence`)
 	b.wait("polling", connection+`.startsWith("polling")`)
 	next := recorded(t, "running_split")
-	s.view.Store(&next)
+	s.runs[0].view.Store(&next)
 	b.wait("the next view", verdictIs+` === `+jsonNow+`.verdict.sentence`)
 	b.clean(s.url, "")
 }
@@ -384,7 +452,7 @@ func TestPagePollsWhereEventsAreHeldBack(t *testing.T) {
 func TestPageSaysWhenWhatItShowsIsOld(t *testing.T) {
 	v := recorded(t, "running_canary")
 	v.At = v.At.Add(-2 * time.Minute)
-	s := perform(t, "127.0.0.1:0", v, false)
+	s := perform(t, "127.0.0.1:0", nil, v)
 	b := openTab(t, s.url, 1280, 900)
 	b.wait("the warning", `document.querySelector("#lost")?.textContent.includes("verdict is not known now")`)
 	b.shoot("old")
@@ -441,7 +509,7 @@ func TestPageShowsTheDemo(t *testing.T) {
 	if got, want := b.text("#verdict"), m[1]+": "+m[2]; got != want {
 		t.Errorf("the page says %q, the terminal %q", got, want)
 	}
-	b.wait("word that the run is over", `document.querySelector("#lost")?.textContent.includes("Headgate has stopped")`)
+	b.wait("word that the run is over", connection+` === "Headgate has stopped"`)
 	b.shoot("demo over")
 	if os.Getenv("HEADGATE_UPDATE_SCREENSHOT") == "1" {
 		dir := filepath.Join("..", "docs", "images")

@@ -102,6 +102,9 @@ func (f *format) write(w io.Writer, v any) (bool, error) {
 	return true, err
 }
 
+// writeLine writes a value as one line of JSON.
+func writeLine(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
+
 // plain takes JSON's brackets and quotes out of a YAML tree.
 func plain(n *yaml.Node) {
 	n.Style = 0

@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -218,7 +220,8 @@ const loadWidth = 100
 func loadText(r load.Report) string {
 	var b strings.Builder
 	line := func(head, format string, args ...any) {
-		b.WriteString(clip(fmt.Sprintf("%-10s ", head)+fmt.Sprintf(format, args...), loadWidth, false) + "\n")
+		text := clip(fmt.Sprintf("%-10s ", head)+fmt.Sprintf(format, args...), loadWidth, false)
+		b.WriteString(strings.TrimRight(text, " ") + "\n")
 	}
 	partial := ""
 	if r.Partial {
@@ -226,6 +229,9 @@ func loadText(r load.Report) string {
 	}
 	line("Load", "%s%s %s", partial, r.Method, r.URL)
 	line("Sent", "%s", sentText(r))
+	if r.Skipped+r.Behind > 0 {
+		line("", "%s skipped at the cap of --concurrency, %s left more than 10ms late", thousands(r.Skipped), thousands(r.Behind))
+	}
 	answered := thousands(r.Answered)
 	for _, x := range r.Statuses {
 		answered += fmt.Sprintf("   %d ×%s", x.Code, thousands(x.Count))
@@ -271,76 +277,68 @@ func sentText(r load.Report) string {
 	if r.Planned > 0 && r.Sent != r.Planned {
 		text += " of " + thousands(r.Planned)
 	}
-	text += fmt.Sprintf(" in %s, %.4g/s", seconds(&r.Sending), r.Rate)
 	if r.Asked > 0 {
-		text += fmt.Sprintf(" (asked for %.4g/s)", r.Asked)
+		return text + fmt.Sprintf(" in %s, %s/s (asked for %s/s)", seconds(&r.Sending), rateText(r.Rate), rateText(r.Asked))
 	}
-	if r.Skipped > 0 {
-		text += fmt.Sprintf("; %s skipped at the cap of --concurrency", thousands(r.Skipped))
+	return text + fmt.Sprintf(" in %s, %s/s", seconds(&r.Elapsed), rateText(r.Rate))
+}
+
+func rateText(f float64) string {
+	if f >= 100 {
+		return thousands(int64(math.Round(f)))
 	}
-	if r.Behind > 0 {
-		text += fmt.Sprintf("; %s left late", thousands(r.Behind))
-	}
-	return text
+	return fmt.Sprintf("%.3g", f)
 }
 
 func quantilesText(q load.Quantiles) string {
 	return fmt.Sprintf("p50 %s   p95 %s   p99 %s   max %s", seconds(&q.P50), seconds(&q.P95), seconds(&q.P99), seconds(&q.Max))
 }
 
-// loadVersions is the table of versions, names to the left.
+// loadVersions is the table of versions: names to the left, as wide as the
+// numbers let them be.
 func loadVersions(r load.Report) string {
-	const most = 28
-	rows := [][]string{{"ANSWERS", "UNITS", "SHARE OF " + strings.ToUpper(r.Versions[0].Share.Of) + " [95% CI]", "ERRORS", "P50", "P95", "P99", "MAX"}}
-	names, width, from := []string{"VERSION"}, len("VERSION"), ""
+	rows := [][]string{{"ANSWERS", "UNITS", "SHARE [95% CI]", "ERRORS", "P50", "P95", "P99", "MAX"}}
+	names, text := []string{"VERSION"}, false
 	for _, v := range r.Versions {
-		name := clip(v.Name, most, false)
+		name, units := v.Name, "-"
 		switch {
 		case v.From == "other":
 			name = "(others)"
 		case name == "":
 			name = "-"
 		}
-		if v.From == "text" {
-			from = "VERSION is the text of the answer: no answer had the version's header.\n"
-		}
-		names, width = append(names, name), max(width, len([]rune(name)))
-		units := "-"
 		if r.UnitsSeen > 0 {
 			units = thousands(v.Units)
 		}
+		names, text = append(names, name), text || v.From == "text"
 		share := fmt.Sprintf("%.1f%% [%.1f, %.1f]", 100*v.Share.Value, 100*v.Share.Low, 100*v.Share.High)
 		l := v.Latency
 		rows = append(rows, []string{thousands(v.Answers), units, share, thousands(v.Errors), seconds(&l.P50), seconds(&l.P95), seconds(&l.P99), seconds(&l.Max)})
 	}
+	lines := strings.Split(strings.TrimSuffix(table(rows), "\n"), "\n")
+	room, width := max(12, loadWidth-utf8.RuneCountInString(lines[0])), 0
+	for i := range names {
+		names[i] = clip(names[i], room, false)
+		width = max(width, utf8.RuneCountInString(names[i]))
+	}
 	var b strings.Builder
-	i := 0
-	for text := range strings.Lines(table(rows)) {
-		// The width of tabwriter's columns is in runes, as is that of names.
-		fmt.Fprintf(&b, "%-*s %s\n", width, names[i], clip(strings.TrimRight(text, " \n"), loadWidth-width-1, false))
-		i++
+	for i, l := range lines {
+		fmt.Fprintf(&b, "%-*s%s\n", width, names[i], clip(l, loadWidth-width, false))
 	}
+	fmt.Fprintf(&b, "Shares and their intervals count %s.", r.Versions[0].Share.Of)
 	if r.UnitsMoved > 0 {
-		fmt.Fprintf(&b, "%s of %s units were answered by more than one version.\n", thousands(r.UnitsMoved), thousands(r.UnitsSeen))
+		fmt.Fprintf(&b, " %s of %s units were answered by several versions.", thousands(r.UnitsMoved), thousands(r.UnitsSeen))
 	}
-	return b.String() + from
+	if text {
+		b.WriteString("\nVersions go by the text of the answer, where no header names one.")
+	}
+	return b.String() + "\n"
 }
 
 // loadHistogram draws the latencies, each bar relative to the longest.
 func loadHistogram(r load.Report) string {
 	const rows, columns = 18, 40
-	buckets := r.Histogram
-	for len(buckets) > rows {
-		var pairs []load.Bucket
-		for i, x := range buckets {
-			if i%2 == 1 {
-				pairs[i/2].High, pairs[i/2].Count = x.High, pairs[i/2].Count+x.Count
-				continue
-			}
-			pairs = append(pairs, x)
-		}
-		buckets = pairs
-	}
+	buckets := r.Coarse(rows)
 	most := int64(1)
 	for _, x := range buckets {
 		most = max(most, x.Count)
@@ -353,7 +351,7 @@ func loadHistogram(r load.Report) string {
 		if x.High == 0 {
 			high = "…"
 		}
-		fmt.Fprintf(&b, "%6s to %-6s %s %9s %5.1f%%\n", edge(x.Low), high, bar(float64(x.Count)/float64(most), columns), thousands(x.Count), 100*float64(x.Count)/float64(r.Answered))
+		fmt.Fprintf(&b, "%6s to %-6s %s %11s %5.1f%%\n", edge(x.Low), high, bar(float64(x.Count)/float64(most), columns), thousands(x.Count), 100*float64(x.Count)/float64(r.Answered))
 	}
 	return b.String()
 }

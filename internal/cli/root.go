@@ -45,7 +45,9 @@ type IO struct {
 	// may be drawn on; Color that it may use colour.
 	Terminal bool
 	Color    bool
-	Width    int
+	// Interactive says that a person can be asked.
+	Interactive bool
+	Width       int
 }
 
 // StandardIO is the process's own streams, judged for colour and liveliness.
@@ -56,6 +58,7 @@ func StandardIO() IO {
 	if w, _, err := term.GetSize(fd); err == nil && w > 0 {
 		s.Width = w
 	}
+	s.Interactive = term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd()))
 	s.Color = s.Terminal && os.Getenv("NO_COLOR") == ""
 	return s
 }
@@ -83,12 +86,11 @@ func Run(ctx context.Context, args []string, s IO, version string) int {
 		SilenceErrors: true, SilenceUsage: true,
 		Version: version,
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetArgs(args)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
 	root.AddCommand(demoCommand(s), runCommand(s), getCommand(s), describeCommand(s), statusCommand(s), assertCommand(s),
-		explainCommand(s), exportCommand(s), replayCommand(s), versionCommand(s, version))
+		explainCommand(s), exportCommand(s), replayCommand(s), watchCommand(s), initCommand(s), loadCommand(s), versionCommand(s, version))
 	root.AddCommand(verbCommands(s)...)
 	began := false
 	for _, c := range root.Commands() {

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -37,6 +38,7 @@ func TestScripts(t *testing.T) {
 			"exits":  exits,
 			"listen": listen,
 			"model":  model,
+			"socket": socket,
 		},
 		RequireExplicitExec: true,
 	})
@@ -68,6 +70,21 @@ func listen(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { _ = ln.Close() })
 	ts.Setenv(args[0], ln.Addr().String())
+}
+
+// socket PATH waits until somebody answers on a unix socket.
+func socket(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		conn, err := net.Dial("unix", ts.MkAbs(args[0]))
+		if err == nil {
+			ts.Check(conn.Close())
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("nobody answers on %s: %v", args[0], err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // model NAME starts a model server that answers 200 to everything and puts its

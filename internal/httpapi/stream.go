@@ -203,6 +203,8 @@ func structureOf(v *view.Experiment) string {
 	for i := range v.Findings {
 		f := &v.Findings[i]
 		put(f.Version, f.Role, f.Metric, f.Status, f.Guarantee)
+		// What says how to read an interval comes with it, and not in a tick.
+		put(strconv.FormatBool(f.Interval != nil), strconv.FormatBool(f.Limit != nil), strconv.FormatFloat(f.Level, 'g', 6, 64))
 	}
 	for i := range v.Decisions {
 		put(v.Decisions[i].At.Format(time.RFC3339Nano), v.Decisions[i].Act)

@@ -22,7 +22,7 @@
 //   - Memory is bounded, whatever the number of requests and whatever the
 //     server answers.
 //
-// An interval of a version's share counts units, not requests, where units
-// stick to their versions: then a unit that sent ten requests was assigned
-// once, and ten requests say no more about the split than one.
+// An interval of a version's share counts units, each by its first answer,
+// unless most units met several versions: a unit that sticks to its version was
+// assigned once, and its ten answers say no more about the split than one.
 package load

@@ -64,3 +64,26 @@ func TestMilestonesComeByTenthsOrTenSeconds(t *testing.T) {
 		})
 	}
 }
+
+func TestCoarseKeepsEndsAndCounts(t *testing.T) {
+	var r Report
+	for i := range 37 {
+		r.Histogram = append(r.Histogram, Bucket{Low: float64(i), High: float64(i + 1), Count: int64(i)})
+	}
+	for most, want := range map[int]int{0: 1, 1: 1, 18: 10, 19: 19, 37: 37, 99: 37} {
+		got := r.Coarse(most)
+		var sum int64
+		for i, x := range got {
+			sum += x.Count
+			if i > 0 && got[i-1].High != x.Low {
+				t.Errorf("at most %d: a gap before %+v", most, x)
+			}
+		}
+		if len(got) != want || sum != 36*37/2 || got[0].Low != 0 || got[len(got)-1].High != 37 {
+			t.Errorf("at most %d: %d buckets of %d, want %d of %d", most, len(got), sum, want, 36*37/2)
+		}
+	}
+	if r.Histogram[0].Count != 0 || r.Histogram[36].Count != 36 {
+		t.Error("the histogram itself was changed")
+	}
+}

@@ -39,7 +39,8 @@ type Report struct {
 	Oversize int64 `json:"oversize"`
 
 	// Elapsed is the time from the start to the last answer; Sending that to
-	// the last request's time, of which Rate is requests sent per second.
+	// the end of sending. Rate is requests sent per second of Sending; of
+	// Elapsed where no rate was asked for, so that answers set the pace.
 	Elapsed float64 `json:"elapsed"`
 	Sending float64 `json:"sending"`
 	Rate    float64 `json:"rate"`
@@ -116,7 +117,8 @@ type Share struct {
 	// Low and High bound the 95 % interval of Clopper and Pearson.
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
-	// Of is units, where units stuck to their versions, else answers.
+	// Of is units, each counted for the first version that answered it, or
+	// answers, where no units were sent or most met several versions.
 	Of string `json:"of"`
 }
 
@@ -147,6 +149,25 @@ type Machine struct {
 	SchedulingP99 float64 `json:"schedulingP99"`
 	// MaxLag is the longest that a request left after its time.
 	MaxLag float64 `json:"maxLag"`
+}
+
+// Coarse is the histogram in at most so many buckets, which neighbours are
+// merged for in pairs.
+func (r Report) Coarse(most int) []Bucket {
+	buckets := r.Histogram
+	for len(buckets) > max(1, most) {
+		var pairs []Bucket
+		for i, x := range buckets {
+			if i%2 == 0 {
+				pairs = append(pairs, x)
+				continue
+			}
+			last := &pairs[len(pairs)-1]
+			last.High, last.Count = x.High, last.Count+x.Count
+		}
+		buckets = pairs
+	}
+	return buckets
 }
 
 // confidence of the intervals of shares.
@@ -183,12 +204,13 @@ func (t *tally) report() Report {
 	return r
 }
 
-// movedAtMost is the share of units that may have met several versions for the
-// rest to count as assigned once.
-const movedAtMost = 0.05
+// movedAtMost is the part of the units that may have met several versions
+// before assignment counts as one of answers. A unit's first answer is an
+// independent draw either way, so that units are never wrong, only wide.
+const movedAtMost = 0.5
 
-// basis is what the draws of a split are: units where they stick, else the
-// answers themselves.
+// basis is what the draws of a split are: units, unless they plainly do not
+// stick to versions; then the answers themselves.
 func (t *tally) basis() string {
 	if c := t.counts; c.UnitsSeen > 0 && float64(c.UnitsMoved) <= movedAtMost*float64(c.UnitsSeen) {
 		return "units"

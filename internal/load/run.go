@@ -92,8 +92,12 @@ func (r *run) report() Report {
 	if out.Sending == 0 {
 		out.Sending = now
 	}
-	if out.Sending > 0 {
-		out.Rate = float64(out.Sent) / out.Sending
+	over := out.Sending
+	if r.o.Rate == 0 {
+		over = out.Elapsed
+	}
+	if over > 0 {
+		out.Rate = float64(out.Sent) / over
 	}
 	out.Machine.judge(&out, r.waits)
 	return out

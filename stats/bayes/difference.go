@@ -38,7 +38,10 @@ func DifferenceInterval(candidate, baseline Beta, conf float64) (stats.Interval,
 	tail := (1 - conf) / 2
 	mean := candidate.Mean() - baseline.Mean()
 	spread := math.Sqrt(candidate.variance() + baseline.variance())
-	return stats.Interval{Low: d.quantile(tail, mean, spread, false), High: d.quantile(tail, mean, spread, true)}, nil
+	low, high := d.quantile(tail, mean, spread, false), d.quantile(tail, mean, spread, true)
+	// Where nearly all of the probability lies in one point, rounding decides
+	// which end comes first.
+	return stats.Interval{Low: min(low, high), High: max(low, high)}, nil
 }
 
 // variance is that of the proportion.

@@ -105,7 +105,8 @@ func (n Normal) Interval(conf float64) (stats.Interval, error) {
 // unit: of keeping the baseline, E[max(X, 0)] = m Phi(m/s) + s phi(m/s), and
 // of choosing the candidate, E[max(-X, 0)], which is that minus m.
 func (n Normal) Losses() (baseline, candidate float64, err error) {
-	if err := n.check("bayes.Normal.Losses"); err != nil {
+	const fn = "bayes.Normal.Losses"
+	if err := n.check(fn); err != nil {
 		return 0, 0, err
 	}
 	z := math.Abs(n.Mean) / n.SD
@@ -114,6 +115,9 @@ func (n Normal) Losses() (baseline, candidate float64, err error) {
 		small = n.SD * max(0, math.Exp(-z*z/2)/math.Sqrt(2*math.Pi)-z*stats.NormalSF(z))
 	}
 	large := math.Abs(n.Mean) + small
+	if err := finite(fn, "loss", large); err != nil {
+		return 0, 0, err
+	}
 	if n.Mean < 0 {
 		return small, large, nil
 	}

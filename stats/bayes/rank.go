@@ -229,7 +229,7 @@ func (r ranker) integrate(edges []float64) (Ranking, bool) {
 	}
 	sum, best := 0.0, 0
 	for i := range k {
-		if !(math.Abs(masses[i]-1) < maxMassError) {
+		if !(math.Abs(masses[i]-1) < maxMassError) || !(r.means[i]+out.Loss[i] <= math.MaxFloat64) {
 			return Ranking{}, false
 		}
 		sum += out.Best[i]
@@ -238,7 +238,7 @@ func (r ranker) integrate(edges []float64) (Ranking, bool) {
 		}
 	}
 	out.Max = r.means[best] + out.Loss[best]
-	return out, math.Abs(sum-1) < maxMassError && !math.IsInf(out.Max, 0)
+	return out, math.Abs(sum-1) < maxMassError
 }
 
 // point is what the versions' distributions are at one node.

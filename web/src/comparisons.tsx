@@ -16,6 +16,7 @@ export function Comparisons({ view }: { view: View }) {
   const rows = (view.findings ?? []).filter((f) => !isObjective(f));
   const baseline = view.versions[0]?.name ?? 'the baseline';
   const reach = reachOf(rows);
+  if (view.versions.length < 2) return null;
   return (
     <section class="panel" aria-labelledby="comparisons">
       <h2 id="comparisons">Difference to {baseline}</h2>

@@ -15,7 +15,7 @@ export function Decisions({ view }: { view: View }) {
   return (
     <section class="panel" aria-labelledby="decisions">
       <h2 id="decisions">Decisions</h2>
-      <Strip view={view} />
+      {view.versions.length > 1 && <Strip view={view} />}
       <ol class="decisions" reversed>
         {[...view.decisions].reverse().map((d) => <Line key={d.at + d.code} d={d} />)}
       </ol>
@@ -71,7 +71,7 @@ function Strip({ view }: { view: View }) {
       {ds.map((d) => <text class={`glyph ${tones[d.act] ?? 'going'}`} key={d.at} x={`${x(d.at)}%`} y="11" text-anchor="middle">{glyphs[d.act] ?? '◆'}</text>)}
       <text class="tick" x="2%" y={height + 15}>{moment(start, end - start)}</text>
       <text class="tick" x="98%" y={height + 15} text-anchor="end">{moment(end, end - start)}</text>
-      <text class="tick" x="50%" y={height + 15} text-anchor="middle">share of {view.versions.slice(1).map((v) => v.name).join(', ') || 'candidates'}, 0 to 100%</text>
+      <text class="tick" x="50%" y={height + 15} text-anchor="middle">share of {view.versions.slice(1).map((v) => v.name).join(', ')}, 0 to 100%</text>
     </svg>
   );
 }

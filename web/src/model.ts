@@ -94,6 +94,7 @@ export interface Tick {
   sentence?: string;
 }
 
+export const nameOf = (v: View): string => (v.namespace ? `${v.namespace}/` : '') + v.name;
 export const isObjective = (f: Finding): boolean => f.role === 'objective';
 // isDone says that nothing more will come.
 export const isDone = (v: View): boolean => v.condition === 'done';

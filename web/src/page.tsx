@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import type { State } from './connection';
+import { named, viewAddress, type State } from './connection';
 import { clock, duration } from './format';
-import { isDone, type View } from './model';
+import { isDone, nameOf, type View } from './model';
 import { Comparisons } from './comparisons';
 import { Decisions } from './decisions';
+import { List } from './list';
 import { Health, Verdict } from './verdict';
 import { Objectives } from './objectives';
 import { Versions } from './versions';
@@ -29,27 +30,28 @@ function freshness(view: View, now: number): Freshness {
 // Page is all that is shown of one state at one time.
 export function Page({ state, now }: { state: State; now: number }) {
   const view = state.view;
+  if (state.list) return <List views={state.list} lost={state.mode === 'lost'} />;
   if (!view) return <Waiting state={state} />;
   const fresh = freshness(view, now);
-  const name = (view.namespace ? `${view.namespace}/` : '') + view.name;
+  const name = nameOf(view);
   const head = view.verdict.sentence.split('  ')[0];
+  const evidence = view.health.ok ? '' : 'untrusted';
   document.title = `${head} · ${name} · Headgate`;
   return (
     <>
       <header>
-        <span class="brand">Headgate</span>
+        <span class="brand">{named ? <a href="./">Headgate</a> : 'Headgate'}</span>
         <h1>{name}</h1>
         <span class="plan" title={`plan ${view.plan}`}>plan {view.plan.slice(0, 8)}</span>
         <Connection state={state} fresh={fresh} />
       </header>
       <main class={fresh.old ? 'old' : undefined}>
-        <Lost state={state} view={view} fresh={fresh} />
         <Verdict view={view} />
         <Health health={view.health} />
-        <div class={`results${view.health.ok ? '' : ' untrusted'}`}>
-          <Versions view={view} />
+        <div class="results">
+          <div class={evidence}><Versions view={view} /></div>
           <div class="columns">
-            <div class="stack">
+            <div class={`stack ${evidence}`}>
               <Comparisons view={view} />
               <Objectives view={view} />
             </div>
@@ -57,8 +59,9 @@ export function Page({ state, now }: { state: State; now: number }) {
           </div>
         </div>
       </main>
+      <Lost state={state} view={view} fresh={fresh} />
       <footer>
-        Read-only. Times are of this browser. <a href="v1/experiment">JSON</a> · <a href="metrics">metrics</a> · <a href="LICENSES.txt">licenses</a>
+        Read-only. Times are of this browser. <a href={viewAddress}>JSON</a> · <a href="metrics">metrics</a> · <a href="LICENSES.txt">licenses</a>
       </footer>
     </>
   );
@@ -81,8 +84,8 @@ function Connection({ state, fresh }: { state: State; fresh: Freshness }) {
   const age = fresh.age < 1.5 ? 'last update just now' : `last update ${duration(fresh.age)} ago`;
   return (
     <span class={`connection ${state.mode}`} id="connection">
-      <span class="mode">{modes[state.mode]}</span>
-      <span class="age">{fresh.final ? 'final' : age}</span>
+      <span class="mode">{fresh.final && state.mode === 'live' ? 'finished' : modes[state.mode]}</span>
+      <span class="age">{fresh.final ? 'these results are final' : age}</span>
     </span>
   );
 }
@@ -90,8 +93,8 @@ function Connection({ state, fresh }: { state: State; fresh: Freshness }) {
 // Lost says what the numbers are worth when no new ones come.
 function Lost({ state, view, fresh }: { state: State; view: View; fresh: Freshness }) {
   let text = '';
-  if (state.mode === 'ended') {
-    text = fresh.final ? `Headgate has stopped. This is how the experiment ended at ${clock(view.at)}.` : `Headgate has stopped. This is the last it said, at ${clock(view.at)}; a run goes on where it was when it is started again.`;
+  if (state.mode === 'ended' && !fresh.final) {
+    text = `Headgate has stopped. This is the last it said, at ${clock(view.at)}; started again, the run goes on where it was.`;
   } else if (state.mode === 'lost') {
     text = `The connection is lost. This is the state of ${clock(view.at)}; trying again every few seconds.`;
   }
@@ -99,5 +102,5 @@ function Lost({ state, view, fresh }: { state: State; view: View; fresh: Freshne
     text += ` What is shown is ${duration(fresh.age)} old, so the verdict is not known now.`;
   }
   if (!text) return null;
-  return <p class={`banner ${fresh.old || state.mode === 'lost' ? 'warn' : 'info'}`} id="lost" role="alert">{text.trim()}</p>;
+  return <p class={`banner float ${fresh.old || state.mode === 'lost' ? 'warn' : 'info'}`} id="lost" role="alert">{text.trim()}</p>;
 }

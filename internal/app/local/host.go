@@ -59,7 +59,7 @@ type Host struct {
 	log      *slog.Logger
 	data     string
 	registry *prometheus.Registry
-	lock     *os.File
+	lock     *dirLock
 	runs     []*Run
 	api      net.Listener
 	control  net.Listener
