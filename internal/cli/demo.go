@@ -69,7 +69,7 @@ func runDemo(ctx context.Context, s IO, o demo.Options, output string) (err erro
 	ctx, cancel := context.WithTimeoutCause(ctx, demoTimeout, experiment.Errorf(experiment.CodeInternal, "the demo did not end within %s", demoTimeout))
 	defer cancel()
 	if output == "text" {
-		fmt.Fprintln(s.Err, "training two models on 1,078 handwritten digits …")
+		fmt.Fprintln(s.Err, "training two models on handwritten digits …")
 	}
 	d, err := demo.Start(ctx, o)
 	if err != nil {
@@ -111,7 +111,7 @@ func runDemo(ctx context.Context, s IO, o demo.Options, output string) (err erro
 
 func introduce(s IO, d *demo.Demo) {
 	fmt.Fprintf(s.Err, "v1 is a weak model, v2 is %s\n", d.Candidate.About)
-	fmt.Fprintf(s.Err, "gateway %s, outcomes and metrics %s\n\n", d.TrafficURL(), d.APIURL())
+	fmt.Fprintf(s.Err, "gateway %s\npage, outcomes and metrics %s\n\n", d.TrafficURL(), d.APIURL())
 }
 
 // watched is what follow needs of a run.

@@ -229,8 +229,11 @@ func loadText(r load.Report) string {
 	}
 	line("Load", "%s%s %s", partial, r.Method, r.URL)
 	line("Sent", "%s", sentText(r))
-	if r.Skipped+r.Behind > 0 {
-		line("", "%s skipped at the cap of --concurrency, %s left more than 10ms late", thousands(r.Skipped), thousands(r.Behind))
+	if r.Skipped > 0 {
+		line("", "%s skipped at the cap of --concurrency", thousands(r.Skipped))
+	}
+	if r.Behind > 0 {
+		line("", "%s left more than 10ms late", thousands(r.Behind))
 	}
 	answered := thousands(r.Answered)
 	for _, x := range r.Statuses {

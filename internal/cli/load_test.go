@@ -179,7 +179,8 @@ func fullReport() load.Report {
 // fullText is the report as it stands; read it before changing it.
 const fullText = `Load       POST http://127.0.0.1:8080/long/long/long/long/long/long/long/long/long/long/long/long/lo
 Sent       123,000,000 of 123,456,789 in 12340.00s, 9,968/s (asked for 10,000/s)
-           456,789 skipped at the cap of --concurrency, 1,234 left more than 10ms late
+           456,789 skipped at the cap of --concurrency
+           1,234 left more than 10ms late
 Answered   122,999,990   200 ×122,999,960   503 ×30
            2 were not read past 16 MiB
 Failed     8   timeout: too long too long too long too long too long too long too long too long too

@@ -8,6 +8,8 @@ import (
 	"strings"
 )
 
+//go:generate go test . -run TestReasonsReference -update
+
 // ReasonCode is a stable name for why a decision was made. Codes are never
 // reused or renumbered. Frozen: docs/decisions/0006.
 type ReasonCode string

@@ -25,7 +25,7 @@ func (r Report) Fraction() float64 {
 // still, what failed, the split.
 func (r Report) Line() string {
 	f := r.Fraction()
-	parts := []string{fmt.Sprintf("%3.0f%%", 100*f), fmt.Sprintf("%d sent", r.Sent), fmt.Sprintf("%.4g/s", r.Rate)}
+	parts := []string{fmt.Sprintf("%3.0f%%", 100*f), fmt.Sprintf("%d sent", r.Sent), rateText(r.Rate)}
 	switch waiting := r.Outcomes.waiting(); {
 	case f >= 1 && waiting > 0:
 		parts = append(parts, fmt.Sprintf("%d outcomes to come", waiting))
@@ -49,6 +49,14 @@ func (r Report) Line() string {
 		}
 	}
 	return strings.Join(parts, "  ")
+}
+
+// rateText writes a rate to three digits or to the whole request.
+func rateText(f float64) string {
+	if f >= 100 {
+		return fmt.Sprintf("%.0f/s", f)
+	}
+	return fmt.Sprintf("%.3g/s", f)
 }
 
 // waiting is how many outcomes have met no fate yet.

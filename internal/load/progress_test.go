@@ -10,8 +10,8 @@ import (
 
 func TestLineSaysHowFarItIs(t *testing.T) {
 	for want, r := range map[string]Report{
-		" 25%  250 sent  50/s  15s left  v1 80.0%  v2 20.0%": {
-			Planned: 1000, Offered: 250, Sent: 250, Sending: 5, Rate: 50, Answered: 200,
+		" 25%  250 sent  21700/s  15s left  v1 80.0%  v2 20.0%": {
+			Planned: 1000, Offered: 250, Sent: 250, Sending: 5, Rate: 21_700.3, Answered: 200,
 			Versions: []Version{{Name: "v1", Answers: 160}, {Name: "v2", Answers: 40}},
 		},
 		" 50%  250 sent  50/s  5s left  3 failed  2 errors  1 skipped": {

@@ -116,7 +116,7 @@ func (s Series) Windows(f Frame) ([]Window, error) {
 	}
 	for i := 1; i < len(samples); i++ {
 		before, after := samples[i-1], samples[i]
-		if after.At.Sub(before.At) > f.MaxGap && !s.lacksNothing(before, after) {
+		if after.At.Sub(before.At) > f.MaxGap {
 			f.spoil(out, before.At, after.At)
 		}
 		if at := f.holding(after.At); at >= 0 {
@@ -164,16 +164,15 @@ func (s Series) samples(fn string) ([]Sample, error) {
 	return out, nil
 }
 
-// lacksNothing says that the series had ended and shows no more increase.
-func (s Series) lacksNothing(before, after Sample) bool {
-	return !s.Gone.IsZero() && !before.At.Before(s.Gone) && after.Value == before.Value
-}
-
 // spoilEnds marks what lies before the first and after the last sample.
 func (s Series) spoilEnds(f Frame, out []Window, samples []Sample) {
 	end := f.Start.Add(time.Duration(f.Count) * f.Width)
+	missing := end
+	if !s.Gone.IsZero() && s.Gone.Before(end) {
+		missing = s.Gone
+	}
 	if len(samples) == 0 {
-		f.spoil(out, f.Start, end.Add(1))
+		f.spoil(out, f.Start, missing)
 		return
 	}
 	first, last := samples[0].At, samples[len(samples)-1].At
@@ -181,22 +180,21 @@ func (s Series) spoilEnds(f Frame, out []Window, samples []Sample) {
 		// The counter's value before its first sample is not known.
 		f.spoil(out, f.Start, first)
 	}
-	missing := end
-	if !s.Gone.IsZero() && s.Gone.Before(end) {
-		missing = s.Gone
-	}
 	// The last sample speaks for a scrape interval or two after it.
 	if known := last.Add(f.MaxGap); known.Before(missing) {
-		f.spoil(out, last, missing.Add(1))
+		f.spoil(out, last, missing)
 	}
 }
 
 // spoil marks the windows that share time with the open interval from a to b.
 func (f Frame) spoil(out []Window, a, b time.Time) {
-	for i := range out {
-		if out[i].Start.Before(b) && out[i].End.After(a) {
-			out[i].Complete = false
-		}
+	from, to := a.Sub(f.Start), b.Sub(f.Start)
+	if to <= 0 {
+		return
+	}
+	last := min((to-1)/f.Width, time.Duration(len(out)-1))
+	for i := max(0, from) / f.Width; i <= last; i++ {
+		out[i].Complete = false
 	}
 }
 
@@ -206,11 +204,10 @@ func (f Frame) holding(at time.Time) int {
 	if since <= 0 {
 		return -1
 	}
-	i := int((since - 1) / f.Width)
-	if i >= f.Count {
-		return -1
+	if i := (since - 1) / f.Width; i < time.Duration(f.Count) {
+		return int(i)
 	}
-	return i
+	return -1
 }
 
 // Sum adds the windows of several series, such as the replicas of a version,
@@ -240,26 +237,4 @@ func Sum(series ...[]Window) ([]Window, error) {
 		}
 	}
 	return out, nil
-}
-
-// Pair makes observations of the windows that are complete in both counters:
-// the increase of one, such as errors or the sum of latencies, per that of the
-// other, such as requests. missing is how many windows were left out.
-func Pair(amount, exposure []Window) (observed []Observation, missing int, err error) {
-	const fn = "Pair"
-	if len(amount) != len(exposure) {
-		return nil, 0, refuse(fn, "number of windows", float64(len(exposure)), "the same in both counters")
-	}
-	for i, w := range amount {
-		e := exposure[i]
-		if !w.Start.Equal(e.Start) || !w.End.Equal(e.End) {
-			return nil, 0, refuse(fn, "window", float64(i), "the same start and end in both counters")
-		}
-		if !w.Complete || !e.Complete {
-			missing++
-			continue
-		}
-		observed = append(observed, Observation{Amount: w.Increase, Exposure: e.Increase})
-	}
-	return observed, missing, nil
 }
