@@ -19,7 +19,7 @@ GO_FILES   = find . -name '*.go' -not -path '*/testdata/*' -not -path './$(BIN)/
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 
 # Where goroutines share memory: the race detector has something to find there.
-RACE_DIRS := $(wildcard internal/gateway internal/ledger internal/record internal/httpapi internal/app)
+RACE_DIRS := $(wildcard internal/gateway internal/ledger internal/record internal/httpapi internal/load internal/app/local)
 
 # The linter's cache stays in the checkout, like everything else that is written.
 export STATICCHECK_CACHE := $(CURDIR)/$(BIN)/.staticcheck

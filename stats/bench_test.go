@@ -71,3 +71,68 @@ func BenchmarkSketchAdd(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkCompareMeans(b *testing.B) {
+	x, y := Moments{N: 900, Mean: 5, M2: 900}, Moments{N: 800, Mean: 4.9, M2: 700}
+	benchmarkCompare(b, x, y, Assumed{Alpha: 0.05, Looked: FixedLook})
+}
+
+func BenchmarkCompareRatios(b *testing.B) {
+	x := Pair{N: 900, MeanY: 5, MeanX: 9, M2Y: 900, M2X: 1200, CYX: 500}
+	benchmarkCompare(b, x, x, Assumed{Alpha: 0.05, Looked: FixedLook})
+}
+
+func BenchmarkCompareCounts(b *testing.B) {
+	x, y := Counts{N: 9000, X: 120}, Counts{N: 8000, X: 90}
+	benchmarkCompare(b, x, y, Assumed{Alpha: 0.05, Looked: FixedLook})
+}
+
+func BenchmarkCompareFewHits(b *testing.B) {
+	x, y := Counts{N: 9000, X: 12}, Counts{N: 8000, X: 9}
+	benchmarkCompare(b, x, y, Assumed{Alpha: 0.05, Looked: FixedLook})
+}
+
+func BenchmarkCompareAnyTime(b *testing.B) {
+	x, y := Counts{N: 9000, X: 120}, Counts{N: 8000, X: 90}
+	benchmarkCompare(b, x, y, Assumed{Alpha: 0.05, Looked: AnyTime, Planned: 20_000})
+}
+
+func BenchmarkCompareAtLooks(b *testing.B) {
+	x, y := Counts{N: 9000, X: 120}, Counts{N: 8000, X: 90}
+	benchmarkCompare(b, x, y, Assumed{Alpha: 0.05, Looked: AtLooks, Looks: EvenLooks(5), Spend: OBrienFleming})
+}
+
+func benchmarkCompare[S Sample](b *testing.B, x, y S, a Assumed) {
+	for b.Loop() {
+		if _, err := Compare(x, y, a); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkStudentQuantile(b *testing.B) {
+	for b.Loop() {
+		StudentQuantile(0.025, 37.4)
+	}
+}
+
+func BenchmarkSampleSizeT(b *testing.B) {
+	for b.Loop() {
+		if _, err := SampleSizeT(1, 0.2, 0.05, 0.8); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkMedianUnbiased(b *testing.B) {
+	looks := EvenLooks(4)
+	bounds, err := Boundaries(looks, 0.025, Pocock)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, _, err := MedianUnbiased(Estimate{2.5, 1}, bounds, looks, 0.05); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -86,6 +86,7 @@ func (b BetaBinomial) logE(x, y float64) float64 {
 // logIncBeta is ln I_x(a, b), the regularised incomplete beta function, also
 // where the function itself underflows.
 func logIncBeta(a, b, x float64) float64 {
+	a, b = max(a, 1e-290), max(b, 1e-290) // Products can underflow; zero is no parameter.
 	if v := mathext.RegIncBeta(a, b, x); v > 1e-250 {
 		return math.Log(v)
 	}

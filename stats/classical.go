@@ -26,7 +26,7 @@ func ClassicalBoundaries(looks int, alpha, shape float64, both bool) ([]float64,
 	if !(shape >= 0 && shape <= 1) {
 		return nil, &InputError{Func: fn, Arg: "shape", Value: shape, Want: "from 0 to 1"}
 	}
-	if err := fraction(fn, "alpha", alpha); err != nil {
+	if err := level(fn, alpha); err != nil {
 		return nil, err
 	}
 	if !both && alpha >= 0.5 {

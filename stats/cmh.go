@@ -34,7 +34,7 @@ type CommonOdds struct {
 // out. If nothing is left to compare it is ErrNoData.
 func MantelHaenszel(strata []BinaryStratum, alpha float64, correct bool) (CommonOdds, error) {
 	const fn = "MantelHaenszel"
-	if err := fraction(fn, "alpha", alpha); err != nil {
+	if err := level(fn, alpha); err != nil {
 		return CommonOdds{}, err
 	}
 	var m mantelHaenszel

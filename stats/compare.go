@@ -24,7 +24,7 @@ const (
 // and for AnyTime fewer than 100 units or 25 hits or misses per version.
 func Compare[S Sample](candidate, baseline S, a Assumed) (Comparison, error) {
 	const fn = "Compare"
-	if err := fraction(fn, "alpha", a.Alpha); err != nil {
+	if err := level(fn, a.Alpha); err != nil {
 		return Comparison{}, err
 	}
 	c, err1 := sampled(candidate)

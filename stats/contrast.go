@@ -140,7 +140,7 @@ func (c Contrast) PGreater() (float64, error) {
 // exactly when P is below alpha.
 func (c Contrast) Interval(alpha float64) (Interval, error) {
 	const fn = "Contrast.Interval"
-	if err := firstError(c.check(fn), fraction(fn, "alpha", alpha)); err != nil {
+	if err := firstError(c.check(fn), level(fn, alpha)); err != nil {
 		return Interval{}, err
 	}
 	half := c.SE * c.quantile(alpha/2)
@@ -152,7 +152,7 @@ func (c Contrast) Interval(alpha float64) (Interval, error) {
 // exactly when PGreater is below alpha.
 func (c Contrast) Lower(alpha float64) (float64, error) {
 	const fn = "Contrast.Lower"
-	if err := firstError(c.check(fn), fraction(fn, "alpha", alpha)); err != nil {
+	if err := firstError(c.check(fn), level(fn, alpha)); err != nil {
 		return 0, err
 	}
 	low := c.Value - c.SE*c.quantile(alpha)

@@ -59,6 +59,14 @@ func fraction(fn, arg string, v float64) error {
 	return nil
 }
 
+// level refuses what is no two-sided alpha, of which halves must be above 0.
+func level(fn string, alpha float64) error {
+	if !(alpha >= 1e-300 && alpha < 1) {
+		return &InputError{Func: fn, Arg: "alpha", Value: alpha, Want: "a number above 1e-300 and below 1"}
+	}
+	return nil
+}
+
 // firstError returns the first error that is not nil.
 func firstError(errs ...error) error {
 	for _, err := range errs {

@@ -251,6 +251,11 @@ func TestNothingIsAllocated(t *testing.T) {
 	var p Pair
 	var s Sketch
 	s.Add(1)
+	var triple Triple
+	var shape Shape
+	var split AdaptiveSplit
+	capped := Winsorised{Cap: 2}
+	slow, fast := Moments{N: 90, Mean: 2, M2: 80}, Moments{N: 80, Mean: 1, M2: 80}
 	other := Pair{N: 3, MeanY: 1, MeanX: 2, M2Y: 1, M2X: 1}
 	for name, f := range map[string]func(){
 		"Moments.Add":       func() { m.Add(3) },
@@ -258,10 +263,24 @@ func TestNothingIsAllocated(t *testing.T) {
 		"Pair.AddZeros":     func() { p.AddZeros(5) },
 		"Pair.Merge":        func() { p = p.Merge(other) },
 		"Sketch.Add":        func() { s.Add(1) },
+		"Triple.Add":        func() { triple.Add(1, 2, 3) },
+		"Shape.Add":         func() { shape.Add(1) },
+		"Winsorised.Add":    func() { capped.Add(5) },
+		"AdaptiveSplit.Add": func() { split.Add(0.3, true) },
+		"StudentQuantile":   func() { StudentQuantile(0.025, 12.5) },
+		"Welch":             func() { _, _ = Welch(slow, fast) },
 		"BernoulliInterval": func() { _, _ = BernoulliInterval(Counts{N: 500, X: 3}, 0.05, 500) },
 	} {
 		if n := testing.AllocsPerRun(100, f); n != 0 {
 			t.Errorf("%s allocates %g times", name, n)
 		}
+	}
+	// What a comparison keeps, the relative interval, is all that it allocates.
+	if n := testing.AllocsPerRun(100, func() {
+		if c, err := Compare(slow, fast, Assumed{Alpha: 0.05, Looked: FixedLook}); err != nil || c.Relative == nil {
+			t.Errorf("%+v (%v)", c, err)
+		}
+	}); n > 1 {
+		t.Errorf("Compare allocates %g times", n)
 	}
 }

@@ -66,7 +66,7 @@ func likeliest(xc, yc, xb, yb, d float64) float64 {
 // advance. It lies within -1 and 1, and it exists without any hits too.
 func MiettinenNurminenInterval(candidate, baseline Counts, alpha float64) (Interval, error) {
 	const fn = "MiettinenNurminenInterval"
-	if err := firstError(checkProportions(fn, candidate, baseline), fraction(fn, "alpha", alpha)); err != nil {
+	if err := firstError(checkProportions(fn, candidate, baseline), level(fn, alpha)); err != nil {
 		return Interval{}, err
 	}
 	z := -NormalQuantile(alpha / 2)

@@ -91,7 +91,7 @@ func stagewise(fn string, z float64, bounds []float64, looks []Look, drift float
 // 1-alpha/2. Arguments are those of StagewiseP.
 func MedianUnbiased(est Estimate, bounds []float64, looks []Look, alpha float64) (median float64, i Interval, err error) {
 	const fn = "MedianUnbiased"
-	if err := firstError(est.check(fn), fraction(fn, "alpha", alpha)); err != nil {
+	if err := firstError(est.check(fn), level(fn, alpha)); err != nil {
 		return 0, Interval{}, err
 	}
 	z := est.Value / est.SE

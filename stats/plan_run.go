@@ -105,6 +105,9 @@ func Remaining(est Estimate, n, effect, power float64, radius func(n float64) fl
 	if err := firstError(est.check(fn), positive(fn, "n", n), positive(fn, "effect", effect), fraction(fn, "power", power)); err != nil {
 		return 0, err
 	}
+	if radius == nil {
+		return 0, &InputError{Func: fn, Arg: "radius", Want: "a function"}
+	}
 	lacking := func(more float64) float64 {
 		ratio, z := effect/est.SE*math.Sqrt(1+more), radius(n*(1+more))
 		return NormalSF(z-ratio) + NormalSF(z+ratio) - power

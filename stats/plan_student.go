@@ -12,7 +12,7 @@ import "math"
 func SampleSizeT(sd, effect, alpha, power float64) (float64, error) {
 	const fn = "SampleSizeT"
 	effect = math.Abs(effect)
-	if err := firstError(positive(fn, "sd", sd), positive(fn, "effect", effect), levels(fn, alpha, power)); err != nil {
+	if err := firstError(positive(fn, "sd", sd), positive(fn, "effect", effect), level(fn, alpha), levels(fn, alpha, power)); err != nil {
 		return 0, err
 	}
 	d := effect / sd

@@ -48,7 +48,7 @@ func TwoProportionZ(candidate, baseline Counts) (z, p float64, err error) {
 // look fixed in advance, at 1-alpha.
 func WilsonInterval(c Counts, alpha float64) (Interval, error) {
 	const fn = "WilsonInterval"
-	if err := firstError(c.check(fn), fraction(fn, "alpha", alpha)); err != nil {
+	if err := firstError(c.check(fn), level(fn, alpha)); err != nil {
 		return Interval{}, err
 	}
 	if c.N == 0 {
@@ -88,7 +88,7 @@ func NewcombeInterval(candidate, baseline Counts, alpha float64) (Interval, erro
 // (ErrNoData).
 func RiskRatio(candidate, baseline Counts, alpha float64) (ratio float64, i Interval, err error) {
 	const fn = "RiskRatio"
-	if err := firstError(checkProportions(fn, candidate, baseline), fraction(fn, "alpha", alpha)); err != nil {
+	if err := firstError(checkProportions(fn, candidate, baseline), level(fn, alpha)); err != nil {
 		return 0, Interval{}, err
 	}
 	if candidate.X == 0 || baseline.X == 0 {

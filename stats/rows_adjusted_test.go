@@ -39,7 +39,8 @@ func cuped(in twoVersions) (answer, error) {
 
 func postStratify(in struct {
 	Strata []struct{ W, NA, XA, NB, XB float64 }
-}) (answer, error) {
+},
+) (answer, error) {
 	share := func(x, n float64) stats.Measured {
 		return stats.Measured{Estimate: stats.Estimate{Value: x / n, SE: math.Sqrt(x / n * (1 - x/n) / n)}, Units: int64(n)}
 	}
@@ -54,7 +55,8 @@ func postStratify(in struct {
 func cmh(in struct {
 	Tables  [][2][2]int64 `json:"tables_admit_x_gender_by_dept"`
 	Correct bool
-}) (answer, error) {
+},
+) (answer, error) {
 	var strata []stats.BinaryStratum
 	for _, t := range in.Tables {
 		strata = append(strata, stats.BinaryStratum{
@@ -72,7 +74,8 @@ func cmh(in struct {
 func winsorize(in struct {
 	X []float64
 	Q float64
-}) (answer, error) {
+},
+) (answer, error) {
 	limit, err := stats.PooledCap(in.Q, in.X)
 	w := stats.Winsorised{Cap: limit}
 	for _, x := range in.X {

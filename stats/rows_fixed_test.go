@@ -34,7 +34,8 @@ func fixedRows() map[string]computation {
 func pooledZ(in struct {
 	X, N [2]int64
 	Dir  string
-}) (answer, error) {
+},
+) (answer, error) {
 	if in.Dir == "p2-p1" {
 		in.X[0], in.X[1], in.N[0], in.N[1] = in.X[1], in.X[0], in.N[1], in.N[0]
 	}
@@ -42,33 +43,33 @@ func pooledZ(in struct {
 	return answer{"z": z, "p": p, "chi2": z * z}, err
 }
 
-// twoCounts are two proportions of which the first stands for the candidate.
-type twoCounts struct {
+// proportionPair are two proportions of which the first stands for the candidate.
+type proportionPair struct {
 	X1, N1, X2, N2 int64
 	Conf           float64
 }
 
-func (in twoCounts) first() stats.Counts  { return stats.Counts{N: in.N1, X: in.X1} }
-func (in twoCounts) second() stats.Counts { return stats.Counts{N: in.N2, X: in.X2} }
+func (in proportionPair) first() stats.Counts  { return stats.Counts{N: in.N1, X: in.X1} }
+func (in proportionPair) second() stats.Counts { return stats.Counts{N: in.N2, X: in.X2} }
 
-func (in twoCounts) alpha() float64 {
+func (in proportionPair) alpha() float64 {
 	if in.Conf == 0 {
 		return 0.05
 	}
 	return 1 - in.Conf
 }
 
-func newcombe(in twoCounts) (answer, error) {
+func newcombe(in proportionPair) (answer, error) {
 	i, err := stats.NewcombeInterval(in.first(), in.second(), in.alpha())
 	return answer{"lo": i.Low, "hi": i.High}, err
 }
 
-func miettinenNurminen(in twoCounts) (answer, error) {
+func miettinenNurminen(in proportionPair) (answer, error) {
 	i, err := stats.MiettinenNurminenInterval(in.first(), in.second(), in.alpha())
 	return answer{"lo": i.Low, "hi": i.High}, err
 }
 
-func riskRatio(in twoCounts) (answer, error) {
+func riskRatio(in proportionPair) (answer, error) {
 	rr, i, err := stats.RiskRatio(in.first(), in.second(), in.alpha())
 	return answer{"rr": rr, "lo": i.Low, "hi": i.High}, err
 }
@@ -109,7 +110,8 @@ func proportionRelative(in struct{ A, B version }) (answer, error) {
 func welch(in struct {
 	A, B []float64
 	Dir  string
-}) (answer, error) {
+},
+) (answer, error) {
 	var a, b stats.Moments
 	for _, x := range in.A {
 		a.Add(x)
@@ -186,7 +188,8 @@ func ratioClustered(in struct{ M, D []float64 }) (answer, error) {
 func fieller(in struct {
 	MT, VT, MC, VC, Conf float64
 	Out                  string
-}) (answer, error) {
+},
+) (answer, error) {
 	t, c := stats.Estimate{Value: in.MT, SE: math.Sqrt(in.VT)}, stats.Estimate{Value: in.MC, SE: math.Sqrt(in.VC)}
 	i, ok := stats.RelativeInterval(t, c, upper((1-in.Conf)/2))
 	if !ok {
@@ -203,7 +206,8 @@ func noninfRelative(in struct {
 	VT, VC         *float64
 	Margin         float64
 	Higher         bool `json:"higherIsBetter"`
-}) (answer, error) {
+},
+) (answer, error) {
 	vt, vc := in.MT*(1-in.MT), in.MC*(1-in.MC)
 	if in.VT != nil {
 		vt, vc = *in.VT, *in.VC
@@ -222,7 +226,8 @@ func noninfRelative(in struct {
 func noninfAbsolute(in struct {
 	PC, NC, PT, NT, Margin float64
 	Lower                  bool `json:"lowerIsBetter"`
-}) (answer, error) {
+},
+) (answer, error) {
 	d := stats.Difference(
 		stats.Estimate{Value: in.PT, SE: math.Sqrt(in.PT * (1 - in.PT) / in.NT)},
 		stats.Estimate{Value: in.PC, SE: math.Sqrt(in.PC * (1 - in.PC) / in.NC)},

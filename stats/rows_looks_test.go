@@ -64,7 +64,8 @@ func obrienFleming(in schedule) (answer, error) {
 func crossProbability(in struct {
 	K        int
 	Z, Theta float64
-}) (answer, error) {
+},
+) (answer, error) {
 	bounds := make([]float64, in.K)
 	for i := range bounds {
 		bounds[i] = in.Z
@@ -105,7 +106,8 @@ func inflation(in schedule) (answer, error) {
 func averageSampleNumber(in struct {
 	schedule
 	Theta string
-}) (answer, error) {
+},
+) (answer, error) {
 	looks := stats.EvenLooks(in.K)
 	bounds, err := in.design()
 	if err != nil {

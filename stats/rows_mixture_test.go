@@ -110,7 +110,8 @@ func betaBinomialBound(in mixtureInput, oneSided bool) (answer, error) {
 func bernoulliCS(in struct {
 	X, N        int64
 	Alpha, Topt float64
-}) (answer, error) {
+},
+) (answer, error) {
 	i, err := stats.BernoulliInterval(stats.Counts{N: in.N, X: in.X}, in.Alpha, in.Topt)
 	return answer{"lo": i.Low, "hi": i.High}, err
 }

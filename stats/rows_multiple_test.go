@@ -46,7 +46,8 @@ func adjusted(adjust func([]float64) ([]float64, error)) func(pvalueList) (answe
 func eBH(in struct {
 	E, LogE []float64
 	Alpha   float64
-}) (answer, error) {
+},
+) (answer, error) {
 	logE := in.LogE
 	for _, e := range in.E {
 		logE = append(logE, math.Log(e))
@@ -58,7 +59,8 @@ func eBH(in struct {
 func preferentialBonferroni(in struct {
 	Alpha, Gamma      float64
 	Variants, Metrics int
-}) (answer, error) {
+},
+) (answer, error) {
 	l, err := multiple.PreferentialBonferroni(in.Alpha, in.Gamma, in.Variants, in.Metrics)
 	return answer{"primary_alpha": l.Primary, "other_alpha": l.Other}, err
 }
@@ -80,7 +82,8 @@ func dunnettEqual(in struct {
 	K, Sides   int
 	DF         json.RawMessage
 	Alpha, Rho float64
-}) (answer, error) {
+},
+) (answer, error) {
 	df, err := degrees(in.DF)
 	if err != nil {
 		return nil, err
@@ -99,7 +102,8 @@ func dunnettUnequal(in struct {
 	Alpha float64
 	Sides int
 	DF    json.RawMessage
-}) (answer, error) {
+},
+) (answer, error) {
 	df, err := degrees(in.DF)
 	if err != nil {
 		return nil, err

@@ -20,7 +20,8 @@ func validityRows() map[string]computation {
 func srmChi2(in struct {
 	Counts  []int64
 	Weights []float64
-}) (answer, error) {
+},
+) (answer, error) {
 	chi2, p, err := stats.SRMChiSquared(in.Counts, in.Weights)
 	return answer{"chi2": chi2, "p": p}, err
 }
@@ -31,7 +32,8 @@ func srmSequential(in struct {
 	Theta0        []float64
 	AlphaPrior    []float64 `json:"alpha_prior"`
 	Concentration float64
-}) (answer, error) {
+},
+) (answer, error) {
 	if in.CountsByBatch == nil {
 		e, err := stats.SRMLogE(in.Counts, in.Theta0, in.Concentration)
 		return answer{"logBF": e, "p": fromLogE(e)}, err

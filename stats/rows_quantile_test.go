@@ -24,7 +24,8 @@ func quantileRows() map[string]computation {
 func orderInterval(in struct {
 	N       int64
 	Q, Conf float64
-}) (answer, error) {
+},
+) (answer, error) {
 	r, err := quantile.RanksFor(in.N, in.Q, in.Conf, 1)
 	return answer{"L": r.Low, "U": r.High, "coverage": r.Coverage}, err
 }
@@ -42,7 +43,8 @@ func (a quantileOfArm) estimate() (stats.Estimate, error) {
 func quantileDifference(in struct {
 	C, T   quantileOfArm
 	Effect string
-}) (answer, error) {
+},
+) (answer, error) {
 	c, err := in.C.estimate()
 	if err != nil {
 		return nil, err
@@ -63,7 +65,8 @@ func clusterFactor(in struct {
 	NU, N                           float64
 	Clusters                        int64 `json:"n_clusters"`
 	SumI, SumI2, SumN, SumN2, SumIN float64
-}) (answer, error) {
+},
+) (answer, error) {
 	g := float64(in.Clusters)
 	factor, err := quantile.ClusterFactor(stats.Pair{
 		N: in.Clusters, MeanY: in.SumI / g, MeanX: in.SumN / g,
@@ -76,7 +79,8 @@ func histogramQuantile(in struct {
 	Le  []float64
 	Cum []int64
 	Q   float64
-}) (answer, error) {
+},
+) (answer, error) {
 	v, err := quantile.Histogram{Upper: in.Le, Cumulative: in.Cum}.Interpolated(in.Q)
 	return answer{"value": v}, err
 }
@@ -85,7 +89,8 @@ func histogramInterval(in struct {
 	Le      []float64
 	Cum     []int64
 	Q, Conf float64
-}) (answer, error) {
+},
+) (answer, error) {
 	r, err := quantile.Histogram{Upper: in.Le, Cumulative: in.Cum}.Reading(in.Q, in.Conf, 1)
 	return answer{
 		"rankL": r.Ranks.Low, "rankU": r.Ranks.High,
@@ -97,7 +102,8 @@ func histogramInterval(in struct {
 func histogramKS(in struct {
 	Le         []float64
 	CumA, CumB []int64
-}) (answer, error) {
+},
+) (answer, error) {
 	d, err := quantile.KS(
 		quantile.Histogram{Upper: in.Le, Cumulative: in.CumA},
 		quantile.Histogram{Upper: in.Le, Cumulative: in.CumB},

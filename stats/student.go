@@ -14,9 +14,14 @@ import (
 // function loses digits as its parameters grow.
 const hillFrom = 1e4
 
+// leastDF are the fewest degrees of freedom: the parameters of the incomplete
+// beta function must not vanish.
+const leastDF = 1e-6
+
 // StudentSF is the survival function of Student's t, P(T > t), with df degrees
 // of freedom, which need not be whole and may be infinite; it is accurate in
-// the far upper tail. It is NaN for NaN and for df of 0 or less.
+// the far upper tail. It is NaN for NaN and for df of 0 or less; df below 1e-6
+// count as that.
 func StudentSF(t, df float64) float64 {
 	switch {
 	case math.IsNaN(t) || !(df > 0):
@@ -30,6 +35,7 @@ func StudentSF(t, df float64) float64 {
 		z := math.Sqrt(a * math.Log1p(t/df*t))
 		return NormalSF(z + hill(z, a))
 	}
+	df = max(df, leastDF)
 	if t < 1 {
 		// Near the middle it is the body that keeps the digits of t.
 		return (1 - mathext.RegIncBeta(0.5, df/2, t*t/(df+t*t))) / 2
@@ -38,7 +44,7 @@ func StudentSF(t, df float64) float64 {
 }
 
 // hill is the first correction of Hill's expansion.
-func hill(z, a float64) float64 { return (z*z*z + 3*z) / (48 * a * a) }
+func hill(z, a float64) float64 { return (z/a*(z/a)*z + 3*z/a/a) / 48 }
 
 // StudentQuantile is the t with P(T <= t) = p. It is -Inf at p <= 0, +Inf at
 // p >= 1, and NaN for NaN and for df of 0 or less. For upper quantiles of a

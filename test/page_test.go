@@ -102,8 +102,8 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// run runs an action and gives its value.
-func run[T any](b *tab, action chromedp.Action[T]) T {
+// valueOf runs an action and gives its value.
+func valueOf[T any](b *tab, action chromedp.Action[T]) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, pageWait)
 	defer cancel()
@@ -129,7 +129,7 @@ func (b *tab) wait(what, expression string) {
 // text is the text of an element, as it is written in the page.
 func (b *tab) text(selector string) string {
 	b.t.Helper()
-	return run(b, chromedp.Evaluate[string](fmt.Sprintf(`document.querySelector(%q)?.textContent ?? ""`, selector)))
+	return valueOf(b, chromedp.Evaluate[string](fmt.Sprintf(`document.querySelector(%q)?.textContent ?? ""`, selector)))
 }
 
 // shoot saves what the tab shows into the folder that HEADGATE_SCREENSHOTS
@@ -137,7 +137,7 @@ func (b *tab) text(selector string) string {
 func (b *tab) shoot(name string) {
 	b.t.Helper()
 	if dir := os.Getenv("HEADGATE_SCREENSHOTS"); dir != "" {
-		b.save(filepath.Join(dir, strings.ReplaceAll(name, " ", "_")+".png"), run(b, chromedp.FullScreenshot(100)))
+		b.save(filepath.Join(dir, strings.ReplaceAll(name, " ", "_")+".png"), valueOf(b, chromedp.FullScreenshot(100)))
 	}
 }
 
@@ -179,8 +179,8 @@ const (
 	connection = `document.querySelector("#connection .mode")?.textContent`
 )
 
-// stage is a server that shows the page of recorded views.
-type stage struct {
+// pageServer is a server that shows the page of recorded views.
+type pageServer struct {
 	runs   []*recordedRun
 	server *http.Server
 	url    string
@@ -196,9 +196,9 @@ type recordedRun struct {
 func (r *recordedRun) View() view.Experiment { return *r.view.Load() }
 
 // Find gives a run by name, the only one without.
-func (s *stage) Find(name string) (httpapi.Experiment, error) { return s.find(name) }
+func (s *pageServer) Find(name string) (httpapi.Experiment, error) { return s.find(name) }
 
-func (s *stage) find(name string) (*recordedRun, error) {
+func (s *pageServer) find(name string) (*recordedRun, error) {
 	for _, r := range s.runs {
 		if v := r.View(); len(s.runs) == 1 && name == "" || v.Namespace+"/"+v.Name == name {
 			return r, nil
@@ -208,7 +208,7 @@ func (s *stage) find(name string) (*recordedRun, error) {
 }
 
 // All gives every run.
-func (s *stage) All() []httpapi.Experiment {
+func (s *pageServer) All() []httpapi.Experiment {
 	var all []httpapi.Experiment
 	for _, r := range s.runs {
 		all = append(all, r)
@@ -217,7 +217,7 @@ func (s *stage) All() []httpapi.Experiment {
 }
 
 // events streams the events of a run.
-func (s *stage) events(w http.ResponseWriter, r *http.Request) {
+func (s *pageServer) events(w http.ResponseWriter, r *http.Request) {
 	run, err := s.find(r.URL.Query().Get("name"))
 	if err != nil {
 		httpapi.WriteError(w, err)
@@ -226,13 +226,13 @@ func (s *stage) events(w http.ResponseWriter, r *http.Request) {
 	run.stream.ServeHTTP(w, r)
 }
 
-// held is a proxy that takes events and passes none on.
-func held(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+// heldBack is a proxy that takes events and passes none on.
+func heldBack(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// perform starts a stage on an address. Nil events are those of the runs.
-func perform(t *testing.T, address string, events http.HandlerFunc, views ...view.Experiment) *stage {
+// servePage starts a server on an address. Nil events are those of the runs.
+func servePage(t *testing.T, address string, events http.HandlerFunc, views ...view.Experiment) *pageServer {
 	t.Helper()
-	s := &stage{}
+	s := &pageServer{}
 	mux := http.NewServeMux()
 	s.server = &http.Server{Handler: httpapi.OnlyThisMachine(mux), ReadHeaderTimeout: time.Second}
 	for _, v := range views {
@@ -256,7 +256,7 @@ func perform(t *testing.T, address string, events http.HandlerFunc, views ...vie
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = s.server.Serve(ln) // It ends when the stage closes.
+		_ = s.server.Serve(ln) // It ends when the server is closed.
 	}()
 	t.Cleanup(func() {
 		_ = s.server.Close()
@@ -292,7 +292,7 @@ func TestPageShowsEveryState(t *testing.T) {
 	if err != nil || len(files) < 9 {
 		t.Fatalf("%d recorded views (%v), want at least 9", len(files), err)
 	}
-	s := perform(t, "127.0.0.1:0", nil, recorded(t, "observing"))
+	s := servePage(t, "127.0.0.1:0", nil, recorded(t, "observing"))
 	b := openTab(t, s.url, 1280, 900)
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".json")
@@ -324,22 +324,22 @@ func TestPageShowsEveryState(t *testing.T) {
 			b.shoot(name)
 			for _, width := range []int64{1280, 400} {
 				b.do(chromedp.EmulateViewport(width, 900))
-				if got := run(b, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)); got > width {
+				if got := valueOf(b, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)); got > width {
 					t.Errorf("at %d pixels the page is %d wide", width, got)
 				}
 			}
 			b.shoot(name + " narrow")
-			b.do(chromedp.EmulateViewport(1280, 900), media("dark"))
+			b.do(chromedp.EmulateViewport(1280, 900), colorScheme("dark"))
 			b.shoot(name + " dark")
-			b.do(media("light"))
+			b.do(colorScheme("light"))
 		})
 	}
 	b.t = t
 	b.clean(s.url, "")
 }
 
-// media asks for a light or a dark page.
-func media(scheme string) chromedp.Action[chromedp.Void] {
+// colorScheme asks for a light or a dark page.
+func colorScheme(scheme string) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
@@ -349,16 +349,17 @@ func media(scheme string) chromedp.Action[chromedp.Void] {
 }
 
 func TestPageSaysWhenEvidenceCannotBeTrusted(t *testing.T) {
+	t.Parallel() // It mostly waits.
 	v := recorded(t, "running_split")
 	const why = "sample-ratio mismatch: asked for 50%/50%, seen 41%/59%"
 	v.Health = view.Health{Trouble: []string{why}, Mismatch: 45000}
-	s := perform(t, "127.0.0.1:0", nil, v)
+	s := servePage(t, "127.0.0.1:0", nil, v)
 	b := openTab(t, s.url, 1280, 900)
 	b.wait("the alarm", `document.querySelector("#health[role=alert]")`)
 	if got := b.text("#health"); !strings.Contains(got, why) || !strings.Contains(got, "45,000") {
 		t.Errorf("the alarm says %q", got)
 	}
-	if !run(b, chromedp.Evaluate[bool](`document.querySelectorAll(".untrusted").length === 2`)) {
+	if !valueOf(b, chromedp.Evaluate[bool](`document.querySelectorAll(".untrusted").length === 2`)) {
 		t.Error("the results are not greyed")
 	}
 	b.shoot("untrustworthy")
@@ -368,20 +369,26 @@ func TestPageSaysWhenEvidenceCannotBeTrusted(t *testing.T) {
 // TestPageFollowsTheRun changes the view under an open page: small changes come
 // as ticks, a decision as a view.
 func TestPageFollowsTheRun(t *testing.T) {
+	t.Parallel() // It mostly waits.
 	v := recorded(t, "running_split")
-	s := perform(t, "127.0.0.1:0", nil, v)
+	s := servePage(t, "127.0.0.1:0", nil, v)
 	b := openTab(t, s.url, 1280, 900)
 	b.wait("the live stream", connection+` === "live"`)
 	next := v
 	next.At = time.Now()
 	next.Versions = slices.Clone(v.Versions)
 	next.Versions[1].Units = 123456
+	seen := [2]float64{0.4712, 0.5288}
+	next.Versions[0].Seen, next.Versions[1].Seen = &seen[0], &seen[1]
 	next.Verdict.Sentence = "KEEP GOING  v2 is undecided (+1.2 points); the rest as before"
 	s.runs[0].view.Store(&next)
 	b.wait("the new sentence", verdictIs+` === "`+next.Verdict.Sentence+`"`)
-	if got := b.text("main"); !strings.Contains(got, "123,456") {
-		t.Errorf("the new count of units is not shown in %q", got)
+	for _, want := range []string{"123,456", "47.1%", "52.9%"} {
+		if got := b.text("main"); !strings.Contains(got, want) {
+			t.Errorf("%s is not shown in %q", want, got)
+		}
 	}
+	b.shoot("followed")
 	end := recorded(t, "promoted")
 	s.runs[0].view.Store(&end)
 	b.wait("the verdict", `document.querySelector("#verdict")?.textContent.startsWith("PROMOTED")`)
@@ -394,8 +401,9 @@ func TestPageFollowsTheRun(t *testing.T) {
 // TestPageSurvivesALostConnection takes the server away and brings it back on
 // the same address.
 func TestPageSurvivesALostConnection(t *testing.T) {
+	t.Parallel() // It mostly waits.
 	v := recorded(t, "running_canary")
-	s := perform(t, "127.0.0.1:0", nil, v)
+	s := servePage(t, "127.0.0.1:0", nil, v)
 	b := openTab(t, s.url, 1280, 900)
 	b.wait("the live stream", connection+` === "live"`)
 	if err := s.server.Close(); err != nil {
@@ -404,7 +412,7 @@ func TestPageSurvivesALostConnection(t *testing.T) {
 	b.wait("the message", `document.querySelector("#lost")?.textContent.includes("connection is lost")`)
 	b.shoot("lost")
 	back := recorded(t, "running_split")
-	perform(t, strings.TrimPrefix(s.url, "http://"), nil, back)
+	servePage(t, strings.TrimPrefix(s.url, "http://"), nil, back)
 	b.wait("the live stream again", connection+` === "live" && !document.querySelector("#lost")`)
 	if got := b.text("#verdict"); got != back.Verdict.Sentence {
 		t.Errorf("after the way back the page says %q, want %q", got, back.Verdict.Sentence)
@@ -413,13 +421,14 @@ func TestPageSurvivesALostConnection(t *testing.T) {
 }
 
 func TestPageListsSeveralExperiments(t *testing.T) {
+	t.Parallel() // It mostly waits.
 	one, two, three := recorded(t, "promoted"), recorded(t, "running_canary"), recorded(t, "running_split")
 	two.Name, three.Name = "second", "third"
 	three.Health.OK = false
-	s := perform(t, "127.0.0.1:0", nil, one, two, three)
+	s := servePage(t, "127.0.0.1:0", nil, one, two, three)
 	b := openTab(t, s.url, 1280, 900)
 	b.wait("the list", `document.querySelectorAll("tbody tr").length === 3`)
-	names := run(b, chromedp.Evaluate[[]string](`[...document.querySelectorAll("tbody a")].map((a) => a.textContent)`))
+	names := valueOf(b, chromedp.Evaluate[[]string](`[...document.querySelectorAll("tbody a")].map((a) => a.textContent)`))
 	if want := []string{"search/third", "search/second", "search/ranker"}; !slices.Equal(names, want) {
 		t.Errorf("listed are %v, want %v: what wants attention first", names, want)
 	}
@@ -429,7 +438,7 @@ func TestPageListsSeveralExperiments(t *testing.T) {
 		}
 	}
 	b.shoot("list")
-	run(b, chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("tbody a")[1].click()`))
+	valueOf(b, chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("tbody a")[1].click()`))
 	b.wait("the one that was chosen", connection+` === "live" && document.querySelector("h1").textContent === "search/second"`)
 	if got := b.text("#verdict"); got != two.Verdict.Sentence {
 		t.Errorf("the page says %q, want %q", got, two.Verdict.Sentence)
@@ -438,8 +447,9 @@ func TestPageListsSeveralExperiments(t *testing.T) {
 }
 
 func TestPagePollsWhereEventsAreHeldBack(t *testing.T) {
+	t.Parallel() // It mostly waits.
 	v := recorded(t, "running_canary")
-	s := perform(t, "127.0.0.1:0", held, v)
+	s := servePage(t, "127.0.0.1:0", heldBack, v)
 	b := openTab(t, s.url, 1280, 900)
 	b.wait("the first view without any event", verdictIs+` === `+jsonNow+`.verdict.sentence`)
 	b.wait("polling", connection+`.startsWith("polling")`)
@@ -450,9 +460,10 @@ func TestPagePollsWhereEventsAreHeldBack(t *testing.T) {
 }
 
 func TestPageSaysWhenWhatItShowsIsOld(t *testing.T) {
+	t.Parallel() // It mostly waits.
 	v := recorded(t, "running_canary")
 	v.At = v.At.Add(-2 * time.Minute)
-	s := perform(t, "127.0.0.1:0", nil, v)
+	s := servePage(t, "127.0.0.1:0", nil, v)
 	b := openTab(t, s.url, 1280, 900)
 	b.wait("the warning", `document.querySelector("#lost")?.textContent.includes("verdict is not known now")`)
 	b.shoot("old")
@@ -516,7 +527,7 @@ func TestPageShowsTheDemo(t *testing.T) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		b.save(filepath.Join(dir, "page.png"), run(b, chromedp.CaptureScreenshot()))
+		b.save(filepath.Join(dir, "page.png"), valueOf(b, chromedp.CaptureScreenshot()))
 	}
 	b.clean(address, "ERR_CONNECTION_REFUSED")
 }

@@ -154,7 +154,7 @@ var errTimeIsOver = experiment.Errorf(experiment.CodeUnavailable, "the time is o
 
 func status(ctx context.Context, s IO, client *apiclient.Client, id string) error {
 	var v view.Experiment
-	told := 0
+	told := &screen{io: IO{Err: s.Out}}
 	for {
 		next, err := client.View(ctx, id)
 		if err != nil && ctx.Err() == nil {
@@ -162,9 +162,7 @@ func status(ctx context.Context, s IO, client *apiclient.Client, id string) erro
 		}
 		if err == nil {
 			v = next
-			for ; told < len(v.Decisions); told++ {
-				fmt.Fprintln(s.Out, decisionLine(v.Decisions[told]))
-			}
+			told.tell(v)
 		}
 		if v.Verdict.Outcome != "" {
 			return verdictError(v)

@@ -118,7 +118,10 @@ func TestWithoutTerminalEachDecisionIsToldOnce(t *testing.T) {
 	for range 3 {
 		s.draw(v)
 	}
-	v.Decisions = append(v.Decisions, v.Decisions[1])
+	// A view keeps the newest decisions only: the oldest falls out.
+	next := v.Decisions[1]
+	next.At = next.At.Add(time.Second)
+	v.Decisions = []view.Decision{v.Decisions[1], next}
 	s.draw(v)
 	if n := strings.Count(out.String(), "\n"); n != 3 {
 		t.Errorf("%d lines for 3 decisions:\n%s", n, out.String())

@@ -5,6 +5,7 @@ package cli
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/headgate-dev/headgate/internal/view"
 )
@@ -14,7 +15,7 @@ import (
 type screen struct {
 	io    IO
 	lines int
-	told  int
+	told  time.Time
 }
 
 func newScreen(s IO) *screen { return &screen{io: s} }
@@ -40,11 +41,12 @@ func (s *screen) draw(v view.Experiment) {
 
 // tell prints the decisions that were not told yet.
 func (s *screen) tell(v view.Experiment) {
-	// A view remembers the newest decisions only; what it dropped is gone.
-	for i := min(s.told, len(v.Decisions)); i < len(v.Decisions); i++ {
-		fmt.Fprintln(s.io.Err, decisionLine(v.Decisions[i]))
+	for _, d := range v.Decisions {
+		if d.At.After(s.told) {
+			fmt.Fprintln(s.io.Err, decisionLine(d))
+			s.told = d.At
+		}
 	}
-	s.told = max(s.told, len(v.Decisions))
 }
 
 // close takes the last frame away; what follows says it all, and better.

@@ -326,8 +326,10 @@ func placed(kind experiment.StageKind, last, entered bool) (*experiment.Plan, ex
 // everyFact decides in all combinations of facts.
 func everyFact(t *testing.T, p *experiment.Plan, at experiment.State, n *exhausted) {
 	sources := [][]experiment.SourceHealth{
-		nil, {{Source: experiment.SourceGateway, Down: "refused"}},
-		{{Source: experiment.SourceGateway, Newest: epoch.Add(-time.Hour)}}, {{Source: experiment.SourceGateway, Newest: epoch.Add(2 * time.Hour)}},
+		nil,
+		{{Source: experiment.SourceGateway, Down: "refused"}},
+		{{Source: experiment.SourceGateway, Newest: epoch.Add(-time.Hour)}},
+		{{Source: experiment.SourceGateway, Newest: epoch.Add(2 * time.Hour)}},
 	}
 	now := epoch.Add(2 * time.Hour)
 	since := epoch

@@ -70,7 +70,7 @@ function follow(state: State, tell: (change: Partial<State>) => State): void {
     try {
       const { body: view, skew } = await get<View>(viewAddress);
       // An event may have overtaken this answer.
-      const newer = !state.view || view.plan !== state.view.plan || view.at >= state.view.at;
+      const newer = !state.view || view.plan !== state.view.plan || Date.parse(view.at) >= Date.parse(state.view.at);
       set({ skew, ...(polling ? { mode: 'polling' } : {}), ...(newer ? { view } : {}) });
     } catch {
       if (polling && state.mode !== 'ended') set({ mode: 'lost' });

@@ -74,7 +74,7 @@ function Objective({ question, rows, view }: { question: string; rows: Finding[]
               <svg class="axis" height="16">
                 {!(mark! < 22) && <text x="2%" y="12" text-anchor="start">{write(from)}</text>}
                 {!(mark! > 78) && <text x="98%" y="12" text-anchor="end">{write(to)}</text>}
-                {limit !== undefined && <text x={`${mark}%`} y="12" text-anchor={mark! < 10 ? 'start' : mark! > 90 ? 'end' : 'middle'}>limit {write(limit)}</text>}
+                {limit !== undefined && <text x={`${mark}%`} y="12" text-anchor={mark! < 10 ? 'start' : mark! > 90 ? 'end' : 'middle'}><tspan class="word">limit </tspan>{write(limit)}</text>}
               </svg>
             </td>
             <td colSpan={3} />

@@ -18,7 +18,7 @@ export function Versions({ view }: { view: View }) {
           <thead>
             <tr>
               <th scope="col">version</th>
-              <th scope="col" class="bar"><span class="unseen">share as a bar</span></th>
+              <th scope="col" class="bar"><span class="legend">bar: asked, line: seen</span></th>
               <th scope="col" class="n">share asked</th>
               <th scope="col" class="n">{done ? 'seen before' : 'seen'}</th>
               <th scope="col" class="n">units</th>

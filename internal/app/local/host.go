@@ -28,6 +28,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/suggest"
 )
 
 // Options configures a host. Only Experiments and Data are required.
@@ -179,7 +180,11 @@ func (h *Host) find(id string) (*Run, error) {
 	if id == "" {
 		return nil, experiment.Errorf(experiment.CodeInvalid, "several experiments run here: name one").WithHint("one of %v", names)
 	}
-	return nil, experiment.Errorf(experiment.CodeNotFound, "no experiment is called %q", id).WithHint("running here: %v", names)
+	e := experiment.Errorf(experiment.CodeNotFound, "no experiment is called %q", id)
+	if near := suggest.Closest(id, names); near != "" {
+		return nil, e.WithHint("did you mean %s?", near)
+	}
+	return nil, e.WithHint("running here: %v", names)
 }
 
 // closeWithin bounds how long servers may take to drain.

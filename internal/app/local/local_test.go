@@ -153,7 +153,7 @@ func TestRestartLosesNothing(t *testing.T) {
 	r = h.Runs()[0]
 	defer func() { _ = h.Close() }()
 	if !shared(r) || r.View().Stage.Name != "canary" {
-		t.Errorf("after a restart: %s in %s", r.record.State.Slots.Shares(2), r.View().Stage.Name)
+		t.Errorf("after a restart: %+v in %s", r.View().Versions, r.View().Stage.Name)
 	}
 	if after := assignments(t, r, 100); !slices.Equal(before, after) {
 		t.Errorf("units moved over a restart")
@@ -161,8 +161,7 @@ func TestRestartLosesNothing(t *testing.T) {
 	if got, err := r.ledger.Record(t.Context(), r.ID(), []experiment.UnitOutcome{outcome}); err != nil || got.Duplicates != 1 {
 		t.Errorf("the acknowledged outcome was not found again: %+v, %v", got, err)
 	}
-	seen := r.record.Totals.Phases[0].Folded
-	until(t, r, "evidence goes on", func(r *Run) bool { return r.View().Versions[0].Requests > 0 && seen.Gateway >= 0 })
+	until(t, r, "evidence goes on", func(r *Run) bool { return r.View().Versions[0].Requests > 0 })
 	if n, err := engine.Replay(r.Journal(t.Context())); err != nil || n < 2 {
 		t.Errorf("%d entries replayed: %v", n, err)
 	}
@@ -276,8 +275,10 @@ func TestStartRefuses(t *testing.T) {
 		"a dead backend":     {Options{Experiments: []Experiment{{Plan: &dead}}}, "reach version v2 at spec.versions[1].backend"},
 		"the same name":      {Options{Experiments: []Experiment{{Plan: p}, {Plan: p}}}, "two experiments are called test/refused"},
 		"the same route":     {Options{Experiments: []Experiment{{Plan: p, Listen: "127.0.0.1:7777"}, {Plan: plan(t, "other"), Listen: "127.0.0.1:7777"}}}, "the route 127.0.0.1:7777 of test/other is held by test/refused"},
-		"a socket path that is too long": {Options{Experiments: []Experiment{{Plan: p}}, Data: filepath.Join(t.TempDir(), strings.Repeat("d", 120))},
-			"control socket"},
+		"a socket path that is too long": {
+			Options{Experiments: []Experiment{{Plan: p}}, Data: filepath.Join(t.TempDir(), strings.Repeat("d", 120))},
+			"control socket",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.o.Data == "" {

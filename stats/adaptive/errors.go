@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package adaptive
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/headgate-dev/headgate/stats"
+)
+
+// finite refuses NaN and infinities.
+func finite(fn, arg string, v float64) error {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return &stats.InputError{Func: fn, Arg: arg, Value: v, Want: "a finite number"}
+	}
+	return nil
+}
+
+// series refuses moments that no series of numbers has.
+func series(fn, arg string, m stats.Moments) error {
+	if m.N < 0 {
+		return &stats.InputError{Func: fn, Arg: arg + "'s n", Value: float64(m.N), Want: "0 or more"}
+	}
+	if !(m.M2 >= 0) || math.IsInf(m.M2, 0) {
+		return &stats.InputError{Func: fn, Arg: arg + "'s m2", Value: m.M2, Want: "a finite number of 0 or more"}
+	}
+	return finite(fn, arg+"'s mean", m.Mean)
+}
+
+// estimate passes a computed estimate on unless it overflowed.
+func estimate(fn string, value, variance float64) (stats.Estimate, error) {
+	e := stats.Estimate{Value: value, SE: math.Sqrt(variance)}
+	if err := finite(fn, "value", e.Value); err != nil {
+		return stats.Estimate{}, err
+	}
+	if err := finite(fn, "standard error", e.SE); err != nil {
+		return stats.Estimate{}, err
+	}
+	return e, nil
+}
+
+// raw is the plain mean with its usual standard error, which is 0 for fewer
+// than two observations.
+func raw(m stats.Moments) stats.Estimate {
+	e := stats.Estimate{Value: m.Mean}
+	if s2, err := m.Variance(); err == nil {
+		e.SE = math.Sqrt(s2 / float64(m.N))
+	}
+	return e
+}
+
+// noData wraps stats.ErrNoData with what was missing.
+func noData(fn, what string) error {
+	return fmt.Errorf("stats: %s: %s: %w", fn, what, stats.ErrNoData)
+}
