@@ -15,7 +15,7 @@ FUZZTIME ?= 10s
 
 # Tools are pinned in a module of their own, so that nothing of them enters the product's.
 TOOL      := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
-GO_FILES   = find . -name '*.go' -not -path '*/testdata/*' -not -path './$(BIN)/*'
+GO_FILES   = find . -name '*.go' -not -path '*/testdata/*' -not -path '*/node_modules/*' -not -path './$(BIN)/*'
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 
 # Where goroutines share memory: the race detector has something to find there.
@@ -36,6 +36,7 @@ build: ## Build the binaries into bin/
 .PHONY: test
 test: ## Run the tests; they need nothing but Go
 	$(GO) test -timeout 15m $(PACKAGES)
+	cd tools && $(GO) test ./web
 
 .PHONY: race
 race: ## Run the tests of the concurrent packages under the race detector (needs a C compiler)
@@ -71,6 +72,12 @@ fuzz: ## Run every fuzz target for a bounded time (FUZZTIME=10s)
 generate: ## Write generated files anew
 	$(GO) generate ./...
 
+.PHONY: web
+web: ## Build the page into web/dist (needs Node)
+	cd web && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --ignore-scripts; }
+	web/node_modules/.bin/tsc --noEmit -p web
+	cd tools && $(GO) run ./web
+
 .PHONY: fmt
 fmt: ## Format the Go files
 	@$(GO_FILES) -exec $(TOOL) gofumpt -w {} +
@@ -83,6 +90,7 @@ lint: ## Check format, go vet and staticcheck, in both modules
 	$(TOOL) staticcheck ./...
 	cd test && $(GO) vet ./...
 	cd test && $(TOOL) staticcheck ./...
+	cd tools && $(GO) vet ./web && $(TOOL) staticcheck ./web
 
 .PHONY: check
 check: ## Run all that must pass before a change lands: .ci/run

@@ -199,3 +199,104 @@ func ExampleErrNoData() {
 	// true
 	// true stats: NewMixture: alpha is 5, want a number above 0 and below 1
 }
+
+// Is the candidate different, and how sure is that?
+func ExampleCompare() {
+	baseline, candidate := stats.Counts{N: 20_000, X: 800}, stats.Counts{N: 5000, X: 246}
+	c, err := stats.Compare(candidate, baseline, stats.Assumed{Alpha: 0.05, Looked: stats.FixedLook})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%s, %s\n", c.Method, c.Guarantee)
+	fmt.Printf("%+.4f (%+.4f to %+.4f), p = %.3f\n", c.Effect.Value, c.Interval.Low, c.Interval.High, c.P)
+	fmt.Printf("relative: %+.0f %% to %+.0f %%\n", 100*c.Relative.Low, 100*c.Relative.High)
+
+	// The same data, but somebody looks every minute.
+	c, err = stats.Compare(candidate, baseline, stats.Assumed{Alpha: 0.05, Looked: stats.AnyTime, Planned: 25_000})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%s: %+.4f to %+.4f, different: %t\n", c.Guarantee, c.Interval.Low, c.Interval.High, c.Different)
+
+	// A handful of hits.
+	c, err = stats.Compare(stats.Counts{N: 500, X: 7}, stats.Counts{N: 500, X: 1}, stats.Assumed{Alpha: 0.05, Looked: stats.FixedLook})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%s: p = %.3f, %s\n", c.Method, c.P, c.Warnings[0].Code)
+	// Output:
+	// Miettinen and Nurminen's score test and interval, fixed-look
+	// +0.0092 (+0.0029 to +0.0161), p = 0.004
+	// relative: +6 % to +41 %
+	// any-time: -0.0010 to +0.0194, different: false
+	// Fisher's exact test, Miettinen and Nurminen's interval: p = 0.069, few-hits
+}
+
+// The model's own prediction for the unit, made for both versions, explains
+// most of what differs between units.
+func ExampleCuped() {
+	var baseline, candidate stats.Pair
+	for user := range 1000 {
+		predicted := float64(user % 10)
+		outcome := predicted + float64(user%7)/2
+		if user%10 == 3 || user%50 == 7 {
+			candidate.Add(outcome+0.3, predicted)
+		} else {
+			baseline.Add(outcome, predicted)
+		}
+	}
+	a, err := stats.Cuped(candidate, baseline, stats.PerVersion)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	p, err := a.P()
+	fmt.Printf("%+.2f, standard error %.2f, variance less by %.0f %%, p < 0.01: %t (%v)\n", a.Value, a.SE, 100*a.Reduction, p < 0.01, err)
+	// Output:
+	// +0.28, standard error 0.10, variance less by 75 %, p < 0.01: true (<nil>)
+}
+
+// A canary's phases have different shares: only within them versions compare.
+func ExamplePostStratify() {
+	phase := func(xc, nc, xb, nb int64) stats.Stratum {
+		c, _ := stats.Counts{N: nc, X: xc}.Proportion()
+		b, _ := stats.Counts{N: nb, X: xb}.Proportion()
+		return stats.Stratum{Candidate: stats.Measured{Estimate: c, Units: nc}, Baseline: stats.Measured{Estimate: b, Units: nb}}
+	}
+	// Errors double on the day on which the share goes from 5 % to 50 %.
+	s, err := stats.PostStratify([]stats.Stratum{phase(9, 1000, 190, 19_000), phase(180, 10_000, 200, 10_000)})
+	fmt.Printf("within phases %+.4f, ignoring them %+.4f, reversed: %t (%v)\n", s.Effect.Value, s.Raw, s.Simpson, err)
+	// Output:
+	// within phases -0.0015, ignoring them +0.0037, reversed: true (<nil>)
+}
+
+// How long will it take?
+func ExampleTraffic_Duration() {
+	n, err := stats.SampleSizeProportions(0.04, 0.044, 0.05, 0.8)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	days, weeks, matured, err := stats.Traffic{PerDay: 9000, Exposure: 0.5, Maturation: 7}.Duration(2 * n)
+	fmt.Printf("%.0f units per version: %d days, %d in whole weeks, %d until all outcomes are known (%v)\n", math.Ceil(n), days, weeks, matured, err)
+	// Output:
+	// 39475 units per version: 18 days, 21 in whole weeks, 28 until all outcomes are known (<nil>)
+}
+
+// A group-sequential test that stopped early: what is the effect?
+func ExampleMedianUnbiased() {
+	looks := stats.EvenLooks(4)
+	bounds, err := stats.Boundaries(looks, 0.025, stats.Pocock)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	est := stats.Estimate{Value: 0.026, SE: 0.01} // At the second look.
+	median, i, err := stats.MedianUnbiased(est, bounds, looks[:2], 0.05)
+	fmt.Printf("measured %.4f, median-unbiased %.4f (%.4f to %.4f), %v\n", est.Value, median, i.Low, i.High, err)
+	// Output:
+	// measured 0.0260, median-unbiased 0.0248 (0.0035 to 0.0449), <nil>
+}

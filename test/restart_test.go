@@ -209,14 +209,24 @@ func (s *site) load(ctx context.Context, round int, acks *acknowledged) {
 // TestKillNine kills a run under load at 20 random moments. After each restart
 // it stands where it stood, every acknowledged outcome is found, and of 2,000
 // units none has moved. At the end its journal replays.
-func TestKillNine(t *testing.T) {
+func TestKillNine(t *testing.T) { killNine(t, 20) }
+
+// TestSoakKillNine does so 300 times, in about ten minutes.
+func TestSoakKillNine(t *testing.T) {
+	if os.Getenv("HEADGATE_SOAK") == "" {
+		t.Skip("make soak runs it")
+	}
+	killNine(t, 300)
+}
+
+func killNine(t *testing.T, rounds int) {
 	rng := rand.New(rand.NewPCG(9, 9))
 	s := newSite(t)
 	acks := &acknowledged{tokens: map[string]string{}}
 	s.start()
 	before := s.ready()
 	units := s.poll(2000)
-	for round := range 20 {
+	for round := range rounds {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { s.load(ctx, round, acks); close(done) }()
@@ -242,7 +252,7 @@ func TestKillNine(t *testing.T) {
 			t.Fatalf("outcome %s was acknowledged and is lost: %+v, %v", key, r, err)
 		}
 	}
-	t.Logf("20 kills; %d acknowledged outcomes, all found; 2,000 units, none moved", len(acks.tokens))
+	t.Logf("%d kills; %d acknowledged outcomes, all found; 2,000 units, none moved", rounds, len(acks.tokens))
 	s.interrupt(5 * time.Second)
 	replaySite(t, filepath.Join(s.dir, "d", "site", "record.db"))
 }

@@ -184,7 +184,7 @@ func (l *likelihood) derivatives(delta float64) (slope, curvature float64) {
 const (
 	// drop is how many nats below its maximum the integrand is left out.
 	drop   = 45
-	panels = 32
+	panels = 12
 	order  = 16
 )
 

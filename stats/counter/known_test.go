@@ -20,9 +20,12 @@ func closeTo(t *testing.T, what string, got, want, tol float64) {
 func TestStudentAgreesWithThirtyDigits(t *testing.T) {
 	// mpmath, incomplete beta function.
 	for _, c := range []struct{ df, tail, want float64 }{
-		{7, 0.025, 2.3646242515928}, {1.5, 1e-6, 5219.4693247069},
-		{30, 1e-10, 9.3774897804071}, {1e6, 0.025, 1.9599663568141},
-		{1, 0.025, math.Tan(math.Pi * 0.475)}, {1e9, 0.025, -stats.NormalQuantile(0.025)},
+		{7, 0.025, 2.3646242515928},
+		{1.5, 1e-6, 5219.4693247069},
+		{30, 1e-10, 9.3774897804071},
+		{1e6, 0.025, 1.9599663568141},
+		{1, 0.025, math.Tan(math.Pi * 0.475)},
+		{1e9, 0.025, -stats.NormalQuantile(0.025)},
 		{1, 0.4, math.Tan(math.Pi * 0.1)},
 	} {
 		closeTo(t, "quantile over its value", studentQuantile(c.tail, c.df)/c.want, 1, 1e-10)
@@ -90,22 +93,29 @@ func TestPairedWindowsByHand(t *testing.T) {
 	closeTo(t, "degrees of freedom", p.LogRatio.DF, 1, 0)
 }
 
-func TestNeweyWestByHand(t *testing.T) {
-	// Deviations +1, +1, …, -1, -1, … in eight runs of five: autocovariances
-	// over the variance are (40-7*2)/40-1/40 at lag 1, and so on; the lag is
+func TestNeweyWestStepByStep(t *testing.T) {
+	// Deviations +1, +1, …, -1, -1, … in eight runs of five. Of 39 neighbours 7
+	// differ: the autocorrelation is (39-14)/40 = 5/8. What each leaves of the
+	// one before is 3/8 times its sign, or 13/8 times it at a turn. The lag is
 	// floor(4 (40/100)^(2/9)) = 3.
 	var c, b []Observation
-	d := make([]float64, 40)
+	d, rest := make([]float64, 40), []float64{}
 	for i := range d {
 		d[i] = 1 - 2*float64(i/5%2)
 		c, b = append(c, Observation{math.Exp(d[i]), 1}), append(b, Observation{1, 1})
+		switch {
+		case i > 0 && i%5 == 0:
+			rest = append(rest, 13./8*d[i])
+		case i > 0:
+			rest = append(rest, 3./8*d[i])
+		}
 	}
 	own := func(lag int) float64 {
 		sum := 0.0
-		for i := lag; i < 40; i++ {
-			sum += d[i] * d[i-lag]
+		for i := lag; i < len(rest); i++ {
+			sum += rest[i] * rest[i-lag]
 		}
-		return sum / 40
+		return sum / 39
 	}
 	p, err := PairedLogRatio(c, b, 0)
 	if err != nil {
@@ -114,9 +124,12 @@ func TestNeweyWestByHand(t *testing.T) {
 	if p.Lag != 3 {
 		t.Errorf("lag %d, want 3", p.Lag)
 	}
-	closeTo(t, "autocorrelation", p.Autocorrelation, own(1), 1e-12)
-	long := 1 + 2*(0.75*own(1)+0.5*own(2)+0.25*own(3))
-	closeTo(t, "standard error", p.LogRatio.SE, math.Sqrt(long/39), 1e-12)
+	closeTo(t, "autocorrelation", p.Autocorrelation, 5./8, 1e-12)
+	long := (own(0) + 2*(0.75*own(1)+0.5*own(2)+0.25*own(3))) / (3. / 8 * 3 / 8)
+	closeTo(t, "standard error", p.LogRatio.SE, math.Sqrt(max(1, long)/39), 1e-12)
+	if long <= 1 {
+		t.Error("the example corrects nothing")
+	}
 }
 
 // at is so many seconds after midnight of some day.
@@ -165,7 +178,7 @@ func TestWindows(t *testing.T) {
 		resets   int
 	}{
 		{"each second is counted once", Series{Samples: scraped(45, 305)}, [4]float64{60, 60, 60, 60}, [4]bool{true, true, true, true}, 0},
-		{"one missed scrape is no gap", Series{Samples: without(scraped(45, 305), 165)}, [4]float64{60, 60, 60, 60}, [4]bool{true, true, true, true}, 0},
+		{"one missed scrape is no gap and moves the edge", Series{Samples: without(scraped(45, 305), 165)}, [4]float64{60, 40, 80, 60}, [4]bool{true, true, true, true}, 0},
 		{"a restart loses what was not scraped", Series{Samples: restarted}, [4]float64{60, 55, 60, 60}, [4]bool{true, true, true, true}, 1},
 		{"a gap spoils the windows it touches", Series{Samples: without(scraped(45, 305), 165, 185, 205)}, [4]float64{60, 0, 0, 60}, [4]bool{true, false, false, true}, 0},
 		{"what came before the first sample is not known", Series{Samples: scraped(105, 305)}, [4]float64{0, 60, 60, 60}, [4]bool{false, true, true, true}, 0},

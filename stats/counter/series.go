@@ -100,7 +100,8 @@ func delta(before, after float64) (increase float64, reset bool) {
 // Windows cuts a series into windows. An increase between two samples belongs
 // to the window of the later one: nothing is extrapolated or divided, so a
 // window's edges are as sharp as the scrape interval, and no event is counted
-// twice or lost between windows. A window is complete if no two samples around
+// twice or lost between windows. Counters of one process are scraped together,
+// so their edges move together and ratios stay true. A window is complete if no two samples around
 // or in it, and neither of its ends, are further apart than MaxGap.
 func (s Series) Windows(f Frame) ([]Window, error) {
 	const fn = "Series.Windows"

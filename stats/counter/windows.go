@@ -54,10 +54,11 @@ type Paired struct {
 // offset biases the ratio; make windows wider, or use LogE.
 //
 // If neighbouring windows are positively correlated beyond chance (one-sided 5
-// %), the standard error is that of Newey and West (1987) with Bartlett weights
-// and lag floor(4 (W/100)^(2/9)), and never smaller than without. With few
-// windows or strong correlation it remains too small: at an autocorrelation of
-// 0.5 and 100 windows a 5 % test errs in about 9 %, instead of 25 %. Take 20
+// %), the standard error is that of Newey and West (1987, 1994) with Bartlett
+// weights and lag floor(4 (W/100)^(2/9)), after taking out the correlation of
+// neighbours ("prewhitening"), and never smaller than without. It remains
+// somewhat too small: at an autocorrelation of 0.5 and 100 windows a 5 % test
+// errs in about 7 %, instead of 27 %, and more with fewer windows. Take 20
 // windows at least, and wider ones rather than correlated ones.
 //
 // A window without exposure, or without amount and offset, is stats.ErrNoData.
@@ -111,15 +112,27 @@ func (p *Paired) correlate(d []float64) {
 	if p.Autocorrelation*math.Sqrt(n) <= oneSided || lag < 1 {
 		return
 	}
-	lag = min(lag, len(d)-1)
-	factor := 1.0
+	// What is left when each deviation's share of the one before is taken out is
+	// hardly correlated, and Newey and West's sum is good at that.
+	rho := min(p.Autocorrelation, mostCorrelated)
+	rest := make([]float64, len(d)-1)
+	for i := range rest {
+		rest[i] = d[i+1] - rho*d[i]
+	}
+	lag = min(lag, len(rest)-1)
+	long := autocovariance(rest, 0)
 	for k := 1; k <= lag; k++ {
 		weight := 1 - float64(k)/float64(lag+1)
-		factor += 2 * weight * autocovariance(d, k) / own
+		long += 2 * weight * autocovariance(rest, k)
 	}
+	factor := long / own * n / (n - 1) / ((1 - rho) * (1 - rho))
 	p.Lag = lag
 	p.LogRatio.SE *= math.Sqrt(max(1, factor))
 }
+
+// mostCorrelated bounds the autocorrelation that is taken out, beyond which the
+// correction would explode (Andrews and Monahan 1992).
+const mostCorrelated = 0.97
 
 // autocovariance is the mean product of deviations lag apart, up to a constant.
 func autocovariance(d []float64, lag int) float64 {

@@ -30,14 +30,17 @@ func (h *Host) serve() {
 	mux.Handle("/v1/outcomes", httpapi.Outcomes(recorder{h}, h.names))
 	mux.Handle("GET /healthz", httpapi.Health(h.health))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}))
-	httpapi.Read(mux, h)
+	// A browser reads these; a page of another site must not read them through
+	// it.
+	pages := http.NewServeMux()
+	httpapi.Read(pages, h)
 	var stop []func()
 	streams := map[string]*httpapi.Stream{}
 	for _, r := range h.runs {
 		streams[r.ID()] = httpapi.NewStream(r)
 		stop = append(stop, streams[r.ID()].Stop)
 	}
-	mux.HandleFunc("GET /v1/experiment/events", func(w http.ResponseWriter, req *http.Request) {
+	pages.HandleFunc("GET /v1/experiment/events", func(w http.ResponseWriter, req *http.Request) {
 		r, err := h.find(req.URL.Query().Get("name"))
 		if err != nil {
 			httpapi.WriteError(w, err)
@@ -45,8 +48,9 @@ func (h *Host) serve() {
 		}
 		streams[r.ID()].ServeHTTP(w, req)
 	})
-	mux.Handle("/", httpapi.Page(web.FS()))
-	api := server(httpapi.OnlyThisMachine(mux))
+	pages.Handle("/", httpapi.Page(web.FS()))
+	mux.Handle("/", httpapi.OnlyThisMachine(pages))
+	api := server(mux)
 	for _, f := range stop {
 		api.RegisterOnShutdown(f)
 	}
