@@ -300,3 +300,44 @@ func TestBalanceBeforeExposure(t *testing.T) {
 		t.Errorf("spend alone %g, with age %g (%v)", single, double, err)
 	}
 }
+
+func TestIntervalsOfNewcombesTable(t *testing.T) {
+	// Newcombe (1998), table II: methods 6 and 10 for eight pairs of proportions.
+	for _, c := range []struct {
+		candidate, baseline Counts
+		score, hybrid       Interval
+	}{
+		{Counts{70, 56}, Counts{80, 48}, Interval{0.0528, 0.3382}, Interval{0.0524, 0.3339}},
+		{Counts{10, 9}, Counts{10, 3}, Interval{0.1700, 0.8406}, Interval{0.1705, 0.8090}},
+		{Counts{7, 6}, Counts{7, 2}, Interval{0.0342, 0.8534}, Interval{0.0582, 0.8062}},
+		{Counts{56, 5}, Counts{29, 0}, Interval{-0.0326, 0.1933}, Interval{-0.0381, 0.1926}},
+		{Counts{10, 0}, Counts{20, 0}, Interval{-0.1658, 0.2844}, Interval{-0.1611, 0.2775}},
+		{Counts{10, 0}, Counts{10, 0}, Interval{-0.2879, 0.2879}, Interval{-0.2775, 0.2775}},
+		{Counts{10, 10}, Counts{20, 0}, Interval{0.7156, 1}, Interval{0.6791, 1}},
+		{Counts{10, 10}, Counts{10, 0}, Interval{0.6636, 1}, Interval{0.6075, 1}},
+	} {
+		score, err1 := MiettinenNurminenInterval(c.candidate, c.baseline, 0.05)
+		hybrid, err2 := NewcombeInterval(c.candidate, c.baseline, 0.05)
+		if err := firstError(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		for got, want := range map[Interval]Interval{score: c.score, hybrid: c.hybrid} {
+			if math.Abs(got.Low-want.Low) > 5.1e-5 || math.Abs(got.High-want.High) > 5.1e-5 {
+				t.Errorf("%+v and %+v: %+v, want %+v", c.candidate, c.baseline, got, want)
+			}
+		}
+	}
+}
+
+func TestRareHitsAmongBillionsKeepTheirDigits(t *testing.T) {
+	hits, err1 := MiettinenNurminenInterval(Counts{1e9, 3}, Counts{9e9, 200}, 0.05)
+	misses, err2 := MiettinenNurminenInterval(Counts{1e9, 1e9 - 3}, Counts{9e9, 9e9 - 200}, 0.05)
+	if err := firstError(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	relatively(t, "low", hits.Low, -misses.High, 1e-7)
+	relatively(t, "high", hits.High, -misses.Low, 1e-7)
+	if !hits.Contains(3e-9-200./9e9) || hits.High-hits.Low > 2e-8 {
+		t.Errorf("%+v", hits)
+	}
+}

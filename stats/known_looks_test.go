@@ -180,3 +180,27 @@ func TestDetectableEffectInvertsThePower(t *testing.T) {
 		t.Errorf("%g (%v)", power, err)
 	}
 }
+
+func TestClassicalDesignsOfTheTables(t *testing.T) {
+	// Jennison and Turnbull (2000), tables 2.2, 2.4 and 2.7, power 0.9.
+	for name, c := range map[string]struct {
+		shape, inflation, expected float64
+	}{
+		"O'Brien and Fleming": {ShapeOBrienFleming, 1.026, 0.750},
+		"Pocock":              {ShapePocock, 1.207, 0.685},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bounds, err := ClassicalBoundaries(5, 0.025, c.shape, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			looks := EvenLooks(5)
+			r, err1 := BoundaryInflation(bounds, looks, 0.025, 0.9)
+			drift := (NormalQuantile(0.9) - NormalQuantile(0.025)) * math.Sqrt(r)
+			sample, err2 := ExpectedSample(bounds, looks, drift)
+			if err := firstError(err1, err2); err != nil || math.Abs(r-c.inflation) > 6e-4 || math.Abs(r*sample-c.expected) > 6e-4 {
+				t.Errorf("inflation %.4f, expected sample %.4f (%v)", r, r*sample, err)
+			}
+		})
+	}
+}

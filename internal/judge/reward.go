@@ -44,12 +44,11 @@ func (j *judging) split() *experiment.Split {
 	return j.plan.Stages[j.at.Stage].Split
 }
 
-// schedule is how far a split has come.
+// schedule is how far a split has come: the number of planned looks that are
+// due, and whether it is over.
 type schedule struct {
-	// fraction of the plan that is done, 0 to 1, and its number of whole looks.
-	fraction float64
-	look     int
-	horizon  bool
+	look    int
+	horizon bool
 }
 
 // scheduleOf counts in units where the plan does, in time otherwise. Both are
@@ -58,15 +57,13 @@ type schedule struct {
 func scheduleOf(u experiment.Until, looks int, units int64, elapsed time.Duration) schedule {
 	s := schedule{horizon: elapsed >= u.AtMost}
 	if u.Units > 0 {
-		s.fraction = float64(units) / float64(u.Units)
 		s.look = int(units * int64(looks) / u.Units)
 		s.horizon = s.horizon || units >= u.Units
 	} else {
-		s.fraction = float64(elapsed) / float64(u.AtMost)
 		s.look = int(int64(elapsed/time.Millisecond) * int64(looks) / int64(u.AtMost/time.Millisecond))
 	}
 	if s.horizon {
-		s.fraction, s.look = 1, looks
+		s.look = looks
 	}
 	return s
 }

@@ -13,7 +13,7 @@ import (
 // Student's t distribution.
 type Estimate struct {
 	stats.Estimate
-	// DF is the degrees of freedom of its standard error.
+	// DF is the degrees of freedom of its standard error, 1 or more.
 	DF float64 `json:"df"`
 }
 
@@ -21,8 +21,17 @@ type Estimate struct {
 // matter, and its quantile function loses its own.
 const manyDF = 1e7
 
+// sane refuses what no calculation makes.
+func (e Estimate) sane(fn string) error {
+	if !(e.DF >= 1) || math.IsInf(e.DF, 0) {
+		return refuse(fn, "degrees of freedom", e.DF, "a finite number of 1 or more")
+	}
+	return firstError(finite(fn, "estimate", e.Value), nonNegative(fn, "standard error", e.SE))
+}
+
+// check refuses estimates that no inference can be made from.
 func (e Estimate) check(fn string) error {
-	if err := firstError(finite(fn, "estimate", e.Value), nonNegative(fn, "standard error", e.SE), positive(fn, "degrees of freedom", e.DF)); err != nil {
+	if err := e.sane(fn); err != nil {
 		return err
 	}
 	if e.SE == 0 {
@@ -57,7 +66,7 @@ func (e Estimate) Interval(conf float64) (stats.Interval, error) {
 func Difference(candidate, baseline Estimate) (Estimate, error) {
 	const fn = "Difference"
 	for _, e := range []Estimate{candidate, baseline} {
-		if err := firstError(finite(fn, "estimate", e.Value), nonNegative(fn, "standard error", e.SE), positive(fn, "degrees of freedom", e.DF)); err != nil {
+		if err := e.sane(fn); err != nil {
 			return Estimate{}, err
 		}
 	}
@@ -66,9 +75,9 @@ func Difference(candidate, baseline Estimate) (Estimate, error) {
 	if d.SE > 0 {
 		c, b := candidate.SE/d.SE, baseline.SE/d.SE
 		c, b = c*c, b*b
-		out.DF = 1 / (c*c/candidate.DF + b*b/baseline.DF)
+		out.DF = max(out.DF, 1/(c*c/candidate.DF+b*b/baseline.DF)) // Never less, but for rounding.
 	}
-	return out, firstError(finite(fn, "difference", d.Value), finite(fn, "standard error", d.SE), positive(fn, "degrees of freedom", out.DF))
+	return out, firstError(finite(fn, "difference", d.Value), finite(fn, "standard error", d.SE))
 }
 
 // studentP is P(|T| >= t) for t >= 0.

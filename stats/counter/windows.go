@@ -58,7 +58,7 @@ type Paired struct {
 // weights and lag floor(4 (W/100)^(2/9)), after taking out the correlation of
 // neighbours ("prewhitening"), and never smaller than without. It remains
 // somewhat too small: at an autocorrelation of 0.5 and 100 windows a 5 % test
-// errs in about 7 %, instead of 27 %, and more with fewer windows. Take 20
+// errs in about 8 %, instead of 27 %, and more with fewer windows. Take 20
 // windows at least, and wider ones rather than correlated ones.
 //
 // A window without exposure, or without amount and offset, is stats.ErrNoData.
@@ -179,7 +179,8 @@ type Dispersed struct {
 //
 // A dispersion below 1 is taken for luck: errors never shrink. Bad minutes that
 // hit both versions count as scatter, which makes it very cautious;
-// PairedLogRatio then sees more. Two versions of one window, or a version
+// PairedLogRatio then sees more. In bursts of five and 30 windows a 5 % test errs
+// in about 6 %. Two versions of one window, or a version
 // without events, are stats.ErrNoData; some 20 windows are needed for phi.
 func QuasiPoisson(candidate, baseline []Observation) (Dispersed, error) {
 	const fn = "QuasiPoisson"

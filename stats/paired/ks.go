@@ -55,7 +55,7 @@ func KolmogorovSmirnov(x, y []float64) (KS, error) {
 		k.ends = append(k.ends, i+j)
 		k.gap = max(k.gap, k.distance(i, j))
 	}
-	k.D = float64(k.gap) / float64(k.N) / float64(k.M)
+	k.D = float64(k.gap) / (float64(k.N) * float64(k.M))
 	return k, nil
 }
 
