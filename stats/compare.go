@@ -45,7 +45,7 @@ func Compare[S Sample](candidate, baseline S, a Assumed) (Comparison, error) {
 	case FixedLook:
 		radius, err = out.atFixedLook(c, b, a.Alpha)
 	case AtLooks:
-		radius, err = out.atLook(a)
+		radius, err = out.atLook(c, b, a)
 	case AnyTime:
 		radius, err = out.anyTime(c, b, a)
 	default:
@@ -156,9 +156,16 @@ func (c *Comparison) countsAtFixedLook(candidate, baseline Counts, alpha float64
 }
 
 // atLook is a look of a group-sequential test, symmetric at alpha/2.
-func (c *Comparison) atLook(a Assumed) (radius float64, err error) {
+func (c *Comparison) atLook(candidate, baseline reduced, a Assumed) (radius float64, err error) {
 	c.Method = "group-sequential test with its repeated interval"
 	c.Effect.DF = 0
+	if candidate.counted {
+		if few(candidate.counts, baseline.counts) {
+			c.warn(FewHits, true, "A version has fewer than 10 hits or misses: its proportion is not normal yet.")
+		}
+	} else if !candidate.ratio && min(candidate.Units, baseline.Units) < enoughUnits {
+		c.warn(FewUnits, true, "A version has fewer than 40 units: the boundary takes its standard error as known.")
+	}
 	bounds, err := Boundaries(a.Looks, a.Alpha/2, a.Spend)
 	if err != nil {
 		return 0, err

@@ -61,6 +61,14 @@ func TestCompareChoosesAndSaysWhat(t *testing.T) {
 			compared(Compare(Counts{2000, 260}, Counts{2000, 200}, Assumed{Alpha: 0.05, Looked: AtLooks, Looks: EvenLooks(5)[:1], Spend: OBrienFleming})),
 			"group-sequential", AtLooks, false, nil,
 		},
+		"few hits at a look": {
+			compared(Compare(Counts{2000, 9}, Counts{2000, 20}, Assumed{Alpha: 0.05, Looked: AtLooks, Looks: EvenLooks(2), Spend: Pocock})),
+			"group-sequential", NoGuarantee, false, []WarningCode{FewHits},
+		},
+		"few units at a look": {
+			compared(Compare(Moments{39, 5, 39}, Moments{400, 4, 400}, Assumed{Alpha: 0.05, Looked: AtLooks, Looks: EvenLooks(2), Spend: Pocock})),
+			"group-sequential", NoGuarantee, true, []WarningCode{FewUnits},
+		},
 		"at the last look": {
 			compared(Compare(Counts{2000, 260}, Counts{2000, 200}, Assumed{Alpha: 0.05, Looked: AtLooks, Looks: EvenLooks(5), Spend: OBrienFleming})),
 			"group-sequential", AtLooks, true, nil,
@@ -133,5 +141,47 @@ func TestCompareAgreesWithItsParts(t *testing.T) {
 	at, err2 := RepeatedP(bounds[2], looks, Pocock)
 	if err := firstError(err1, err2); err != nil || math.Abs(at-0.025) > 1e-9 {
 		t.Errorf("repeated p at the boundary %g (%v)", at, err)
+	}
+}
+
+// TestErrorRatesOfProportionsByEnumeration needs no simulation: all outcomes of
+// two small versions are weighed by their probability.
+func TestErrorRatesOfProportionsByEnumeration(t *testing.T) {
+	const n1, n2, alpha = 60, 40, 0.05
+	var different [n1 + 1][n2 + 1]bool
+	var interval [n1 + 1][n2 + 1]Interval
+	for x1 := range int64(n1 + 1) {
+		for x2 := range int64(n2 + 1) {
+			c, err := Compare(Counts{n1, x1}, Counts{n2, x2}, fixed(alpha))
+			if err != nil {
+				t.Fatal(err)
+			}
+			different[x1][x2], interval[x1][x2] = c.Different, c.Interval
+		}
+	}
+	weigh := func(p1, p2 float64, holds func(x1, x2 int) bool) float64 {
+		sum := 0.0
+		for x1 := range n1 + 1 {
+			for x2 := range n2 + 1 {
+				if holds(x1, x2) {
+					sum += binomialProbability(float64(x1), n1, p1, 1-p1) * binomialProbability(float64(x2), n2, p2, 1-p2)
+				}
+			}
+		}
+		return sum
+	}
+	for _, p := range []float64{0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 0.97} {
+		if rate := weigh(p, p, func(x1, x2 int) bool { return different[x1][x2] }); rate > 0.057 || p < 0.1 && rate > alpha {
+			t.Errorf("p = %g: the test rejects with probability %.4f", p, rate)
+		}
+		for _, d := range []float64{-0.15, 0, 0.1, 0.2} {
+			if p+d <= 0 || p+d >= 1 {
+				continue
+			}
+			covered := weigh(p+d, p, func(x1, x2 int) bool { return interval[x1][x2].Contains(d) })
+			if covered < 0.93 {
+				t.Errorf("p = %g, difference %g: covered with probability %.4f", p, d, covered)
+			}
+		}
 	}
 }

@@ -22,9 +22,10 @@ type WarningCode string
 
 // The warnings of this package.
 const (
-	// FewHits: an exact test took the place of an approximate one.
+	// FewHits: a proportion is not normal yet. At a fixed look an exact test takes
+	// the place of the approximate one.
 	FewHits WarningCode = "few-hits"
-	// FewUnits: the standard error of a ratio is too small.
+	// FewUnits: a standard error is less reliable than the method takes it for.
 	FewUnits WarningCode = "few-units"
 	// Skewed: the mean is not normal yet.
 	Skewed WarningCode = "skewed"

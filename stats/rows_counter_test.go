@@ -7,6 +7,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/headgate-dev/headgate/stats"
 	"github.com/headgate-dev/headgate/stats/counter"
@@ -112,17 +113,24 @@ func eventSegments(in struct {
 },
 ) (answer, error) {
 	tau := 0.5
-	if m := regexp.MustCompile(`N\(0, ?([0-9.]+)\^2\)`).FindStringSubmatch(in.Prior); m != nil {
-		var err error
-		if tau, err = strconv.ParseFloat(m[1], 64); err != nil {
+	if m := regexp.MustCompile(`N\(0, ?([0-9.]+)(\^2)?\)`).FindStringSubmatch(in.Prior); m != nil {
+		v, err := strconv.ParseFloat(m[1], 64)
+		if err != nil {
 			return nil, fmt.Errorf("read prior %q: %w", in.Prior, err)
+		}
+		if tau = v; m[2] == "" {
+			tau = math.Sqrt(v) // A variance.
 		}
 	}
 	segments := make([]counter.Segment, len(in.Segments))
 	for i, s := range in.Segments {
 		segments[i] = counter.Segment{Candidate: s.ErrB, Baseline: s.ErrA, CandidateShare: s.RhoB, BaselineShare: s.RhoA}
 	}
-	e, err := counter.LogE(segments, tau)
+	logE := counter.LogE
+	if strings.Contains(in.Prior, "half") {
+		logE = counter.LogEGreater // Is B, the second version, worse?
+	}
+	e, err := logE(segments, tau)
 	return answer{"logE": e}, err
 }
 

@@ -20,12 +20,12 @@ func finite(fn, arg string, v float64) error {
 // series refuses moments that no series of numbers has.
 func series(fn, arg string, m stats.Moments) error {
 	if m.N < 0 {
-		return &stats.InputError{Func: fn, Arg: arg + "'s n", Value: float64(m.N), Want: "0 or more"}
+		return &stats.InputError{Func: fn, Arg: arg + " n", Value: float64(m.N), Want: "0 or more"}
 	}
 	if !(m.M2 >= 0) || math.IsInf(m.M2, 0) {
-		return &stats.InputError{Func: fn, Arg: arg + "'s m2", Value: m.M2, Want: "a finite number of 0 or more"}
+		return &stats.InputError{Func: fn, Arg: arg + " m2", Value: m.M2, Want: "a finite number of 0 or more"}
 	}
-	return finite(fn, arg+"'s mean", m.Mean)
+	return finite(fn, arg+" mean", m.Mean)
 }
 
 // estimate passes a computed estimate on unless it overflowed.
@@ -42,12 +42,15 @@ func estimate(fn string, value, variance float64) (stats.Estimate, error) {
 
 // raw is the plain mean with its usual standard error, which is 0 for fewer
 // than two observations.
-func raw(m stats.Moments) stats.Estimate {
-	e := stats.Estimate{Value: m.Mean}
-	if s2, err := m.Variance(); err == nil {
-		e.SE = math.Sqrt(s2 / float64(m.N))
+func raw(fn string, m stats.Moments) (stats.Estimate, error) {
+	if err := series(fn, "all observations", m); err != nil {
+		return stats.Estimate{}, err
 	}
-	return e
+	if m.N < 2 {
+		return stats.Estimate{Value: m.Mean}, nil
+	}
+	n := float64(m.N)
+	return estimate(fn, m.Mean, m.M2/(n-1)/n)
 }
 
 // noData wraps stats.ErrNoData with what was missing.

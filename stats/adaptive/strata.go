@@ -2,7 +2,11 @@
 
 package adaptive
 
-import "github.com/headgate-dev/headgate/stats"
+import (
+	"cmp"
+
+	"github.com/headgate-dev/headgate/stats"
+)
 
 // Stratified are means of versions on one mix of periods.
 type Stratified struct {
@@ -68,12 +72,12 @@ func Stratify(periods [][]stats.Moments) (Stratified, error) {
 			value += w * period[k].Mean
 			variance += w * w * (period[k].M2 / (n - 1) / n)
 		}
-		e, err := estimate(fn, value, variance)
-		if err != nil {
+		mean, err1 := estimate(fn, value, variance)
+		plain, err2 := raw(fn, merged[k])
+		if err := cmp.Or(err1, err2); err != nil {
 			return Stratified{}, err
 		}
-		out.Means = append(out.Means, e)
-		out.BiasedRaw = append(out.BiasedRaw, raw(merged[k]))
+		out.Means, out.BiasedRaw = append(out.Means, mean), append(out.BiasedRaw, plain)
 	}
 	return out, nil
 }

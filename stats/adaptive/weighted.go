@@ -87,7 +87,9 @@ func WeightedMean(periods []Period, initial float64) (Weighted, error) {
 	if out.Uniform, err = estimate(fn, flat, flatSquare/units/units); err != nil {
 		return Weighted{}, err
 	}
-	out.BiasedRaw = raw(seen)
+	if out.BiasedRaw, err = raw(fn, seen); err != nil {
+		return Weighted{}, err
+	}
 	return out, nil
 }
 

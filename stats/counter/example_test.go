@@ -13,7 +13,7 @@ import (
 // A canary of three steps, watched after each: are there more errors?
 func ExampleLogEGreater() {
 	steps := []counter.Segment{
-		{Candidate: 2, Baseline: 95, CandidateShare: 1, BaselineShare: 99},
+		{Candidate: 3, Baseline: 95, CandidateShare: 1, BaselineShare: 99},
 		{Candidate: 16, Baseline: 80, CandidateShare: 10, BaselineShare: 90},
 		{Candidate: 71, Baseline: 52, CandidateShare: 50, BaselineShare: 50},
 	}
@@ -28,10 +28,10 @@ func ExampleLogEGreater() {
 	i, err := counter.RatioInterval(steps, 0.5, 0.05)
 	fmt.Printf("errors per request, times the baseline's: %.2f to %.2f (%v)\n", i.Low, i.High, err)
 	// Output:
-	// after step 1: e-value 1.3, harm: false
-	// after step 2: e-value 4.7, harm: false
-	// after step 3: e-value 16.2, harm: false
-	// errors per request, times the baseline's: 0.94 to 2.23 (<nil>)
+	// after step 1: e-value 2.1, harm: false
+	// after step 2: e-value 9.5, harm: false
+	// after step 3: e-value 20.3, harm: true
+	// errors per request, times the baseline's: 0.96 to 2.43 (<nil>)
 }
 
 // A scrape that failed for two minutes is a gap, not a quiet time.
@@ -106,7 +106,7 @@ func ExampleQuasiPoisson() {
 	}
 	p, err := d.LogRatio.P()
 	fmt.Printf("dispersion %.0f: the error is %.3f, not %.3f; p = %.2f (%v)\n", d.Dispersion, d.LogRatio.SE, d.PoissonSE, p, err)
-	// Output: dispersion 20: the error is 0.310, not 0.069; p = 0.01 (<nil>)
+	// Output: dispersion 20: the error is 0.308, not 0.068; p = 0.05 (<nil>)
 }
 
 // Eleven errors in 800 requests against 21 in 3,011, exactly.
@@ -136,5 +136,5 @@ func ExampleRatioOfSums() {
 	}
 	i, err := e.Interval(0.95)
 	fmt.Printf("%.2f ms, from %.2f to %.2f (%v)\n", 1000*e.Value, 1000*i.Low, 1000*i.High, err)
-	// Output: 51.58 ms, from 50.95 to 52.22 (<nil>)
+	// Output: 51.58 ms, from 50.74 to 52.41 (<nil>)
 }

@@ -13,7 +13,7 @@ import (
 // Student's t distribution.
 type Estimate struct {
 	stats.Estimate
-	// DF is the degrees of freedom of its standard error, 1 or more.
+	// DF is the degrees of freedom of its standard error, from 1 to 1e15.
 	DF float64 `json:"df"`
 }
 
@@ -23,8 +23,8 @@ const manyDF = 1e7
 
 // sane refuses what no calculation makes.
 func (e Estimate) sane(fn string) error {
-	if !(e.DF >= 1) || math.IsInf(e.DF, 0) {
-		return refuse(fn, "degrees of freedom", e.DF, "a finite number of 1 or more")
+	if !(e.DF >= 1 && e.DF <= 1e15) {
+		return refuse(fn, "degrees of freedom", e.DF, "from 1 to 1e15")
 	}
 	return firstError(finite(fn, "estimate", e.Value), nonNegative(fn, "standard error", e.SE))
 }

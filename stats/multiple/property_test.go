@@ -111,9 +111,9 @@ func TestPreferentialBonferroniSpendsAlphaOnce(t *testing.T) {
 
 func TestCriticalValueAndPValueAreDual(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
-	for range 40 {
+	for range 20 {
 		d := Dunnett{Baseline: math.Exp(4*r.Float64() - 2), TwoSided: r.IntN(2) == 0}
-		if r.IntN(4) == 0 {
+		if r.IntN(6) == 0 {
 			d.DF = 1 + math.Floor(60*r.Float64())
 		}
 		for range 1 + r.IntN(5) {

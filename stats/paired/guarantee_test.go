@@ -225,7 +225,7 @@ func TestAreasAreTestedAtTheirLevel(t *testing.T) {
 	none, covered := alarms(0)
 	acceptAtMost(t, "alarms on scores equally good", none, runs, 0.055)
 	acceptAtLeast(t, "areas in their intervals", covered, runs, 0.94)
-	some, _ := alarms(2.5)
+	some, _ := alarms(3.5)
 	acceptAtLeast(t, "alarms on a weaker score", some, runs, 0.8)
 }
 
