@@ -2,11 +2,7 @@
 
 package stats
 
-import (
-	"math"
-
-	"gonum.org/v1/gonum/mathext"
-)
+import "math"
 
 // BernoulliLogEGreater is the logarithm of the exact one-sided e-value against
 // "the probability of a hit is p0 or less": the beta-binomial mixture of
@@ -80,26 +76,5 @@ func (b BetaBinomial) logE(x, y float64) float64 {
 	}
 	// What the restriction to larger probabilities takes from the posterior and
 	// from the prior.
-	return two + logIncBeta(b.mass*q+y, b.mass*b.p+x, q) - logIncBeta(b.mass*q, b.mass*b.p, q)
-}
-
-// logIncBeta is ln I_x(a, b), the regularised incomplete beta function, also
-// where the function itself underflows.
-func logIncBeta(a, b, x float64) float64 {
-	a, b = max(a, 1e-290), max(b, 1e-290) // Products can underflow; zero is no parameter.
-	if v := mathext.RegIncBeta(a, b, x); v > 1e-250 {
-		return math.Log(v)
-	}
-	// Far in the lower tail: x^a (1-x)^b/(a B(a,b)) times a series of positive
-	// terms, whose sum converges fast there.
-	sum, term := 1.0, 1.0
-	for k := 0.0; k < 1e7 && term > 1e-17*sum; k++ {
-		term *= (a + b + k) / (a + 1 + k) * x
-		sum += term
-	}
-	n := a + b
-	// ln of x^a (1-x)^b/B(a,b) in Stirling's form, in which nothing large is left.
-	log := stirling(n) - stirling(a) - stirling(b) - deviance(a, n*x) - deviance(b, n*(1-x)) +
-		(math.Log(a)+math.Log(b)-math.Log(n))/2 - halfLog2Pi
-	return log - math.Log(a) + math.Log(sum)
+	return two + logIncBeta(b.mass*q+y, b.mass*b.p+x, q, b.p) - logIncBeta(b.mass*q, b.mass*b.p, q, b.p)
 }

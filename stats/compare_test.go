@@ -63,11 +63,13 @@ func TestCompareChoosesAndSaysWhat(t *testing.T) {
 		},
 		"few hits at a look": {
 			compared(Compare(Counts{2000, 9}, Counts{2000, 20}, Assumed{Alpha: 0.05, Looked: AtLooks, Looks: EvenLooks(2), Spend: Pocock})),
-			"group-sequential", NoGuarantee, false, []WarningCode{FewHits},
+			"group-sequential", NoGuarantee, false,
+			[]WarningCode{FewHits},
 		},
 		"few units at a look": {
 			compared(Compare(Moments{39, 5, 39}, Moments{400, 4, 400}, Assumed{Alpha: 0.05, Looked: AtLooks, Looks: EvenLooks(2), Spend: Pocock})),
-			"group-sequential", NoGuarantee, true, []WarningCode{FewUnits},
+			"group-sequential", NoGuarantee, true,
+			[]WarningCode{FewUnits},
 		},
 		"at the last look": {
 			compared(Compare(Counts{2000, 260}, Counts{2000, 200}, Assumed{Alpha: 0.05, Looked: AtLooks, Looks: EvenLooks(5), Spend: OBrienFleming})),

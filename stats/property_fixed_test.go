@@ -222,7 +222,7 @@ func TestOneSidedBernoulliEValuesMakeUpTheTwoSidedOne(t *testing.T) {
 			t.Fatal(err)
 		}
 		// The two halves of the prior, weighted by what they weigh.
-		above := math.Exp(logIncBeta(mass*(1-p), mass*p, 1-p))
+		above := math.Exp(logIncBeta(mass*(1-p), mass*p, 1-p, p))
 		sum := above*math.Exp(more-two) + (1-above)*math.Exp(fewer-two)
 		if math.Abs(sum-1) > 1e-6 {
 			t.Fatalf("above %g: %g and %g make %g of %g", above, more, fewer, sum, two)

@@ -45,7 +45,7 @@ func hits(r *rand.Rand, n int, p float64) stats.Counts {
 // say: intervals hold them, and "b is better with probability p" is right in p
 // of the cases.
 func TestBeliefsAboutProportionsAreCalibrated(t *testing.T) {
-	const runs = 600
+	const runs = 400
 	r := rand.New(rand.NewPCG(11, 1))
 	var covered, differenceCovered, best int64
 	expected := 0.0

@@ -125,9 +125,15 @@ func ExampleRateRatioInterval() {
 // Mean latency from sum and count, with windows as clusters.
 func ExampleRatioOfSums() {
 	e, err := counter.RatioOfSums([]counter.Observation{
-		{Amount: 61.2, Exposure: 1200}, {Amount: 58.9, Exposure: 1180}, {Amount: 70.4, Exposure: 1350},
-		{Amount: 64.0, Exposure: 1240}, {Amount: 80.1, Exposure: 1500}, {Amount: 59.5, Exposure: 1190},
-		{Amount: 66.6, Exposure: 1300}, {Amount: 62.3, Exposure: 1210}, {Amount: 63.0, Exposure: 1230},
+		{Amount: 61.2, Exposure: 1200},
+		{Amount: 58.9, Exposure: 1180},
+		{Amount: 70.4, Exposure: 1350},
+		{Amount: 64.0, Exposure: 1240},
+		{Amount: 80.1, Exposure: 1500},
+		{Amount: 59.5, Exposure: 1190},
+		{Amount: 66.6, Exposure: 1300},
+		{Amount: 62.3, Exposure: 1210},
+		{Amount: 63.0, Exposure: 1230},
 		{Amount: 75.2, Exposure: 1420},
 	})
 	if err != nil {
