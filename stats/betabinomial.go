@@ -9,11 +9,12 @@ import "math"
 // BernoulliLogE over probabilities above p0 alone (Howard, Ramdas, McAuliffe,
 // Sekhon 2021). It is for limits: evidence that an error rate
 // exceeds p0, from the first trial and with few errors. Tune it with twice the
-// alpha it will be used at. Without trials it is ErrNoData.
+// alpha it will be used at. Trials, and those planned, may be up to 2^40.
+// Without trials it is ErrNoData.
 func BernoulliLogEGreater(c Counts, p0, alpha, planned float64) (float64, error) {
 	const fn = "BernoulliLogEGreater"
 	m, err := bernoulliMass(fn, c, alpha, planned)
-	if err := firstError(err, fraction(fn, "p0", p0)); err != nil {
+	if err := firstError(err, fraction(fn, "p0", p0), trials(fn, c.N), atMostTrials(fn, "planned", planned)); err != nil {
 		return 0, err
 	}
 	b := BetaBinomial{p: p0, mass: m, oneSided: true}
@@ -37,7 +38,7 @@ func NewBetaBinomial(p0, alpha, planned float64, oneSided bool) (BetaBinomial, e
 	if oneSided {
 		alpha *= 2
 	}
-	if err := fraction(fn, "p0", p0); err != nil {
+	if err := firstError(fraction(fn, "p0", p0), atMostTrials(fn, "planned", planned)); err != nil {
 		return BetaBinomial{}, err
 	}
 	m, err := bernoulliMass(fn, Counts{N: 1}, alpha, planned)
@@ -52,7 +53,7 @@ func (b BetaBinomial) Excess(n, alpha float64) (float64, error) {
 	if !(b.mass > 0) {
 		return 0, &InputError{Func: fn, Arg: "mixture", Value: b.mass, Want: "one made by NewBetaBinomial"}
 	}
-	if err := firstError(positive(fn, "n", n), fraction(fn, "alpha", alpha)); err != nil {
+	if err := firstError(positive(fn, "n", n), atMostTrials(fn, "n", n), fraction(fn, "alpha", alpha)); err != nil {
 		return 0, err
 	}
 	lack := func(s float64) float64 {
@@ -77,4 +78,12 @@ func (b BetaBinomial) logE(x, y float64) float64 {
 	// What the restriction to larger probabilities takes from the posterior and
 	// from the prior.
 	return two + logIncBeta(b.mass*q+y, b.mass*b.p+x, q, b.p) - logIncBeta(b.mass*q, b.mass*b.p, q, b.p)
+}
+
+// atMostTrials is trials for real numbers.
+func atMostTrials(fn, arg string, n float64) error {
+	if n > maxTrials {
+		return &InputError{Func: fn, Arg: arg, Value: n, Want: "at most 2^40"}
+	}
+	return nil
 }

@@ -2,11 +2,7 @@
 
 package stats
 
-import (
-	"math"
-
-	"gonum.org/v1/gonum/mathext"
-)
+import "math"
 
 // maxTrials bounds the exact binomial sums, whose length grows with sqrt(n).
 const maxTrials = 1 << 40
@@ -77,14 +73,28 @@ func ClopperPearson(c Counts, conf float64) (Interval, error) {
 	}
 	tail := (1 - conf) / 2
 	x, y := float64(c.X), float64(c.N-c.X)
-	out := Interval{Low: 0, High: 1}
-	if x > 0 {
-		out.Low = mathext.InvRegIncBeta(x, y+1, tail)
+	return Interval{
+		Low:  logistic(clopperPearson(x, y, tail)),
+		High: logistic(-clopperPearson(y, x, tail)),
+	}, nil
+}
+
+// clopperPearson is the lower end for x hits and y misses as a logit; by
+// symmetry the upper end is minus the lower one of the misses. x or more hits
+// have the probability I_p(x, y+1).
+func clopperPearson(x, y, tail float64) float64 {
+	if x == 0 {
+		return math.Inf(-1)
 	}
-	if y > 0 {
-		out.High = 1 - mathext.InvRegIncBeta(y, x+1, tail)
+	target := math.Log(tail)
+	excess := func(logit float64) float64 {
+		return logIncBeta(x, y+1, logistic(logit), logistic(-logit)) - target
 	}
-	return out, nil
+	const edge = 660 // p = 1e-287
+	if excess(-edge) >= 0 {
+		return math.Inf(-1)
+	}
+	return root(excess, -edge, edge, 1e-13)
 }
 
 // trials refuses more trials than exact sums are made for.

@@ -108,7 +108,8 @@
 // standard error of zero. [ErrImpossible] says that the data rule the
 // hypothesis out entirely. The exceptions are functions without an error
 // result, which behave as package math does: [NormalQuantile], [NormalCDF],
-// [NormalSF], [StudentQuantile], [StudentSF], [Difference] and [Linearised].
+// [NormalSF], [StudentQuantile], [StudentSF], [BetaCDF], [Difference],
+// [Linearised], [EvenLooks], [UnitsForNormality] and [FixedRadius].
 //
 // # Sources
 //

@@ -62,14 +62,14 @@ func (h hypergeometric) unlikely(x float64) (less, equal float64) {
 	visit(1)
 	for k, term := x, 1.0; k < high; k++ {
 		up := h.up(k)
-		if term *= up; up < 1 && term < 1e-18 {
+		if term *= up; up < 1 && term < 1e-18 || math.IsInf(total, 1) {
 			break
 		}
 		visit(term)
 	}
 	for k, term := x, 1.0; k > low; k-- {
 		up := h.up(k - 1)
-		if term /= up; up > 1 && term < 1e-18 {
+		if term /= up; up > 1 && term < 1e-18 || math.IsInf(total, 1) {
 			break
 		}
 		visit(term)

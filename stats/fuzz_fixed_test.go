@@ -137,6 +137,29 @@ func FuzzStudent(f *testing.F) {
 	})
 }
 
+func FuzzBeta(f *testing.F) {
+	for i, a := range strange {
+		for j, b := range strange {
+			f.Add(strange[(i+j)%len(strange)], a, b)
+			f.Add(0.3, a, strange[(i+2*j)%len(strange)])
+		}
+	}
+	f.Add(0.999, 1e9, 1e6)
+	f.Add(5e-324, 1137.5, 44.0)
+	f.Fuzz(func(t *testing.T, x, a, b float64) {
+		p := BetaCDF(x, a, b)
+		if math.IsNaN(x) || !(min(a, b) >= 1e-100) || !(max(a, b) <= 1e14) {
+			if !math.IsNaN(p) {
+				t.Errorf("BetaCDF(%g, %g, %g) = %g", x, a, b, p)
+			}
+			return
+		}
+		if !(p >= 0 && p <= 1+1e-9) {
+			t.Errorf("BetaCDF(%g, %g, %g) = %g", x, a, b, p)
+		}
+	})
+}
+
 func FuzzLooks(f *testing.F) {
 	for i, a := range strange {
 		at := func(k int) float64 { return strange[(i*k+k)%len(strange)] }

@@ -31,6 +31,22 @@ func TestFisherExactOfSmallTables(t *testing.T) {
 	}
 }
 
+func TestFisherExactOfEnormousTablesIsQuick(t *testing.T) {
+	// From here the mode is 2^28 steps away, and not representable.
+	p, _, err := FisherExact(Counts{1 << 30, 0}, Counts{1 << 29, 1 << 29})
+	if err != nil || p != 0 {
+		t.Errorf("%g (%v)", p, err)
+	}
+	// The normal approximation is good to a thousandth there.
+	c, b := Counts{1 << 30, 1<<29 + 50_000}, Counts{1 << 29, 1 << 28}
+	p, _, err1 := FisherExact(c, b)
+	_, normal, err2 := TwoProportionZ(c, b)
+	if err := firstError(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	relatively(t, "p", p, normal, 1e-3)
+}
+
 func TestFisherExactAgreesWithEnumeration(t *testing.T) {
 	choose := func(n, k int64) float64 {
 		a, _ := math.Lgamma(float64(n + 1))
