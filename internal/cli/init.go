@@ -28,6 +28,7 @@ type draft struct {
 	Output               string
 	AtMost               string
 	Requests             string
+	Unsafe, Diverges     string
 	overwrite, noPrompts bool
 }
 
@@ -43,6 +44,8 @@ func always(*draft) bool { return true }
 func (d *draft) questions() []question {
 	hasReward := func(d *draft) bool { return d.Reward != "" }
 	return []question{
+		{"Is it still unsafe to show the candidate's answers to users (yes or no)?", &d.Unsafe, always},
+		{"Is the main fear that it behaves otherwise online than it did offline (yes or no)?", &d.Diverges, always},
 		{"What is the experiment called?", &d.Name, always},
 		{"Which team answers for it?", &d.Owner, always},
 		{"URL of the version in production:", &d.Baseline, always},
@@ -50,7 +53,7 @@ func (d *draft) questions() []question {
 		{"Which header names the user (or account, session)? Empty: each request is drawn anew.", &d.Unit, always},
 		{"What share of requests may fail?", &d.Errors, always},
 		{"How long may the slowest 1 % of answers take?", &d.Latency, always},
-		{"Is there an outcome that shows which version is better (click, purchase, right label)? Its event's name, or empty for a safety rollout:", &d.Reward, always},
+		{"Is there a clear measure of winning that you can wait for (click, purchase, right label)? Its event's name, or empty for a rollout that only asks whether it is safe:", &d.Reward, always},
 		{"How long after a user's first request does that outcome come at the latest?", &d.Window, hasReward},
 		{"What is the smallest difference that matters, relative to now?", &d.MinimumEffect, hasReward},
 		{"How long may the test take at most?", &d.AtMost, hasReward},
@@ -60,13 +63,15 @@ func (d *draft) questions() []question {
 func initCommand(s IO) *cobra.Command {
 	d := draft{
 		Name: "my-model", Baseline: "http://127.0.0.1:9001", Candidate: "http://127.0.0.1:9002",
-		Errors: "1%", Latency: "250ms", Window: "1h", MinimumEffect: "2%", AtMost: "14d", Requests: "1000",
+		Unsafe: "no", Diverges: "no", Errors: "1%", Latency: "250ms", Window: "1h", MinimumEffect: "2%", AtMost: "14d", Requests: "1000",
 	}
 	c := &cobra.Command{
 		Use: "init", Short: "write the shortest valid experiment for your models", Args: cobra.NoArgs,
-		Long: `Asks what it needs to know, on a terminal, or takes it from flags, and writes an
-experiment: a canary that protects users, and, if there is an outcome to improve, an
-A/B test that decides.`,
+		Long: `Asks which risk there is, on a terminal, or takes the answers from flags, and
+writes an experiment: a canary that protects users, with gentler steps where online
+behaviour is the fear, and, if there is a measure of winning that can be waited for,
+an A/B test that decides. A candidate whose answers may not be shown yet wants
+shadow traffic first, which this version does not have: it is refused.`,
 		Example: "  headgate init\n  headgate init --no-prompts --reward purchase --unit x-user-id -f experiment.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !d.noPrompts && s.Interactive {
@@ -84,6 +89,8 @@ A/B test that decides.`,
 	f.StringVar(&d.Candidate, "candidate", d.Candidate, "URL of the candidate")
 	f.StringVar(&d.Unit, "unit", "", "header that names the user; empty draws each request anew")
 	f.StringVar(&d.Reward, "reward", "", "event of the outcome to improve; empty for a safety rollout")
+	f.StringVar(&d.Unsafe, "unsafe", d.Unsafe, "yes if the candidate's answers may not be shown to users yet")
+	f.StringVar(&d.Diverges, "diverges", d.Diverges, "yes if the main fear is other behaviour online than offline: gentler steps")
 	f.StringVar(&d.Window, "window", d.Window, "how long after the first request the outcome comes at the latest")
 	f.StringVar(&d.MinimumEffect, "minimum-effect", d.MinimumEffect, "the smallest relative difference that matters")
 	f.StringVar(&d.AtMost, "at-most", d.AtMost, "how long the test may take")
@@ -121,6 +128,15 @@ func (d *draft) interview(in io.Reader, out io.Writer) error {
 
 // save checks what would be written with the one validator, then writes it.
 func (d *draft) save(s IO) error {
+	for _, answer := range []struct{ flag, value string }{{"unsafe", d.Unsafe}, {"diverges", d.Diverges}} {
+		if answer.value != "yes" && answer.value != "no" {
+			return experiment.Errorf(experiment.CodeInvalid, "--%s: want yes or no, got %q", answer.flag, answer.value)
+		}
+	}
+	if d.Unsafe == "yes" {
+		return experiment.Errorf(experiment.CodeInvalid, "a candidate that is unsafe to serve wants shadow traffic first, which this version does not have").
+			WithHint("send recorded requests to it with headgate load, and come back when its answers may be shown")
+	}
 	text := d.yaml()
 	if _, err := translate.Plan([]byte(text)); err != nil {
 		return inFile("the draft", err)
@@ -168,11 +184,14 @@ func (d *draft) yaml() string {
 		line("  reward: {metric: reward, minimumEffect: {relative: %s}}", d.MinimumEffect)
 	}
 	line("  objectives: [{metric: error-rate, max: %s}, {metric: p99, max: %s}]\n  stages:", d.Errors, d.Latency)
-	last := ", 100%"
-	if d.Reward != "" {
-		last = ""
+	steps := "1%, 5%, 25%"
+	if d.Diverges == "yes" {
+		steps = "0.1%, 1%, 5%, 25%"
 	}
-	line("  - {name: canary, ramp: {steps: [1%%, 5%%, 25%%%s]}, hold: {requests: %s, windows: 3}}", last, d.Requests)
+	if d.Reward == "" {
+		steps += ", 100%"
+	}
+	line("  - {name: canary, ramp: {steps: [%s]}, hold: {requests: %s, windows: 3}}", steps, d.Requests)
 	if d.Reward != "" {
 		line("  - {name: ab, split: {v1: 50%%, v2: 50%%}, until: {decided: true, atMost: %s}}", d.AtMost)
 	}
