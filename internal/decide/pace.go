@@ -146,9 +146,11 @@ func (d *deciding) ramp(stage *experiment.Stage) bool {
 
 func (d *deciding) missing(hold experiment.Hold, j *experiment.Judgement) []experiment.Reason {
 	var out []experiment.Reason
-	if j.Requests < hold.Requests {
+	// A step that waits for time alone wants one request all the same: no data
+	// is no pass (D2).
+	if want := max(1, hold.Requests); j.Requests < want {
 		out = append(out, experiment.Because(experiment.ReasonNeedRequests,
-			"version", d.name(1), "have", j.Requests, "want", hold.Requests))
+			"version", d.name(1), "have", j.Requests, "want", want))
 	}
 	if j.Clean < hold.Windows {
 		out = append(out, experiment.Because(experiment.ReasonNeedWindows, "have", j.Clean, "want", hold.Windows))
