@@ -2,7 +2,12 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+	"github.com/headgate-dev/headgate/stats/internal/root"
+)
 
 // BernoulliLogE is the logarithm of the exact two-sided e-value against "the
 // probability of a hit is p0": a beta-binomial mixture centred on p0 (Howard,
@@ -13,11 +18,11 @@ import "math"
 func BernoulliLogE(c Counts, p0, alpha, planned float64) (float64, error) {
 	const fn = "BernoulliLogE"
 	m, err := bernoulliMass(fn, c, alpha, planned)
-	if err := firstError(err, fraction(fn, "p0", p0)); err != nil {
+	if err := input.First(err, input.Fraction(fn, "p0", p0)); err != nil {
 		return 0, err
 	}
 	logE := bernoulliLogE(float64(c.X), float64(c.N-c.X), p0, 1-p0, m)
-	return logE, finite(fn, "p0", logE)
+	return logE, input.Finite(fn, "p0", logE)
 }
 
 // BernoulliInterval is the exact confidence sequence for the probability of a
@@ -41,11 +46,11 @@ func BernoulliInterval(c Counts, alpha, planned float64) (Interval, error) {
 // bernoulliMass is the prior's weight in trials. The published r, divided by
 // p(1-p), is the same for every p: planned/c_alpha - 1, but positive.
 func bernoulliMass(fn string, c Counts, alpha, planned float64) (float64, error) {
-	if err := firstError(c.check(fn), fraction(fn, "alpha", alpha), positive(fn, "planned", planned)); err != nil {
+	if err := input.First(c.check(fn), input.Fraction(fn, "alpha", alpha), input.Positive(fn, "planned", planned)); err != nil {
 		return 0, err
 	}
 	if c.N == 0 {
-		return 0, noData(fn, "no trials")
+		return 0, input.NoData(fn, "no trials")
 	}
 	return max(planned/tuning(alpha)-1, 1e-3), nil
 }
@@ -82,7 +87,7 @@ func bernoulliLower(x, y, m, threshold float64) float64 {
 		// One hit does not exclude any small p: the mixture is centred on p.
 		return math.Inf(-1)
 	}
-	return root(excess, -edge, top, 1e-13)
+	return root.Find(excess, -edge, top, 1e-13)
 }
 
 // logistic is the inverse of the logit.

@@ -2,7 +2,12 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+	"github.com/headgate-dev/headgate/stats/internal/root"
+)
 
 // BernoulliLogEGreater is the logarithm of the exact one-sided e-value against
 // "the probability of a hit is p0 or less": the beta-binomial mixture of
@@ -14,12 +19,12 @@ import "math"
 func BernoulliLogEGreater(c Counts, p0, alpha, planned float64) (float64, error) {
 	const fn = "BernoulliLogEGreater"
 	m, err := bernoulliMass(fn, c, alpha, planned)
-	if err := firstError(err, fraction(fn, "p0", p0), trials(fn, c.N), atMostTrials(fn, "planned", planned)); err != nil {
+	if err := input.First(err, input.Fraction(fn, "p0", p0), trials(fn, c.N), atMostTrials(fn, "planned", planned)); err != nil {
 		return 0, err
 	}
 	b := BetaBinomial{p: p0, mass: m, oneSided: true}
 	logE := b.logE(float64(c.X), float64(c.N-c.X))
-	return logE, finite(fn, "p0", logE)
+	return logE, input.Finite(fn, "p0", logE)
 }
 
 // BetaBinomial is the mixture behind BernoulliLogE and BernoulliLogEGreater for
@@ -38,7 +43,7 @@ func NewBetaBinomial(p0, alpha, planned float64, oneSided bool) (BetaBinomial, e
 	if oneSided {
 		alpha *= 2
 	}
-	if err := firstError(fraction(fn, "p0", p0), atMostTrials(fn, "planned", planned)); err != nil {
+	if err := input.First(input.Fraction(fn, "p0", p0), atMostTrials(fn, "planned", planned)); err != nil {
 		return BetaBinomial{}, err
 	}
 	m, err := bernoulliMass(fn, Counts{N: 1}, alpha, planned)
@@ -51,9 +56,9 @@ func NewBetaBinomial(p0, alpha, planned float64, oneSided bool) (BetaBinomial, e
 func (b BetaBinomial) Excess(n, alpha float64) (float64, error) {
 	const fn = "BetaBinomial.Excess"
 	if !(b.mass > 0) {
-		return 0, &InputError{Func: fn, Arg: "mixture", Value: b.mass, Want: "one made by NewBetaBinomial"}
+		return 0, input.Refuse(fn, "mixture", b.mass, "one made by NewBetaBinomial")
 	}
-	if err := firstError(positive(fn, "n", n), atMostTrials(fn, "n", n), fraction(fn, "alpha", alpha)); err != nil {
+	if err := input.First(input.Positive(fn, "n", n), atMostTrials(fn, "n", n), input.Fraction(fn, "alpha", alpha)); err != nil {
 		return 0, err
 	}
 	lack := func(s float64) float64 {
@@ -62,10 +67,10 @@ func (b BetaBinomial) Excess(n, alpha float64) (float64, error) {
 	}
 	most := n * (1 - b.p)
 	if !(lack(most) > 0) {
-		return 0, noData(fn, "no number of hits suffices")
+		return 0, input.NoData(fn, "no number of hits suffices")
 	}
-	s := root(lack, 0, most, 1e-12)
-	return s, finite(fn, "n", s)
+	s := root.Find(lack, 0, most, 1e-12)
+	return s, input.Finite(fn, "n", s)
 }
 
 // logE is the e-value for x hits and y misses.
@@ -83,7 +88,7 @@ func (b BetaBinomial) logE(x, y float64) float64 {
 // atMostTrials is trials for real numbers.
 func atMostTrials(fn, arg string, n float64) error {
 	if n > maxTrials {
-		return &InputError{Func: fn, Arg: arg, Value: n, Want: "at most 2^40"}
+		return input.Refuse(fn, arg, n, "at most 2^40")
 	}
 	return nil
 }

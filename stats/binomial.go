@@ -2,7 +2,12 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+	"github.com/headgate-dev/headgate/stats/internal/root"
+)
 
 // maxTrials bounds the exact binomial sums, whose length grows with sqrt(n).
 const maxTrials = 1 << 40
@@ -13,11 +18,11 @@ const maxTrials = 1 << 40
 // accepted or refused by. n may be up to 2^40.
 func BinomialTestGreater(x, n int64, p float64) (pvalue float64, err error) {
 	const fn = "BinomialTestGreater"
-	if err := firstError((Counts{N: n, X: x}).check(fn), trials(fn, n), fraction(fn, "p", p)); err != nil {
+	if err := input.First((Counts{N: n, X: x}).check(fn), trials(fn, n), input.Fraction(fn, "p", p)); err != nil {
 		return 0, err
 	}
 	if n == 0 {
-		return 0, noData(fn, "no trials")
+		return 0, input.NoData(fn, "no trials")
 	}
 	if float64(x) > float64(n)*p {
 		return min(1, binomialTail(float64(x), float64(n), p, 1-p)), nil
@@ -65,11 +70,11 @@ func deviance(x, m float64) float64 {
 // trials it is ErrNoData.
 func ClopperPearson(c Counts, conf float64) (Interval, error) {
 	const fn = "ClopperPearson"
-	if err := firstError(c.check(fn), trials(fn, c.N), fraction(fn, "conf", conf)); err != nil {
+	if err := input.First(c.check(fn), trials(fn, c.N), input.Fraction(fn, "conf", conf)); err != nil {
 		return Interval{}, err
 	}
 	if c.N == 0 {
-		return Interval{}, noData(fn, "no trials")
+		return Interval{}, input.NoData(fn, "no trials")
 	}
 	tail := (1 - conf) / 2
 	x, y := float64(c.X), float64(c.N-c.X)
@@ -94,13 +99,13 @@ func clopperPearson(x, y, tail float64) float64 {
 	if excess(-edge) >= 0 {
 		return math.Inf(-1)
 	}
-	return root(excess, -edge, edge, 1e-13)
+	return root.Find(excess, -edge, edge, 1e-13)
 }
 
 // trials refuses more trials than exact sums are made for.
 func trials(fn string, n int64) error {
 	if n > maxTrials {
-		return &InputError{Func: fn, Arg: "trials", Value: float64(n), Want: "at most 2^40"}
+		return input.Refuse(fn, "trials", float64(n), "at most 2^40")
 	}
 	return nil
 }

@@ -2,7 +2,11 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+)
 
 // Look is one planned interim analysis.
 type Look struct {
@@ -44,11 +48,11 @@ const (
 // Gauss-Legendre quadrature over the continuation region.
 func Boundaries(looks []Look, alpha float64, spend Spending) ([]float64, error) {
 	const fn = "Boundaries"
-	if err := firstError(checkLooks(fn, looks), fraction(fn, "alpha", alpha)); err != nil {
+	if err := input.First(checkLooks(fn, looks), input.Fraction(fn, "alpha", alpha)); err != nil {
 		return nil, err
 	}
 	if spend == nil {
-		return nil, &InputError{Func: fn, Arg: "spend", Value: 0, Want: "a spending function"}
+		return nil, input.Refuse(fn, "spend", 0, "a spending function")
 	}
 	bounds := make([]float64, 0, len(looks))
 	w := walk{times: informationTimes(looks)}
@@ -56,7 +60,7 @@ func Boundaries(looks []Look, alpha float64, spend Spending) ([]float64, error) 
 	for k, look := range looks {
 		target := spend(alpha, look.Spent)
 		if !(target >= 0 && target <= alpha*(1+1e-12)) {
-			return nil, &InputError{Func: fn, Arg: "spending function", Value: target, Want: "from 0 to alpha"}
+			return nil, input.Refuse(fn, "spending function", target, "from 0 to alpha")
 		}
 		if w.repeats(k) {
 			bounds = append(bounds, bounds[k-1])
@@ -91,28 +95,28 @@ func TwoSidedCrossingProbability(bounds []float64, looks []Look, drift float64) 
 }
 
 func crossing(fn string, bounds []float64, looks []Look, drift float64, both bool) ([]float64, error) {
-	if err := firstError(checkLooks(fn, looks), finite(fn, "drift", drift)); err != nil {
+	if err := input.First(checkLooks(fn, looks), input.Finite(fn, "drift", drift)); err != nil {
 		return nil, err
 	}
 	if len(bounds) != len(looks) {
-		return nil, &InputError{Func: fn, Arg: "number of bounds", Value: float64(len(bounds)), Want: "one for each look"}
+		return nil, input.Refuse(fn, "number of bounds", float64(len(bounds)), "one for each look")
 	}
 	out := make([]float64, len(looks))
 	w := walk{times: informationTimes(looks), drift: drift}
 	for k, b := range bounds {
-		if err := finite(fn, "bound", b); err != nil {
+		if err := input.Finite(fn, "bound", b); err != nil {
 			return nil, err
 		}
 		low := math.Inf(-1)
 		if both {
 			if low = -b; b < 0 {
-				return nil, &InputError{Func: fn, Arg: "bound", Value: b, Want: "0 or more"}
+				return nil, input.Refuse(fn, "bound", b, "0 or more")
 			}
 		}
 		if w.repeats(k) {
 			// The same statistic again: only a lower boundary could add to it.
 			if b < bounds[k-1] {
-				return nil, &InputError{Func: fn, Arg: "bound", Value: b, Want: "no lower than the one before at the same information"}
+				return nil, input.Refuse(fn, "bound", b, "no lower than the one before at the same information")
 			}
 			continue
 		}
@@ -144,23 +148,23 @@ func Inflation(looks []Look, alpha, power float64, spend Spending) (float64, err
 // checkLooks refuses schedules that are empty, too long or run backwards.
 func checkLooks(fn string, looks []Look) error {
 	if len(looks) == 0 || len(looks) > MaxLooks {
-		return &InputError{Func: fn, Arg: "number of looks", Value: float64(len(looks)), Want: "from 1 to 250"}
+		return input.Refuse(fn, "number of looks", float64(len(looks)), "from 1 to 250")
 	}
 	before := Look{}
 	for _, l := range looks {
 		if !(l.Spent > 0 && l.Spent <= 1 && l.Spent >= before.Spent) {
-			return &InputError{Func: fn, Arg: "spent", Value: l.Spent, Want: "above 0, at most 1 and not less than before"}
+			return input.Refuse(fn, "spent", l.Spent, "above 0, at most 1 and not less than before")
 		}
-		if err := positive(fn, "information", l.Information); err != nil {
+		if err := input.Positive(fn, "information", l.Information); err != nil {
 			return err
 		}
 		if l.Information < before.Information {
-			return &InputError{Func: fn, Arg: "information", Value: l.Information, Want: "not less than before"}
+			return input.Refuse(fn, "information", l.Information, "not less than before")
 		}
 		before = l
 	}
 	if first := looks[0].Information; !(first >= leastInformation*before.Information) {
-		return &InputError{Func: fn, Arg: "information", Value: first, Want: "at least 1e-12 of the last look's"}
+		return input.Refuse(fn, "information", first, "at least 1e-12 of the last look's")
 	}
 	return nil
 }

@@ -2,7 +2,12 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+	"github.com/headgate-dev/headgate/stats/internal/root"
+)
 
 // Shapes of the classical boundaries of Wang and Tsiatis (1987), which fall
 // with the share t of the information as t^(shape-1/2).
@@ -21,16 +26,16 @@ const (
 func ClassicalBoundaries(looks int, alpha, shape float64, both bool) ([]float64, error) {
 	const fn = "ClassicalBoundaries"
 	if looks < 1 || looks > MaxLooks {
-		return nil, &InputError{Func: fn, Arg: "looks", Value: float64(looks), Want: "from 1 to 250"}
+		return nil, input.Refuse(fn, "looks", float64(looks), "from 1 to 250")
 	}
 	if !(shape >= 0 && shape <= 1) {
-		return nil, &InputError{Func: fn, Arg: "shape", Value: shape, Want: "from 0 to 1"}
+		return nil, input.Refuse(fn, "shape", shape, "from 0 to 1")
 	}
 	if err := level(fn, alpha); err != nil {
 		return nil, err
 	}
 	if !both && alpha >= 0.5 {
-		return nil, &InputError{Func: fn, Arg: "alpha", Value: alpha, Want: "below 0.5 for one side"}
+		return nil, input.Refuse(fn, "alpha", alpha, "below 0.5 for one side")
 	}
 	schedule, bounds := EvenLooks(looks), make([]float64, looks)
 	at := func(c float64) []float64 {
@@ -48,9 +53,9 @@ func ClassicalBoundaries(looks int, alpha, shape float64, both bool) ([]float64,
 		return total(ps) - alpha
 	}
 	if excess(maxBound) > 0 {
-		return nil, &InputError{Func: fn, Arg: "alpha", Value: alpha, Want: "a probability that a boundary can have"}
+		return nil, input.Refuse(fn, "alpha", alpha, "a probability that a boundary can have")
 	}
-	c := root(excess, 0, maxBound, 1e-11)
+	c := root.Find(excess, 0, maxBound, 1e-11)
 	return at(c), failed
 }
 
@@ -101,9 +106,9 @@ func driftFor(fn string, bounds []float64, looks []Look, power, high float64) (f
 		return total(ps) - power
 	}
 	if lacking(high) < 0 || lacking(0) > 0 {
-		return 0, &InputError{Func: fn, Arg: "power", Value: power, Want: "one that the boundaries can reach, and do not reach without an effect"}
+		return 0, input.Refuse(fn, "power", power, "one that the boundaries can reach, and do not reach without an effect")
 	}
-	return root(lacking, 0, high, 1e-10), nil
+	return root.Find(lacking, 0, high, 1e-10), nil
 }
 
 // ExpectedSample is the expected share of the largest sample that a
@@ -132,7 +137,7 @@ func ExpectedSample(bounds []float64, looks []Look, drift float64) (float64, err
 // value is a reason to stop, never a right to claim anything.
 func ConditionalPower(z, t, c, drift float64) (float64, error) {
 	const fn = "ConditionalPower"
-	if err := firstError(finite(fn, "z", z), fraction(fn, "t", t), finite(fn, "c", c), finite(fn, "drift", drift)); err != nil {
+	if err := input.First(input.Finite(fn, "z", z), input.Fraction(fn, "t", t), input.Finite(fn, "c", c), input.Finite(fn, "drift", drift)); err != nil {
 		return 0, err
 	}
 	return probit(fn, (z*math.Sqrt(t)+drift*(1-t)-c)/math.Sqrt(1-t))
@@ -142,7 +147,7 @@ func ConditionalPower(z, t, c, drift float64) (float64, error) {
 // possible for the drift, without a prior opinion.
 func PredictivePower(z, t, c float64) (float64, error) {
 	const fn = "PredictivePower"
-	if err := firstError(finite(fn, "z", z), fraction(fn, "t", t), finite(fn, "c", c)); err != nil {
+	if err := input.First(input.Finite(fn, "z", z), input.Fraction(fn, "t", t), input.Finite(fn, "c", c)); err != nil {
 		return 0, err
 	}
 	return probit(fn, (z-c*math.Sqrt(t))/math.Sqrt(1-t))
@@ -151,7 +156,7 @@ func PredictivePower(z, t, c float64) (float64, error) {
 // probit is the normal distribution function unless its argument overflowed.
 func probit(fn string, x float64) (float64, error) {
 	if math.IsNaN(x) {
-		return 0, &InputError{Func: fn, Arg: "z", Value: x, Want: "a number that does not overflow"}
+		return 0, input.Refuse(fn, "z", x, "a number that does not overflow")
 	}
 	return NormalCDF(x), nil
 }

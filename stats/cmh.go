@@ -2,7 +2,11 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+)
 
 // BinaryStratum is one stratum of a comparison of proportions.
 type BinaryStratum struct {
@@ -39,7 +43,7 @@ func MantelHaenszel(strata []BinaryStratum, alpha float64, correct bool) (Common
 	}
 	var m mantelHaenszel
 	for _, s := range strata {
-		if err := firstError(s.Candidate.check(fn), s.Baseline.check(fn)); err != nil {
+		if err := input.First(s.Candidate.check(fn), s.Baseline.check(fn)); err != nil {
 			return CommonOdds{}, err
 		}
 		if s.Candidate.N > 0 && s.Baseline.N > 0 {
@@ -47,7 +51,7 @@ func MantelHaenszel(strata []BinaryStratum, alpha float64, correct bool) (Common
 		}
 	}
 	if !(m.variance > 0) || m.r == 0 || m.s == 0 {
-		return CommonOdds{}, noData(fn, "no stratum has hits and misses of both versions")
+		return CommonOdds{}, input.NoData(fn, "no stratum has hits and misses of both versions")
 	}
 	excess := math.Abs(m.excess)
 	if correct {
@@ -62,7 +66,7 @@ func MantelHaenszel(strata []BinaryStratum, alpha float64, correct bool) (Common
 		Pooled: m.hits[0] / m.hits[1] * (m.misses[1] / m.misses[0]),
 	}
 	out.Simpson = math.Log(out.Pooled)*log < 0
-	return out, firstError(finite(fn, "pooled odds ratio", out.Pooled), finite(fn, "interval", out.Interval.High))
+	return out, input.First(input.Finite(fn, "pooled odds ratio", out.Pooled), input.Finite(fn, "interval", out.Interval.High))
 }
 
 // mantelHaenszel are the sums over strata; the names of the literature are R

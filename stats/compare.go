@@ -2,7 +2,11 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+)
 
 const (
 	// Before these any-time inference is not asked: it is asymptotic.
@@ -29,7 +33,7 @@ func Compare[S Sample](candidate, baseline S, a Assumed) (Comparison, error) {
 	}
 	c, err1 := sampled(candidate)
 	b, err2 := sampled(baseline)
-	if err := firstError(err1, err2); err != nil {
+	if err := input.First(err1, err2); err != nil {
 		return Comparison{}, err
 	}
 	out := Comparison{Guarantee: a.Looked, Level: 1 - a.Alpha}
@@ -49,7 +53,7 @@ func Compare[S Sample](candidate, baseline S, a Assumed) (Comparison, error) {
 	case AnyTime:
 		radius, err = out.anyTime(c, b, a)
 	default:
-		err = &InputError{Func: fn, Arg: "looked", Want: "any-time, at-looks or fixed-look"}
+		err = input.Refuse(fn, "looked", 0, "any-time, at-looks or fixed-look")
 	}
 	if err != nil {
 		return Comparison{}, err
@@ -86,7 +90,7 @@ func sampled(s any) (reduced, error) {
 		return reduced{Measured: Measured{r, s.N}, ratio: true}, err
 	}
 	// The constraint admits no other type.
-	return reduced{}, &InputError{Func: "Compare", Arg: "sample", Want: "a type of Sample"}
+	return reduced{}, input.Refuse("Compare", "sample", 0, "a type of Sample")
 }
 
 func fromMoments(m Moments) (reduced, error) {
@@ -103,7 +107,7 @@ func (c *Comparison) inspect(candidate, baseline reduced) error {
 	if candidate.ratio {
 		switch {
 		case units < leastUnits:
-			return noData("Compare", "fewer than 10 units of a ratio")
+			return input.NoData("Compare", "fewer than 10 units of a ratio")
 		case units < enoughUnits:
 			// The smaller version's standard error is the one to distrust.
 			c.Effect.DF = float64(units - 1)
@@ -130,7 +134,7 @@ func (c *Comparison) atFixedLook(candidate, baseline reduced, alpha float64) (ra
 	c.Interval, err = c.Effect.Interval(alpha)
 	c.P, errP = c.Effect.P()
 	c.Different = c.P < alpha
-	return c.Effect.quantile(alpha / 2), firstError(err, errP)
+	return c.Effect.quantile(alpha / 2), input.First(err, errP)
 }
 
 func (c *Comparison) countsAtFixedLook(candidate, baseline Counts, alpha float64) (radius float64, err error) {
@@ -175,7 +179,7 @@ func (c *Comparison) atLook(candidate, baseline reduced, a Assumed) (radius floa
 	one, errP := RepeatedP(z, a.Looks, a.Spend)
 	c.P, c.Different = 2*one, z >= radius
 	c.Interval, err = RepeatedInterval(c.Effect.Estimate, radius)
-	return radius, firstError(err, errP)
+	return radius, input.First(err, errP)
 }
 
 // anyTime is the normal mixture.
@@ -184,11 +188,11 @@ func (c *Comparison) anyTime(candidate, baseline reduced, a Assumed) (radius flo
 	c.Method = "asymptotic confidence sequence"
 	c.Effect.DF = 0
 	if min(candidate.Units, baseline.Units) < anyTimeUnits {
-		return 0, noData(fn, "fewer than 100 units in a version")
+		return 0, input.NoData(fn, "fewer than 100 units in a version")
 	}
 	for _, v := range []reduced{candidate, baseline} {
 		if v.counted && min(v.counts.X, v.counts.N-v.counts.X) < anyTimeHits {
-			return 0, noData(fn, "fewer than 25 hits or misses in a version")
+			return 0, input.NoData(fn, "fewer than 25 hits or misses in a version")
 		}
 	}
 	m, err := NewMixture(a.Alpha, a.Planned)
@@ -201,7 +205,7 @@ func (c *Comparison) anyTime(candidate, baseline reduced, a Assumed) (radius flo
 		c.Interval, errI = m.Interval(c.Effect.Estimate, n, a.Alpha)
 	}
 	c.P, c.Different = math.Exp(min(0, -c.LogE)), c.LogE >= -math.Log(a.Alpha)
-	return m.Radius(a.Alpha)(n), firstError(err, errI)
+	return m.Radius(a.Alpha)(n), input.First(err, errI)
 }
 
 // relative adds the relative effect if there is one.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // codes are the warnings' codes.
@@ -135,13 +137,13 @@ func TestCompareAgreesWithItsParts(t *testing.T) {
 	z, err1 := MiettinenNurminenZ(c, b, 0)
 	i, err2 := MiettinenNurminenInterval(c, b, 0.1)
 	got, err3 := Compare(c, b, fixed(0.1))
-	if err := firstError(err1, err2, err3); err != nil || got.Interval != i || got.P != 2*NormalSF(math.Abs(z)) {
+	if err := input.First(err1, err2, err3); err != nil || got.Interval != i || got.P != 2*NormalSF(math.Abs(z)) {
 		t.Errorf("%+v, parts %g and %+v (%v)", got, z, i, err)
 	}
 	looks := EvenLooks(3)
 	bounds, err1 := Boundaries(looks, 0.025, Pocock)
 	at, err2 := RepeatedP(bounds[2], looks, Pocock)
-	if err := firstError(err1, err2); err != nil || math.Abs(at-0.025) > 1e-9 {
+	if err := input.First(err1, err2); err != nil || math.Abs(at-0.025) > 1e-9 {
 		t.Errorf("repeated p at the boundary %g (%v)", at, err)
 	}
 }

@@ -2,7 +2,11 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+)
 
 // Measured is an estimate and the number of independent units behind it, from
 // which the reliability of its standard error follows.
@@ -27,7 +31,7 @@ func Welch(candidate, baseline Moments) (Contrast, error) {
 	const fn = "Welch"
 	vc, err1 := candidate.Variance()
 	vb, err2 := baseline.Variance()
-	if err := firstError(err1, err2); err != nil {
+	if err := input.First(err1, err2); err != nil {
 		return Contrast{}, err
 	}
 	c := Measured{Estimate{candidate.Mean, math.Sqrt(vc / float64(candidate.N))}, candidate.N}
@@ -64,7 +68,7 @@ func RelativeContrast(candidate, baseline Measured) (Contrast, error) {
 	}
 	b := math.Abs(baseline.Value)
 	if b == 0 {
-		return Contrast{}, noData(fn, "the baseline is zero")
+		return Contrast{}, input.NoData(fn, "the baseline is zero")
 	}
 	rel, err := result(fn, Estimate{
 		Value: (candidate.Value - baseline.Value) / b,
@@ -78,13 +82,13 @@ func RelativeContrast(candidate, baseline Measured) (Contrast, error) {
 func satterthwaite(fn string, samples ...Measured) (float64, error) {
 	largest := 0.0
 	for _, s := range samples {
-		if err := firstError(observations(fn, s.Units), finite(fn, "estimate", s.Value), moment(fn, "standard error", s.SE)); err != nil {
+		if err := input.First(observations(fn, s.Units), input.Finite(fn, "estimate", s.Value), moment(fn, "standard error", s.SE)); err != nil {
 			return 0, err
 		}
 		largest = max(largest, s.SE)
 	}
 	if largest == 0 {
-		return 0, noData(fn, "the standard error is zero")
+		return 0, input.NoData(fn, "the standard error is zero")
 	}
 	sum, parts := 0.0, 0.0
 	for _, s := range samples {
@@ -140,23 +144,23 @@ func (c Contrast) PGreater() (float64, error) {
 // exactly when P is below alpha.
 func (c Contrast) Interval(alpha float64) (Interval, error) {
 	const fn = "Contrast.Interval"
-	if err := firstError(c.check(fn), level(fn, alpha)); err != nil {
+	if err := input.First(c.check(fn), level(fn, alpha)); err != nil {
 		return Interval{}, err
 	}
 	half := c.SE * c.quantile(alpha/2)
 	out := Interval{Low: c.Value - half, High: c.Value + half}
-	return out, firstError(finite(fn, "low", out.Low), finite(fn, "high", out.High))
+	return out, input.First(input.Finite(fn, "low", out.Low), input.Finite(fn, "high", out.High))
 }
 
 // Lower is the one-sided lower confidence bound at 1-alpha. It is above 0
 // exactly when PGreater is below alpha.
 func (c Contrast) Lower(alpha float64) (float64, error) {
 	const fn = "Contrast.Lower"
-	if err := firstError(c.check(fn), level(fn, alpha)); err != nil {
+	if err := input.First(c.check(fn), level(fn, alpha)); err != nil {
 		return 0, err
 	}
 	low := c.Value - c.SE*c.quantile(alpha)
-	return low, finite(fn, "low", low)
+	return low, input.Finite(fn, "low", low)
 }
 
 // LogRatioInterval is the interval for the relative effect that is symmetric
@@ -166,9 +170,9 @@ func LogRatioInterval(candidate, baseline Estimate, z float64) (Interval, error)
 	const fn = "LogRatioInterval"
 	for _, e := range []Estimate{candidate, baseline} {
 		if e.Value == 0 {
-			return Interval{}, noData(fn, "an estimate is zero")
+			return Interval{}, input.NoData(fn, "an estimate is zero")
 		}
-		if err := firstError(positive(fn, "estimate", e.Value), moment(fn, "standard error", e.SE)); err != nil {
+		if err := input.First(input.Positive(fn, "estimate", e.Value), moment(fn, "standard error", e.SE)); err != nil {
 			return Interval{}, err
 		}
 	}
@@ -178,5 +182,5 @@ func LogRatioInterval(candidate, baseline Estimate, z float64) (Interval, error)
 	log := math.Log(candidate.Value) - math.Log(baseline.Value)
 	half := z * math.Hypot(candidate.SE/candidate.Value, baseline.SE/baseline.Value)
 	out := Interval{Low: math.Expm1(log - half), High: math.Expm1(log + half)}
-	return out, firstError(finite(fn, "low", out.Low), finite(fn, "high", out.High))
+	return out, input.First(input.Finite(fn, "low", out.Low), input.Finite(fn, "high", out.High))
 }

@@ -2,7 +2,11 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+)
 
 // Counts are trials and the hits among them: requests and errors, units and
 // conversions. The zero value is no trials.
@@ -23,10 +27,10 @@ func (c Counts) Valid() error { return c.check("Counts.Valid") }
 
 func (c Counts) check(fn string) error {
 	if c.N < 0 {
-		return &InputError{Func: fn, Arg: "trials", Value: float64(c.N), Want: "0 or more"}
+		return input.Refuse(fn, "trials", float64(c.N), "0 or more")
 	}
 	if c.X < 0 || c.X > c.N {
-		return &InputError{Func: fn, Arg: "hits", Value: float64(c.X), Want: "between 0 and the number of trials"}
+		return input.Refuse(fn, "hits", float64(c.X), "between 0 and the number of trials")
 	}
 	return nil
 }
@@ -39,7 +43,7 @@ func (c Counts) Proportion() (Estimate, error) {
 		return Estimate{}, err
 	}
 	if c.N == 0 {
-		return Estimate{}, noData("Counts.Proportion", "no trials")
+		return Estimate{}, input.NoData("Counts.Proportion", "no trials")
 	}
 	n := float64(c.N)
 	p := float64(c.X) / n

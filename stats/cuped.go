@@ -2,7 +2,11 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+)
 
 // ThetaRule is where the slope of the outcome on the covariate comes from.
 type ThetaRule int
@@ -47,7 +51,7 @@ type Adjusted struct {
 // effect. It needs two units per version (ErrNoData).
 func Cuped(candidate, baseline Pair, rule ThetaRule) (Adjusted, error) {
 	const fn = "Cuped"
-	if err := firstError(candidate.check(fn), baseline.check(fn)); err != nil {
+	if err := input.First(candidate.check(fn), baseline.check(fn)); err != nil {
 		return Adjusted{}, err
 	}
 	tc, tb, err := rule.thetas(fn, candidate, baseline)
@@ -66,7 +70,7 @@ func Cuped(candidate, baseline Pair, rule ThetaRule) (Adjusted, error) {
 	if plain.SE > 0 {
 		out.Reduction = 1 - out.SE/plain.SE*(out.SE/plain.SE)
 	}
-	return out, finite(fn, "reduction", out.Reduction)
+	return out, input.Finite(fn, "reduction", out.Reduction)
 }
 
 // thetas are the slopes of both versions. A covariate that does not vary
@@ -89,9 +93,9 @@ func (r ThetaRule) thetas(fn string, candidate, baseline Pair) (c, b float64, er
 		c = slope(all.CYX, all.M2X)
 		b = c
 	default:
-		return 0, 0, &InputError{Func: fn, Arg: "rule", Value: float64(r), Want: "a rule of this package"}
+		return 0, 0, input.Refuse(fn, "rule", float64(r), "a rule of this package")
 	}
-	return c, b, firstError(finite(fn, "slope", c), finite(fn, "slope", b))
+	return c, b, input.First(input.Finite(fn, "slope", c), input.Finite(fn, "slope", b))
 }
 
 // adjusted is the mean of Y - theta (X - all).
@@ -112,7 +116,7 @@ func CupedRelative(candidate, baseline Pair, rule ThetaRule) (Contrast, error) {
 	}
 	mean := math.Abs(baseline.MeanY)
 	if mean == 0 {
-		return Contrast{}, noData(fn, "the baseline is zero")
+		return Contrast{}, input.NoData(fn, "the baseline is zero")
 	}
 	// The baseline's mean stands in the numerator and in the denominator; the
 	// derivative by it is the candidate's mean over its square.

@@ -2,7 +2,11 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+)
 
 // Estimate is a number with its standard error, taken to be approximately
 // normal around the truth.
@@ -15,11 +19,11 @@ type Estimate struct {
 
 // check refuses estimates that no inference can be made from.
 func (e Estimate) check(fn string) error {
-	if err := firstError(finite(fn, "estimate", e.Value), moment(fn, "standard error", e.SE)); err != nil {
+	if err := input.First(input.Finite(fn, "estimate", e.Value), moment(fn, "standard error", e.SE)); err != nil {
 		return err
 	}
 	if e.SE == 0 {
-		return noData(fn, "the standard error is zero")
+		return input.NoData(fn, "the standard error is zero")
 	}
 	return nil
 }
@@ -59,7 +63,7 @@ func Linearised(candidate, baseline Estimate, factor float64) Estimate {
 func RelativeInterval(candidate, baseline Estimate, z float64) (Interval, bool) {
 	const fn = "RelativeInterval"
 	b := math.Abs(baseline.Value)
-	if err := firstError(finite(fn, "candidate", candidate.Value), positive(fn, "baseline", b), moment(fn, "z", z),
+	if err := input.First(input.Finite(fn, "candidate", candidate.Value), input.Positive(fn, "baseline", b), moment(fn, "z", z),
 		moment(fn, "candidate", candidate.SE), moment(fn, "baseline", baseline.SE)); err != nil {
 		return Interval{}, false
 	}
@@ -72,7 +76,7 @@ func RelativeInterval(candidate, baseline Estimate, z float64) (Interval, bool) 
 	half := z * math.Hypot(st*math.Sqrt(1-g), r*sc)
 	sign := math.Copysign(1, baseline.Value)
 	out := Interval{Low: (r-half)/(1-g) - sign, High: (r+half)/(1-g) - sign}
-	if finite(fn, "low", out.Low) != nil || finite(fn, "high", out.High) != nil {
+	if input.Finite(fn, "low", out.Low) != nil || input.Finite(fn, "high", out.High) != nil {
 		return Interval{}, false
 	}
 	return out, true

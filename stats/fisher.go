@@ -2,7 +2,11 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+)
 
 // maxFisherTrials bounds the exact sums over a hypergeometric distribution,
 // whose length grows with the square root of the trials.
@@ -20,7 +24,7 @@ func FisherExact(candidate, baseline Counts) (p, midP float64, err error) {
 		return 0, 0, err
 	}
 	if candidate.N > maxFisherTrials || baseline.N > maxFisherTrials || candidate.N+baseline.N > maxFisherTrials {
-		return 0, 0, &InputError{Func: fn, Arg: "trials", Value: float64(candidate.N) + float64(baseline.N), Want: "at most 2^31"}
+		return 0, 0, input.Refuse(fn, "trials", float64(candidate.N)+float64(baseline.N), "at most 2^31")
 	}
 	h := hypergeometric{
 		candidate: float64(candidate.N), baseline: float64(baseline.N),

@@ -5,6 +5,8 @@ package stats
 import (
 	"math"
 
+	"github.com/headgate-dev/headgate/stats/internal/input"
+	"github.com/headgate-dev/headgate/stats/internal/root"
 	"gonum.org/v1/gonum/mathext"
 )
 
@@ -23,7 +25,7 @@ type GammaExponential struct {
 // one-sided inference at level alpha, below 0.5.
 func NewGammaExponential(alpha, vopt, c float64) (GammaExponential, error) {
 	const fn = "NewGammaExponential"
-	if err := firstError(fraction(fn, "alpha", 2*alpha), positive(fn, "vopt", vopt), positive(fn, "c", c)); err != nil {
+	if err := input.First(input.Fraction(fn, "alpha", 2*alpha), input.Positive(fn, "vopt", vopt), input.Positive(fn, "c", c)); err != nil {
 		return GammaExponential{}, err
 	}
 	return NewGammaExponentialRho(vopt/tuning(2*alpha), c)
@@ -32,11 +34,11 @@ func NewGammaExponential(alpha, vopt, c float64) (GammaExponential, error) {
 // NewGammaExponentialRho makes a mixture from its parameter rho instead.
 func NewGammaExponentialRho(rho, c float64) (GammaExponential, error) {
 	const fn = "NewGammaExponentialRho"
-	if err := firstError(positive(fn, "rho", rho), positive(fn, "c", c), positive(fn, "rho", rho/c/c)); err != nil {
+	if err := input.First(input.Positive(fn, "rho", rho), input.Positive(fn, "c", c), input.Positive(fn, "rho", rho/c/c)); err != nil {
 		return GammaExponential{}, err
 	}
 	if a := rho / c / c; !(a > 1e-9 && a < maxGamma) {
-		return GammaExponential{}, &InputError{Func: fn, Arg: "rho/c^2", Value: a, Want: "from 1e-9 to 1e12"}
+		return GammaExponential{}, input.Refuse(fn, "rho/c^2", a, "from 1e-9 to 1e12")
 	}
 	return GammaExponential{rho: rho, c: c}, nil
 }
@@ -50,24 +52,24 @@ const maxGamma = 1e12
 // an *InputError.
 func (g GammaExponential) LogE(s, v float64) (float64, error) {
 	const fn = "GammaExponential.LogE"
-	if err := firstError(g.made(fn), finite(fn, "s", s), moment(fn, "v", v)); err != nil {
+	if err := input.First(g.made(fn), input.Finite(fn, "s", s), moment(fn, "v", v)); err != nil {
 		return 0, err
 	}
 	a := (v + g.rho) / g.c / g.c
 	if !(a < maxGamma) {
-		return 0, &InputError{Func: fn, Arg: "v", Value: v, Want: "less than 1e12 c^2"}
+		return 0, input.Refuse(fn, "v", v, "less than 1e12 c^2")
 	}
 	if !(g.c*s/(v+g.rho) > -1) {
-		return 0, &InputError{Func: fn, Arg: "s", Value: s, Want: "more than -(v + rho)/c"}
+		return 0, input.Refuse(fn, "s", s, "more than -(v + rho)/c")
 	}
 	logE := g.logE(s, v)
-	return logE, finite(fn, "s", logE)
+	return logE, input.Finite(fn, "s", logE)
 }
 
 // made refuses the zero value.
 func (g GammaExponential) made(fn string) error {
 	if !(g.rho > 0) {
-		return &InputError{Func: fn, Arg: "mixture", Value: g.rho, Want: "one made by NewGammaExponential"}
+		return input.Refuse(fn, "mixture", g.rho, "one made by NewGammaExponential")
 	}
 	return nil
 }
@@ -84,19 +86,19 @@ func (g GammaExponential) logE(s, v float64) float64 {
 // process is v: S reaches it at any time with probability at most alpha.
 func (g GammaExponential) Bound(v, alpha float64) (float64, error) {
 	const fn = "GammaExponential.Bound"
-	if err := firstError(g.made(fn), moment(fn, "v", v), fraction(fn, "alpha", alpha)); err != nil {
+	if err := input.First(g.made(fn), moment(fn, "v", v), input.Fraction(fn, "alpha", alpha)); err != nil {
 		return 0, err
 	}
 	if !((v+g.rho)/g.c/g.c < maxGamma) {
-		return 0, &InputError{Func: fn, Arg: "v", Value: v, Want: "less than 1e12 c^2"}
+		return 0, input.Refuse(fn, "v", v, "less than 1e12 c^2")
 	}
 	lack := func(s float64) float64 { return g.logE(s, v) + math.Log(alpha) }
 	high := math.Sqrt(v+g.rho) + g.c
 	for lack(high) < 0 {
 		high *= 2
 	}
-	s := root(lack, 0, high, 1e-12)
-	return s, finite(fn, "v", s)
+	s := root.Find(lack, 0, high, 1e-12)
+	return s, input.Finite(fn, "v", s)
 }
 
 // logIncGamma is ln P(a, a (1+u)), the regularised lower incomplete gamma

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/headgate-dev/headgate/stats/internal/input"
 	"gonum.org/v1/gonum/integrate/quad"
 )
 
@@ -138,7 +139,7 @@ func watch(t *testing.T, r *rand.Rand, m Mixture, alpha, baseRate, candidateRate
 		}
 		base, err1 := b.Ratio()
 		cand, err2 := c.Ratio()
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		logE, err := m.LogEGreater(Difference(cand, base), float64(b.N+c.N))

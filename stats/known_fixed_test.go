@@ -6,6 +6,8 @@ import (
 	"errors"
 	"math"
 	"testing"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 func TestFisherExactOfSmallTables(t *testing.T) {
@@ -41,7 +43,7 @@ func TestFisherExactOfEnormousTablesIsQuick(t *testing.T) {
 	c, b := Counts{1 << 30, 1<<29 + 50_000}, Counts{1 << 29, 1 << 28}
 	p, _, err1 := FisherExact(c, b)
 	_, normal, err2 := TwoProportionZ(c, b)
-	if err := firstError(err1, err2); err != nil {
+	if err := input.First(err1, err2); err != nil {
 		t.Fatal(err)
 	}
 	relatively(t, "p", p, normal, 1e-3)
@@ -81,7 +83,7 @@ func TestOneStratumIsNoStratum(t *testing.T) {
 	m, err1 := MantelHaenszel([]BinaryStratum{{c, b}}, 0.05, false)
 	z, err2 := MiettinenNurminenZ(c, b, 0)
 	classic, _, err3 := TwoProportionZ(c, b)
-	if err := firstError(err1, err2, err3); err != nil {
+	if err := input.First(err1, err2, err3); err != nil {
 		t.Fatal(err)
 	}
 	// The first two have N-1 where the classical test has N.
@@ -143,7 +145,7 @@ func TestCupedRules(t *testing.T) {
 	joint, err3 := Cuped(c, b, Joint)
 	movedJoint, err4 := Cuped(shifted, b, Joint)
 	lin, err5 := Cuped(c, b, PerVersion)
-	if err := firstError(err1, err2, err3, err4, err5); err != nil {
+	if err := input.First(err1, err2, err3, err4, err5); err != nil {
 		t.Fatal(err)
 	}
 	relatively(t, "slope", within.ThetaBaseline, 2, 0.05)
@@ -182,7 +184,7 @@ func TestRatioIsAdjustedThroughItsLinearPart(t *testing.T) {
 	lb, err2 := b.Linear()
 	rc, err3 := c.Pair().Ratio()
 	mc, err4 := lc.Mean()
-	if err := firstError(err1, err2, err3, err4); err != nil {
+	if err := input.First(err1, err2, err3, err4); err != nil {
 		t.Fatal(err)
 	}
 	relatively(t, "ratio", mc.Value, rc.Value, 1e-12)
@@ -239,7 +241,7 @@ func TestSplitsByPhase(t *testing.T) {
 	chi2, df, p, err := SRMPhases(phases)
 	first, _, err1 := SRMChiSquared(phases[0].Counts, phases[0].Shares)
 	last, _, err2 := SRMChiSquared(phases[2].Counts, phases[2].Shares)
-	if err := firstError(err, err1, err2); err != nil {
+	if err := input.First(err, err1, err2); err != nil {
 		t.Fatal(err)
 	}
 	relatively(t, "chi-squared", chi2, first+last, 1e-12)
@@ -262,7 +264,7 @@ func TestAdaptiveSplitWithoutAdaptationIsChiSquared(t *testing.T) {
 	}
 	z, p, err1 := SRMAdaptive([]AdaptiveSplit{b, c})
 	chi2, p1, err2 := SRMChiSquared([]int64{770, 230}, []float64{4, 1})
-	if err := firstError(err1, err2); err != nil {
+	if err := input.First(err1, err2); err != nil {
 		t.Fatal(err)
 	}
 	relatively(t, "squared z", z[1]*z[1], chi2, 1e-9)
@@ -312,7 +314,7 @@ func TestBalanceBeforeExposure(t *testing.T) {
 	}
 	single, err1 := PreExposureBalance([]Balance{spend})
 	double, err2 := PreExposureBalance([]Balance{spend, age})
-	if err := firstError(err1, err2); err != nil || single >= AlarmLevel || math.Abs(double-2*single) > 1e-15 {
+	if err := input.First(err1, err2); err != nil || single >= AlarmLevel || math.Abs(double-2*single) > 1e-15 {
 		t.Errorf("spend alone %g, with age %g (%v)", single, double, err)
 	}
 }
@@ -334,7 +336,7 @@ func TestIntervalsOfNewcombesTable(t *testing.T) {
 	} {
 		score, err1 := MiettinenNurminenInterval(c.candidate, c.baseline, 0.05)
 		hybrid, err2 := NewcombeInterval(c.candidate, c.baseline, 0.05)
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		for got, want := range map[Interval]Interval{score: c.score, hybrid: c.hybrid} {
@@ -348,7 +350,7 @@ func TestIntervalsOfNewcombesTable(t *testing.T) {
 func TestRareHitsAmongBillionsKeepTheirDigits(t *testing.T) {
 	hits, err1 := MiettinenNurminenInterval(Counts{1e9, 3}, Counts{9e9, 200}, 0.05)
 	misses, err2 := MiettinenNurminenInterval(Counts{1e9, 1e9 - 3}, Counts{9e9, 9e9 - 200}, 0.05)
-	if err := firstError(err1, err2); err != nil {
+	if err := input.First(err1, err2); err != nil {
 		t.Fatal(err)
 	}
 	relatively(t, "low", hits.Low, -misses.High, 1e-7)

@@ -5,6 +5,8 @@ package stats
 import (
 	"math"
 	"testing"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 func TestClassicalBoundariesSpendAlpha(t *testing.T) {
@@ -73,7 +75,7 @@ func TestStagewisePAtABoundaryIsWhatWasSpent(t *testing.T) {
 	}
 	repeated, err1 := StagewiseP(2.4, []float64{3, 2.4}, []Look{{0.5, 1}, {0.8, 2}, {1, 2}})
 	plain, err2 := StagewiseP(2.4, []float64{3}, []Look{{0.5, 1}, {1, 2}})
-	if err := firstError(err1, err2); err != nil || math.Abs(repeated-plain) > 1e-12 {
+	if err := input.First(err1, err2); err != nil || math.Abs(repeated-plain) > 1e-12 {
 		t.Errorf("a look without news: %g, without it %g (%v)", repeated, plain, err)
 	}
 }
@@ -198,7 +200,7 @@ func TestClassicalDesignsOfTheTables(t *testing.T) {
 			r, err1 := BoundaryInflation(bounds, looks, 0.025, 0.9)
 			drift := (NormalQuantile(0.9) - NormalQuantile(0.025)) * math.Sqrt(r)
 			sample, err2 := ExpectedSample(bounds, looks, drift)
-			if err := firstError(err1, err2); err != nil || math.Abs(r-c.inflation) > 6e-4 || math.Abs(r*sample-c.expected) > 6e-4 {
+			if err := input.First(err1, err2); err != nil || math.Abs(r-c.inflation) > 6e-4 || math.Abs(r*sample-c.expected) > 6e-4 {
 				t.Errorf("inflation %.4f, expected sample %.4f (%v)", r, r*sample, err)
 			}
 		})

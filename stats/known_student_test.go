@@ -5,6 +5,8 @@ package stats
 import (
 	"math"
 	"testing"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 func TestStudentQuantilesOfTables(t *testing.T) {
@@ -13,11 +15,22 @@ func TestStudentQuantilesOfTables(t *testing.T) {
 	} {
 		relatively(t, "97.5 % quantile", -StudentQuantile(0.025, df), want, 1e-10)
 	}
+	// mpmath, incomplete beta function.
+	for _, c := range []struct{ df, tail, want float64 }{
+		{7, 0.025, 2.3646242515928},
+		{1.5, 1e-6, 5219.4693247069},
+		{30, 1e-10, 9.3774897804071},
+		{1e6, 0.025, 1.9599663568141},
+		{1, 0.4, math.Tan(math.Pi * 0.1)},
+	} {
+		relatively(t, "quantile", -StudentQuantile(c.tail, c.df), c.want, 1e-10)
+		relatively(t, "survival", StudentSF(c.want, c.df), c.tail, 1e-9)
+	}
 	relatively(t, "infinite df", -StudentQuantile(0.025, math.Inf(1)), 1.959963984540054, 1e-12)
 }
 
 func TestStudentTailsInClosedForm(t *testing.T) {
-	for _, x := range []float64{-50, -1, 0, 1e-9, 0.3, 1, 20, 1e5, 1e12} {
+	for _, x := range []float64{-50, -1, 0, 1e-9, 0.3, 1, 20, 1e5, 1e12, 1e30} {
 		cauchy := math.Atan2(1, x) / math.Pi
 		relatively(t, "one degree of freedom", StudentSF(x, 1), cauchy, 1e-11)
 		two := 1 / (2 + x*x + x*math.Sqrt(2+x*x))
@@ -82,7 +95,7 @@ func TestNoncentralTailsMeetTheCentralOnes(t *testing.T) {
 	}
 	small, err1 := SampleSizeT(1, 0.004, 0.05, 0.8)
 	normal, _, err2 := SampleSizeDifference(1, 1, 0.004, 0.025, 0.8, 1)
-	if err := firstError(err1, err2); err != nil || math.Abs(small-normal) > 1.1 || small < normal {
+	if err := input.First(err1, err2); err != nil || math.Abs(small-normal) > 1.1 || small < normal {
 		t.Errorf("%g units by t and %g by the normal (%v)", small, normal, err)
 	}
 }

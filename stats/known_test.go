@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"math"
 	"testing"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // relatively fails unless got is want to a relative tolerance.
@@ -97,7 +99,7 @@ func TestClopperPearsonWithoutHits(t *testing.T) {
 func TestBernoulliIntervalWithoutHitsOrMisses(t *testing.T) {
 	none, err1 := BernoulliInterval(Counts{N: 5000}, 0.05, 5000)
 	all, err2 := BernoulliInterval(Counts{N: 5000, X: 5000}, 0.05, 5000)
-	if err := firstError(err1, err2); err != nil {
+	if err := input.First(err1, err2); err != nil {
 		t.Fatal(err)
 	}
 	if none.Low != 0 || all.High != 1 || none.High > 0.002 || none.High <= 0 {
@@ -142,7 +144,7 @@ func TestMixtureIsSharpestWherePlanned(t *testing.T) {
 	width := func(planned float64) float64 {
 		m, err1 := NewMixture(0.05, planned)
 		i, err2 := m.Interval(Estimate{0, 1}, n, 0.05)
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		return i.High - i.Low
@@ -218,7 +220,7 @@ func TestSketchClamps(t *testing.T) {
 	}
 	low, err1 := s.Quantile(0)
 	high, err2 := s.Quantile(1)
-	if err := firstError(err1, err2); err != nil || s.Count() != 6 {
+	if err := input.First(err1, err2); err != nil || s.Count() != 6 {
 		t.Fatalf("%d values (%v)", s.Count(), err)
 	}
 	relatively(t, "low", low, 1e-6, 0.01)

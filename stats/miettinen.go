@@ -2,7 +2,12 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+	"github.com/headgate-dev/headgate/stats/internal/root"
+)
 
 // MiettinenNurminenZ is the score statistic against "candidate - baseline is
 // d", for d above -1 and below 1 (Miettinen and Nurminen 1985): the difference
@@ -12,15 +17,15 @@ import "math"
 // incompatible with nothing at all having varied, it is ErrNoData.
 func MiettinenNurminenZ(candidate, baseline Counts, d float64) (float64, error) {
 	const fn = "MiettinenNurminenZ"
-	if err := firstError(checkProportions(fn, candidate, baseline), fraction(fn, "d", (d+1)/2)); err != nil {
+	if err := input.First(checkProportions(fn, candidate, baseline), input.Fraction(fn, "d", (d+1)/2)); err != nil {
 		return 0, err
 	}
 	diff, se := miettinenNurminen(candidate, baseline, d)
 	if se == 0 {
 		if diff == 0 {
-			return 0, noData(fn, "every trial ended alike")
+			return 0, input.NoData(fn, "every trial ended alike")
 		}
-		return 0, &InputError{Func: fn, Arg: "d", Value: d, Want: "a difference that leaves some variation"}
+		return 0, input.Refuse(fn, "d", d, "a difference that leaves some variation")
 	}
 	return min(max(diff/se, -maxZ), maxZ), nil
 }
@@ -58,7 +63,7 @@ func likeliest(xc, yc, xb, yb, d float64) float64 {
 	if slope(high) >= 0 {
 		return high
 	}
-	return root(slope, low, high, 0)
+	return root.Find(slope, low, high, 0)
 }
 
 // MiettinenNurminenInterval is all differences candidate - baseline that
@@ -66,7 +71,7 @@ func likeliest(xc, yc, xb, yb, d float64) float64 {
 // advance. It lies within -1 and 1, and it exists without any hits too.
 func MiettinenNurminenInterval(candidate, baseline Counts, alpha float64) (Interval, error) {
 	const fn = "MiettinenNurminenInterval"
-	if err := firstError(checkProportions(fn, candidate, baseline), level(fn, alpha)); err != nil {
+	if err := input.First(checkProportions(fn, candidate, baseline), level(fn, alpha)); err != nil {
 		return Interval{}, err
 	}
 	z := -NormalQuantile(alpha / 2)
@@ -82,7 +87,7 @@ func MiettinenNurminenInterval(candidate, baseline Counts, alpha float64) (Inter
 		if excess(edge) <= 0 || excess(inner) >= 0 {
 			return edge
 		}
-		return root(excess, edge, inner, 1e-15)
+		return root.Find(excess, edge, inner, 1e-15)
 	}
 	return Interval{Low: end(1, -1), High: end(-1, 1)}, nil
 }

@@ -4,6 +4,8 @@ package stats
 
 import (
 	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Mixture is the normal-mixture family of always-valid inference: one tuning
@@ -30,12 +32,12 @@ type Mixture struct {
 // For inference that only ever looks one way at level alpha, tune with 2 alpha.
 func NewMixture(alpha, planned float64) (Mixture, error) {
 	const fn = "NewMixture"
-	if err := firstError(fraction(fn, "alpha", alpha), positive(fn, "planned", planned)); err != nil {
+	if err := input.First(input.Fraction(fn, "alpha", alpha), input.Positive(fn, "planned", planned)); err != nil {
 		return Mixture{}, err
 	}
 	rate := tuning(alpha) / planned
-	if err := positive(fn, "planned", rate); err != nil {
-		return Mixture{}, &InputError{Func: fn, Arg: "planned", Value: planned, Want: "a sample size"}
+	if err := input.Positive(fn, "planned", rate); err != nil {
+		return Mixture{}, input.Refuse(fn, "planned", planned, "a sample size")
 	}
 	return Mixture{rate: rate}, nil
 }
@@ -53,17 +55,17 @@ const maxZ = 1e150
 // prepare checks the arguments and returns z and r.
 func (m Mixture) prepare(fn string, est Estimate, n float64) (z, r float64, err error) {
 	if !(m.rate > 0) {
-		return 0, 0, &InputError{Func: fn, Arg: "mixture", Value: m.rate, Want: "one made by NewMixture"}
+		return 0, 0, input.Refuse(fn, "mixture", m.rate, "one made by NewMixture")
 	}
 	if n == 0 {
-		return 0, 0, noData(fn, "no observations")
+		return 0, 0, input.NoData(fn, "no observations")
 	}
-	if err := firstError(positive(fn, "n", n), est.check(fn)); err != nil {
+	if err := input.First(input.Positive(fn, "n", n), est.check(fn)); err != nil {
 		return 0, 0, err
 	}
 	r = m.rate * n
-	if err := positive(fn, "n", r); err != nil {
-		return 0, 0, &InputError{Func: fn, Arg: "n", Value: n, Want: "a sample size near the planned one"}
+	if err := input.Positive(fn, "n", r); err != nil {
+		return 0, 0, input.Refuse(fn, "n", n, "a sample size near the planned one")
 	}
 	return min(max(est.Value/est.SE, -maxZ), maxZ), r, nil
 }
@@ -100,12 +102,12 @@ func (m Mixture) LogEGreater(est Estimate, n float64) (float64, error) {
 func (m Mixture) Interval(est Estimate, n, alpha float64) (Interval, error) {
 	const fn = "Mixture.Interval"
 	_, r, err := m.prepare(fn, est, n)
-	if err := firstError(err, fraction(fn, "alpha", alpha)); err != nil {
+	if err := input.First(err, input.Fraction(fn, "alpha", alpha)); err != nil {
 		return Interval{}, err
 	}
 	half := est.SE * math.Sqrt((1+1/r)*(math.Log1p(r)-2*math.Log(alpha)))
 	out := Interval{Low: est.Value - half, High: est.Value + half}
-	return out, firstError(finite(fn, "low", out.Low), finite(fn, "high", out.High))
+	return out, input.First(input.Finite(fn, "low", out.Low), input.Finite(fn, "high", out.High))
 }
 
 // Lower is the one-sided lower confidence sequence at level 1-alpha: with that
@@ -116,12 +118,12 @@ func (m Mixture) Interval(est Estimate, n, alpha float64) (Interval, error) {
 func (m Mixture) Lower(est Estimate, n, alpha float64) (float64, error) {
 	const fn = "Mixture.Lower"
 	_, r, err := m.prepare(fn, est, n)
-	if err := firstError(err, fraction(fn, "alpha", alpha)); err != nil {
+	if err := input.First(err, input.Fraction(fn, "alpha", alpha)); err != nil {
 		return 0, err
 	}
 	w := inverseLogTwoCDF(math.Log1p(r)/2 - math.Log(alpha))
 	lower := est.Value - est.SE*w*math.Sqrt(1+1/r)
-	return lower, finite(fn, "lower", lower)
+	return lower, input.Finite(fn, "lower", lower)
 }
 
 // inverseLogTwoCDF solves logTwoCDF(w) = y for y > 0 by Newton's method. The

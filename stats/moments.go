@@ -2,7 +2,11 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+)
 
 // Moments are the count, mean and centred second moment of a series of
 // numbers. They are updated by Welford's rule and merged by Chan's, because
@@ -47,7 +51,7 @@ func (m Moments) Merge(o Moments) Moments {
 // Variance is the sample variance, M2/(N-1). It needs two observations.
 func (m Moments) Variance() (float64, error) {
 	const fn = "Moments.Variance"
-	if err := firstError(observations(fn, m.N), finite(fn, "mean", m.Mean), moment(fn, "m2", m.M2)); err != nil {
+	if err := input.First(observations(fn, m.N), input.Finite(fn, "mean", m.Mean), moment(fn, "m2", m.M2)); err != nil {
 		return 0, err
 	}
 	return m.M2 / float64(m.N-1), nil
@@ -115,10 +119,10 @@ func (p Pair) Merge(o Pair) Pair {
 }
 
 func (p Pair) check(fn string) error {
-	return firstError(
+	return input.First(
 		observations(fn, p.N),
-		finite(fn, "meanY", p.MeanY), finite(fn, "meanX", p.MeanX),
-		moment(fn, "m2Y", p.M2Y), moment(fn, "m2X", p.M2X), finite(fn, "cYX", p.CYX),
+		input.Finite(fn, "meanY", p.MeanY), input.Finite(fn, "meanX", p.MeanX),
+		moment(fn, "m2Y", p.M2Y), moment(fn, "m2X", p.M2X), input.Finite(fn, "cYX", p.CYX),
 	)
 }
 
@@ -135,7 +139,7 @@ func (p Pair) Ratio() (Estimate, error) {
 		return Estimate{}, err
 	}
 	if p.MeanX == 0 {
-		return Estimate{}, noData(fn, "the denominator is zero")
+		return Estimate{}, input.NoData(fn, "the denominator is zero")
 	}
 	n, r := float64(p.N), p.MeanY/p.MeanX
 	// Rounding can leave a tiny negative number where Y is proportional to X.
@@ -157,18 +161,15 @@ func (p Pair) Mean() (Estimate, error) {
 // observations refuses negative counts, and counts without a variance.
 func observations(fn string, n int64) error {
 	if n < 0 {
-		return &InputError{Func: fn, Arg: "n", Value: float64(n), Want: "0 or more"}
+		return input.Refuse(fn, "n", float64(n), "0 or more")
 	}
 	if n < 2 {
-		return noData(fn, "fewer than two observations")
+		return input.NoData(fn, "fewer than two observations")
 	}
 	return nil
 }
 
 // moment refuses what cannot be a sum of squares.
 func moment(fn, arg string, v float64) error {
-	if !(v >= 0) || math.IsInf(v, 0) {
-		return &InputError{Func: fn, Arg: arg, Value: v, Want: "a finite number of 0 or more"}
-	}
-	return nil
+	return input.NonNegative(fn, arg, v)
 }

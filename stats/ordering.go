@@ -2,7 +2,12 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+	"github.com/headgate-dev/headgate/stats/internal/root"
+)
 
 // What a group-sequential test says beyond its decision. At the look where it
 // stopped, the usual p-value and estimate are wrong: the former because of the
@@ -17,11 +22,11 @@ import "math"
 // truth with probability at most alpha, whether the test stopped or not.
 func RepeatedInterval(est Estimate, bound float64) (Interval, error) {
 	const fn = "RepeatedInterval"
-	if err := firstError(est.check(fn), moment(fn, "bound", bound)); err != nil {
+	if err := input.First(est.check(fn), moment(fn, "bound", bound)); err != nil {
 		return Interval{}, err
 	}
 	out := Interval{Low: est.Value - bound*est.SE, High: est.Value + bound*est.SE}
-	return out, firstError(finite(fn, "low", out.Low), finite(fn, "high", out.High))
+	return out, input.First(input.Finite(fn, "low", out.Low), input.Finite(fn, "high", out.High))
 }
 
 // RepeatedP is the one-sided p-value that goes with RepeatedInterval: the
@@ -30,7 +35,7 @@ func RepeatedInterval(est Estimate, bound float64) (Interval, error) {
 // looks, whether the test stopped or not. It is at most 0.5, and at least 1e-15.
 func RepeatedP(z float64, looks []Look, spend Spending) (float64, error) {
 	const fn = "RepeatedP"
-	if err := finite(fn, "z", z); err != nil {
+	if err := input.Finite(fn, "z", z); err != nil {
 		return 0, err
 	}
 	var failed error
@@ -49,7 +54,7 @@ func RepeatedP(z float64, looks []Look, spend Spending) (float64, error) {
 	case lack(high) >= 0:
 		return 0.5, failed
 	}
-	p := math.Exp(root(lack, low, high, 1e-10))
+	p := math.Exp(root.Find(lack, low, high, 1e-10))
 	return p, failed
 }
 
@@ -65,12 +70,12 @@ func StagewiseP(z float64, bounds []float64, looks []Look) (float64, error) {
 // stagewise is the probability of an outcome at least as extreme, by stage,
 // when the expectation of z at the last look is drift.
 func stagewise(fn string, z float64, bounds []float64, looks []Look, drift float64) (float64, error) {
-	if err := firstError(finite(fn, "z", z), checkLooks(fn, looks)); err != nil {
+	if err := input.First(input.Finite(fn, "z", z), checkLooks(fn, looks)); err != nil {
 		return 0, err
 	}
 	k := len(looks) - 1
 	if len(bounds) < k {
-		return 0, &InputError{Func: fn, Arg: "number of bounds", Value: float64(len(bounds)), Want: "one for each look before the last"}
+		return 0, input.Refuse(fn, "number of bounds", float64(len(bounds)), "one for each look before the last")
 	}
 	last := looks[k]
 	// Looks that knew as much as the last are the last.
@@ -91,12 +96,12 @@ func stagewise(fn string, z float64, bounds []float64, looks []Look, drift float
 // 1-alpha/2. Arguments are those of StagewiseP.
 func MedianUnbiased(est Estimate, bounds []float64, looks []Look, alpha float64) (median float64, i Interval, err error) {
 	const fn = "MedianUnbiased"
-	if err := firstError(est.check(fn), level(fn, alpha)); err != nil {
+	if err := input.First(est.check(fn), level(fn, alpha)); err != nil {
 		return 0, Interval{}, err
 	}
 	z := est.Value / est.SE
 	if math.Abs(z) > 35 {
-		return 0, Interval{}, &InputError{Func: fn, Arg: "estimate", Value: est.Value, Want: "at most 35 standard errors from 0"}
+		return 0, Interval{}, input.Refuse(fn, "estimate", est.Value, "at most 35 standard errors from 0")
 	}
 	if _, err := stagewise(fn, z, bounds, looks, 0); err != nil {
 		return 0, Interval{}, err
@@ -113,9 +118,9 @@ func MedianUnbiased(est Estimate, bounds []float64, looks []Look, alpha float64)
 		if excess(edge) <= 0 {
 			return edge
 		}
-		return root(excess, -edge, edge, 1e-9)
+		return root.Find(excess, -edge, edge, 1e-9)
 	}
 	median = drift(0.5) * est.SE
 	i = Interval{Low: drift(alpha/2) * est.SE, High: drift(1-alpha/2) * est.SE}
-	return median, i, firstError(finite(fn, "estimate", median), finite(fn, "low", i.Low), finite(fn, "high", i.High))
+	return median, i, input.First(input.Finite(fn, "estimate", median), input.Finite(fn, "low", i.Low), input.Finite(fn, "high", i.High))
 }

@@ -2,7 +2,11 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+)
 
 // SampleSizeDifference is the number of units per version that a fixed test of
 // a difference of means needs to find effect with the given power, one-sided
@@ -14,9 +18,9 @@ import "math"
 // Multiply by Inflation for a group-sequential test.
 func SampleSizeDifference(sdBaseline, sdCandidate, effect, alpha, power, ratio float64) (nBaseline, nCandidate float64, err error) {
 	const fn = "SampleSizeDifference"
-	if err := firstError(
-		positive(fn, "sdBaseline", sdBaseline), positive(fn, "sdCandidate", sdCandidate),
-		positive(fn, "effect", math.Abs(effect)), positive(fn, "ratio", ratio),
+	if err := input.First(
+		input.Positive(fn, "sdBaseline", sdBaseline), input.Positive(fn, "sdCandidate", sdCandidate),
+		input.Positive(fn, "effect", math.Abs(effect)), input.Positive(fn, "ratio", ratio),
 		levels(fn, alpha, power),
 	); err != nil {
 		return 0, 0, err
@@ -25,7 +29,7 @@ func SampleSizeDifference(sdBaseline, sdCandidate, effect, alpha, power, ratio f
 	c, b := z*sdCandidate/effect, z*sdBaseline/effect
 	nCandidate = c*c + ratio*b*b
 	nBaseline = nCandidate / ratio
-	if err := firstError(finite(fn, "candidate sample", nCandidate), finite(fn, "baseline sample", nBaseline)); err != nil {
+	if err := input.First(input.Finite(fn, "candidate sample", nCandidate), input.Finite(fn, "baseline sample", nBaseline)); err != nil {
 		return 0, 0, err
 	}
 	return nBaseline, nCandidate, nil
@@ -37,9 +41,9 @@ func SampleSizeDifference(sdBaseline, sdCandidate, effect, alpha, power, ratio f
 // The result is not rounded.
 func SampleSizeProportions(p1, p2, alpha, power float64) (float64, error) {
 	const fn = "SampleSizeProportions"
-	if err := firstError(
-		fraction(fn, "p1", p1), fraction(fn, "p2", p2),
-		positive(fn, "difference of proportions", math.Abs(p1-p2)),
+	if err := input.First(
+		input.Fraction(fn, "p1", p1), input.Fraction(fn, "p2", p2),
+		input.Positive(fn, "difference of proportions", math.Abs(p1-p2)),
 		levels(fn, alpha/2, power),
 	); err != nil {
 		return 0, err
@@ -47,14 +51,14 @@ func SampleSizeProportions(p1, p2, alpha, power float64) (float64, error) {
 	p := (p1 + p2) / 2
 	root := -NormalQuantile(alpha/2)*math.Sqrt(2*p*(1-p)) + NormalQuantile(power)*math.Sqrt(p1*(1-p1)+p2*(1-p2))
 	root /= p1 - p2
-	return root * root, finite(fn, "difference of proportions", root*root)
+	return root * root, input.Finite(fn, "difference of proportions", root*root)
 }
 
 // PowerDifference is the probability that an estimate with standard error se
 // lies at least z standard errors above 0 when the truth is effect.
 func PowerDifference(effect, se, z float64) (float64, error) {
 	const fn = "PowerDifference"
-	if err := firstError(finite(fn, "effect", effect), positive(fn, "se", se), finite(fn, "z", z)); err != nil {
+	if err := input.First(input.Finite(fn, "effect", effect), input.Positive(fn, "se", se), input.Finite(fn, "z", z)); err != nil {
 		return 0, err
 	}
 	return NormalSF(z - effect/se), nil
@@ -62,11 +66,11 @@ func PowerDifference(effect, se, z float64) (float64, error) {
 
 // levels checks alpha and power. A power below alpha needs no data at all.
 func levels(fn string, alpha, power float64) error {
-	if err := firstError(fraction(fn, "alpha", alpha), fraction(fn, "power", power)); err != nil {
+	if err := input.First(input.Fraction(fn, "alpha", alpha), input.Fraction(fn, "power", power)); err != nil {
 		return err
 	}
 	if power <= alpha {
-		return &InputError{Func: fn, Arg: "power", Value: power, Want: "more than alpha"}
+		return input.Refuse(fn, "power", power, "more than alpha")
 	}
 	return nil
 }

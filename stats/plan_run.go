@@ -2,7 +2,12 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+	"github.com/headgate-dev/headgate/stats/internal/root"
+)
 
 // SampleSizeNonInferiority is the number of trials per version that a
 // one-sided test at alpha needs to show, with the given power, that a
@@ -10,7 +15,7 @@ import "math"
 // not rounded.
 func SampleSizeNonInferiority(p, margin, alpha, power float64) (float64, error) {
 	const fn = "SampleSizeNonInferiority"
-	if err := firstError(fraction(fn, "p", p), positive(fn, "margin", margin)); err != nil {
+	if err := input.First(input.Fraction(fn, "p", p), input.Positive(fn, "margin", margin)); err != nil {
 		return 0, err
 	}
 	sd := math.Sqrt(p * (1 - p))
@@ -22,11 +27,11 @@ func SampleSizeNonInferiority(p, margin, alpha, power float64) (float64, error) 
 // a two-sided test at 5 % with power 80 %.
 func RuleOf16(variance, effect float64) (float64, error) {
 	const fn = "RuleOf16"
-	if err := firstError(positive(fn, "variance", variance), positive(fn, "effect", math.Abs(effect))); err != nil {
+	if err := input.First(input.Positive(fn, "variance", variance), input.Positive(fn, "effect", math.Abs(effect))); err != nil {
 		return 0, err
 	}
 	n := 16 * variance / effect / effect
-	return n, finite(fn, "effect", n)
+	return n, input.Finite(fn, "effect", n)
 }
 
 // DetectableEffect is the smallest effect that a one-sided test at alpha finds
@@ -34,11 +39,11 @@ func RuleOf16(variance, effect float64) (float64, error) {
 // test pass alpha/2.
 func DetectableEffect(se, alpha, power float64) (float64, error) {
 	const fn = "DetectableEffect"
-	if err := firstError(positive(fn, "se", se), levels(fn, alpha, power)); err != nil {
+	if err := input.First(input.Positive(fn, "se", se), levels(fn, alpha, power)); err != nil {
 		return 0, err
 	}
 	mde := se * (NormalQuantile(power) - NormalQuantile(alpha))
-	return mde, finite(fn, "se", mde)
+	return mde, input.Finite(fn, "se", mde)
 }
 
 // MetricLevels are the level of each success metric and the power to plan each
@@ -53,10 +58,10 @@ func MetricLevels(alpha, power float64, success, guardrails int) (each, eachPowe
 		return 0, 0, err
 	}
 	if success < 1 {
-		return 0, 0, &InputError{Func: fn, Arg: "success metrics", Value: float64(success), Want: "1 or more"}
+		return 0, 0, input.Refuse(fn, "success metrics", float64(success), "1 or more")
 	}
 	if guardrails < 0 {
-		return 0, 0, &InputError{Func: fn, Arg: "guardrails", Value: float64(guardrails), Want: "0 or more"}
+		return 0, 0, input.Refuse(fn, "guardrails", float64(guardrails), "0 or more")
 	}
 	return alpha / float64(success), 1 - (1-power)/float64(guardrails+1), nil
 }
@@ -76,16 +81,16 @@ type Traffic struct {
 // the outcomes of those weeks are known.
 func (t Traffic) Duration(units float64) (days, wholeWeeks, matured int, err error) {
 	const fn = "Traffic.Duration"
-	if err := firstError(positive(fn, "units", units), positive(fn, "perDay", t.PerDay), positive(fn, "exposure", t.Exposure), moment(fn, "maturation", t.Maturation)); err != nil {
+	if err := input.First(input.Positive(fn, "units", units), input.Positive(fn, "perDay", t.PerDay), input.Positive(fn, "exposure", t.Exposure), moment(fn, "maturation", t.Maturation)); err != nil {
 		return 0, 0, 0, err
 	}
 	if t.Exposure > 1 {
-		return 0, 0, 0, &InputError{Func: fn, Arg: "exposure", Value: t.Exposure, Want: "at most 1"}
+		return 0, 0, 0, input.Refuse(fn, "exposure", t.Exposure, "at most 1")
 	}
 	// A hair less, so that rounding does not add a day to a whole number.
 	d := math.Ceil(units / (t.PerDay * t.Exposure) * (1 - 1e-12))
 	if m := d + math.Ceil(t.Maturation); !(m < 1e6) {
-		return 0, 0, 0, &InputError{Func: fn, Arg: "units", Value: units, Want: "no more than arrive in a million days"}
+		return 0, 0, 0, input.Refuse(fn, "units", units, "no more than arrive in a million days")
 	}
 	wholeWeeks = 7 * int(math.Ceil(d/7))
 	return int(d), wholeWeeks, wholeWeeks + int(math.Ceil(t.Maturation)), nil
@@ -102,11 +107,11 @@ func (t Traffic) Duration(units float64) (days, wholeWeeks, matured int, err err
 func Remaining(est Estimate, n, effect, power float64, radius func(n float64) float64) (float64, error) {
 	const fn = "Remaining"
 	effect = math.Abs(effect)
-	if err := firstError(est.check(fn), positive(fn, "n", n), positive(fn, "effect", effect), fraction(fn, "power", power)); err != nil {
+	if err := input.First(est.check(fn), input.Positive(fn, "n", n), input.Positive(fn, "effect", effect), input.Fraction(fn, "power", power)); err != nil {
 		return 0, err
 	}
 	if radius == nil {
-		return 0, &InputError{Func: fn, Arg: "radius", Want: "a function"}
+		return 0, input.Refuse(fn, "radius", 0, "a function")
 	}
 	lacking := func(more float64) float64 {
 		ratio, z := effect/est.SE*math.Sqrt(1+more), radius(n*(1+more))
@@ -115,13 +120,13 @@ func Remaining(est Estimate, n, effect, power float64, radius func(n float64) fl
 	high := 1.0
 	for ; !(lacking(high) >= 0); high *= 2 {
 		if high > 1e9 {
-			return 0, &InputError{Func: fn, Arg: "effect", Value: effect, Want: "one within reach of a billion times the sample"}
+			return 0, input.Refuse(fn, "effect", effect, "one within reach of a billion times the sample")
 		}
 	}
 	if lacking(0) >= 0 {
 		return 0, nil
 	}
-	return root(lacking, 0, high, 1e-9), nil
+	return root.Find(lacking, 0, high, 1e-9), nil
 }
 
 // FixedRadius is the radius of a fixed two-sided test at alpha, for Remaining.

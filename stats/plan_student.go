@@ -2,7 +2,12 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+	"github.com/headgate-dev/headgate/stats/internal/root"
+)
 
 // SampleSizeT is the number of units per version that Welch's test, two-sided
 // at alpha, needs to find effect with the given power between two series with
@@ -12,13 +17,13 @@ import "math"
 func SampleSizeT(sd, effect, alpha, power float64) (float64, error) {
 	const fn = "SampleSizeT"
 	effect = math.Abs(effect)
-	if err := firstError(positive(fn, "sd", sd), positive(fn, "effect", effect), level(fn, alpha), levels(fn, alpha, power)); err != nil {
+	if err := input.First(input.Positive(fn, "sd", sd), input.Positive(fn, "effect", effect), level(fn, alpha), levels(fn, alpha, power)); err != nil {
 		return 0, err
 	}
 	d := effect / sd
 	normal := (NormalQuantile(power) - NormalQuantile(alpha/2)) / d
 	normal *= 2 * normal
-	if err := positive(fn, "effect", normal); err != nil {
+	if err := input.Positive(fn, "effect", normal); err != nil {
 		return 0, err
 	}
 	if normal > 1e6 {
@@ -35,5 +40,5 @@ func SampleSizeT(sd, effect, alpha, power float64) (float64, error) {
 	for lacking(high) < 0 {
 		high *= 2
 	}
-	return root(lacking, 2, high, 1e-9), nil
+	return root.Find(lacking, 2, high, 1e-9), nil
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/headgate-dev/headgate/stats/internal/input"
 	"pgregory.net/rapid"
 )
 
@@ -54,7 +55,7 @@ func TestProportionsSwapAndMirror(t *testing.T) {
 			plain, err1 := interval(c, b, alpha)
 			swapped, err2 := interval(b, c, alpha)
 			mirrored, err3 := interval(Counts{c.N, c.N - c.X}, Counts{b.N, b.N - b.X}, alpha)
-			if err := firstError(err1, err2, err3); err != nil {
+			if err := input.First(err1, err2, err3); err != nil {
 				t.Fatal(err)
 			}
 			if plain.Low > estimate+1e-12 || plain.High < estimate-1e-12 || plain.Low < -1 || plain.High > 1 {
@@ -68,7 +69,7 @@ func TestProportionsSwapAndMirror(t *testing.T) {
 		}
 		p, midP, err1 := FisherExact(c, b)
 		q, midQ, err2 := FisherExact(b, c)
-		if err := firstError(err1, err2); err != nil || !near(p, q, 0) || !near(midP, midQ, 0) || midP > p || p > 1 || midP < 0 {
+		if err := input.First(err1, err2); err != nil || !near(p, q, 0) || !near(midP, midQ, 0) || midP > p || p > 1 || midP < 0 {
 			t.Fatalf("Fisher %g and %g, swapped %g and %g (%v)", p, midP, q, midQ, err)
 		}
 	})
@@ -90,14 +91,14 @@ func TestWelchScalesShiftsSwapsAndIsDual(t *testing.T) {
 		scale, shift := rapid.Float64Range(0.01, 100).Draw(t, "scale"), rapid.Float64Range(-1e3, 1e3).Draw(t, "shift")
 		move := func(m Moments) Moments { return Moments{m.N, scale*m.Mean + shift, scale * scale * m.M2} }
 		moved, err3 := Welch(move(c), move(b))
-		if err := firstError(err1, err2, err3); err != nil {
+		if err := input.First(err1, err2, err3); err != nil {
 			t.Fatal(err)
 		}
 		p, err1 := w.P()
 		pSwapped, err2 := swapped.P()
 		pMoved, err3 := moved.P()
 		i, err4 := w.Interval(alpha)
-		if err := firstError(err1, err2, err3, err4); err != nil {
+		if err := input.First(err1, err2, err3, err4); err != nil {
 			t.Fatal(err)
 		}
 		if swapped.Value != -w.Value || !near(swapped.DF, w.DF, 0) || !near(p, pSwapped, 0) || math.Abs(pMoved-p) > 1e-6 {
@@ -112,7 +113,7 @@ func TestWelchScalesShiftsSwapsAndIsDual(t *testing.T) {
 		}
 		low, err1 := w.Lower(min(alpha, 0.4))
 		one, err2 := w.PGreater()
-		if err := firstError(err1, err2); err != nil || math.Abs(one-min(alpha, 0.4)) > 1e-9 && (low > 0) != (one < min(alpha, 0.4)) {
+		if err := input.First(err1, err2); err != nil || math.Abs(one-min(alpha, 0.4)) > 1e-9 && (low > 0) != (one < min(alpha, 0.4)) {
 			t.Fatalf("one-sided p = %g, lower bound %g at alpha %g (%v)", one, low, alpha, err)
 		}
 	})
@@ -189,7 +190,7 @@ func TestCompareSwapsAndItsIntervalIsItsTest(t *testing.T) {
 		for _, looked := range []Guarantee{FixedLook, AtLooks, AnyTime} {
 			plain, err1 := Compare(c, b, assumed(looked))
 			swapped, err2 := Compare(b, c, assumed(looked))
-			if err := firstError(err1, err2); err != nil {
+			if err := input.First(err1, err2); err != nil {
 				t.Fatal(err)
 			}
 			if plain.Effect.Value != -swapped.Effect.Value || plain.Different != swapped.Different || !near(plain.P, swapped.P, 0) {
@@ -218,7 +219,7 @@ func TestOneSidedBernoulliEValuesMakeUpTheTwoSidedOne(t *testing.T) {
 		more, err2 := BernoulliLogEGreater(c, p, 0.05, planned)
 		fewer, err3 := BernoulliLogEGreater(Counts{c.N, c.N - c.X}, 1-p, 0.05, planned)
 		mass, err4 := bernoulliMass("test", c, 0.05, planned)
-		if err := firstError(err1, err2, err3, err4); err != nil {
+		if err := input.First(err1, err2, err3, err4); err != nil {
 			t.Fatal(err)
 		}
 		// The two halves of the prior, weighted by what they weigh.
@@ -274,7 +275,7 @@ func TestGammaExponentialBoundIsDualAndMonotone(t *testing.T) {
 		}
 		at, err1 := g.LogE(b, v)
 		below, err2 := g.LogE(b-rapid.Float64Range(0.001, 1).Draw(t, "step")*math.Sqrt(v), v)
-		if err := firstError(err1); err != nil || math.Abs(at+math.Log(alpha)) > 1e-6 || err2 == nil && below >= at {
+		if err := input.First(err1); err != nil || math.Abs(at+math.Log(alpha)) > 1e-6 || err2 == nil && below >= at {
 			t.Fatalf("at the bound %g, below it %g (%v, %v), want %g", at, below, err, err2, -math.Log(alpha))
 		}
 	})

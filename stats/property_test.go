@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 	"pgregory.net/rapid"
 )
 
@@ -109,7 +110,7 @@ func TestPairRatioScales(t *testing.T) {
 		}
 		r, err1 := p.Ratio()
 		s, err2 := scaled.Ratio()
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		// Where Y is proportional to X the error is rounding and nothing else.
@@ -130,7 +131,7 @@ func TestMeanShifts(t *testing.T) {
 		}
 		a, err1 := p.Mean()
 		b, err2 := q.Mean()
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		if !near(b.Value, a.Value+shift, 1e3) || math.Abs(a.SE-b.SE) > 1e-7 {
@@ -157,7 +158,7 @@ func TestCountsAndUnitsOfOneTrialAgree(t *testing.T) {
 		}
 		a, err1 := c.Proportion()
 		b, err2 := p.Ratio()
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		// One divides by n, the other by n-1.
@@ -274,7 +275,7 @@ func TestLogEGreaterGrowsWithTheEstimate(t *testing.T) {
 		a, err1 := m.LogEGreater(est, n)
 		est.Value += 0.01 * est.SE * rapid.Float64Range(1, 100).Draw(t, "step")
 		b, err2 := m.LogEGreater(est, n)
-		if err := firstError(err1, err2); err != nil || !(b > a) {
+		if err := input.First(err1, err2); err != nil || !(b > a) {
 			t.Fatalf("%g, then %g (%v)", a, b, err)
 		}
 	})
@@ -417,7 +418,7 @@ func TestSketchMergesExactlyAndKeepsOnePercent(t *testing.T) {
 		b, err2 := json.Marshal(merged)
 		var back Sketch
 		err3 := json.Unmarshal(b, &back)
-		if err := firstError(err1, err2, err3); err != nil || string(a) != string(b) || !back.Equal(all) || back.Count() != all.Count() {
+		if err := input.First(err1, err2, err3); err != nil || string(a) != string(b) || !back.Equal(all) || back.Count() != all.Count() {
 			t.Fatalf("%s and %s (%v)", a, b, err)
 		}
 	})

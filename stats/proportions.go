@@ -2,7 +2,11 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+)
 
 // fewHits is the smallest number of hits, and of misses, from which on the
 // normal approximation of two proportions is trusted.
@@ -15,11 +19,11 @@ func few(candidate, baseline Counts) bool {
 
 // checkProportions refuses what two proportions cannot be compared by.
 func checkProportions(fn string, candidate, baseline Counts) error {
-	if err := firstError(candidate.check(fn), baseline.check(fn)); err != nil {
+	if err := input.First(candidate.check(fn), baseline.check(fn)); err != nil {
 		return err
 	}
 	if candidate.N == 0 || baseline.N == 0 {
-		return noData(fn, "no trials")
+		return input.NoData(fn, "no trials")
 	}
 	return nil
 }
@@ -37,7 +41,7 @@ func TwoProportionZ(candidate, baseline Counts) (z, p float64, err error) {
 	hits := float64(candidate.X) + float64(baseline.X)
 	misses := nc + nb - hits
 	if hits == 0 || misses == 0 {
-		return 0, 0, noData(fn, "every trial ended alike")
+		return 0, 0, input.NoData(fn, "every trial ended alike")
 	}
 	se := math.Sqrt(hits / (nc + nb) * (misses / (nc + nb)) * (1/nc + 1/nb))
 	z = (float64(candidate.X)/nc - float64(baseline.X)/nb) / se
@@ -48,11 +52,11 @@ func TwoProportionZ(candidate, baseline Counts) (z, p float64, err error) {
 // look fixed in advance, at 1-alpha.
 func WilsonInterval(c Counts, alpha float64) (Interval, error) {
 	const fn = "WilsonInterval"
-	if err := firstError(c.check(fn), level(fn, alpha)); err != nil {
+	if err := input.First(c.check(fn), level(fn, alpha)); err != nil {
 		return Interval{}, err
 	}
 	if c.N == 0 {
-		return Interval{}, noData(fn, "no trials")
+		return Interval{}, input.NoData(fn, "no trials")
 	}
 	n, z := float64(c.N), -NormalQuantile(alpha/2)
 	p, q := float64(c.X)/n, float64(c.N-c.X)/n
@@ -74,7 +78,7 @@ func NewcombeInterval(candidate, baseline Counts, alpha float64) (Interval, erro
 	}
 	c, err1 := WilsonInterval(candidate, alpha)
 	b, err2 := WilsonInterval(baseline, alpha)
-	if err := firstError(err1, err2); err != nil {
+	if err := input.First(err1, err2); err != nil {
 		return Interval{}, err
 	}
 	pc := float64(candidate.X) / float64(candidate.N)
@@ -88,14 +92,14 @@ func NewcombeInterval(candidate, baseline Counts, alpha float64) (Interval, erro
 // (ErrNoData).
 func RiskRatio(candidate, baseline Counts, alpha float64) (ratio float64, i Interval, err error) {
 	const fn = "RiskRatio"
-	if err := firstError(checkProportions(fn, candidate, baseline), level(fn, alpha)); err != nil {
+	if err := input.First(checkProportions(fn, candidate, baseline), level(fn, alpha)); err != nil {
 		return 0, Interval{}, err
 	}
 	if candidate.X == 0 || baseline.X == 0 {
-		return 0, Interval{}, noData(fn, "a version without hits")
+		return 0, Interval{}, input.NoData(fn, "a version without hits")
 	}
 	c, err1 := candidate.Proportion()
 	b, err2 := baseline.Proportion()
 	rel, err3 := LogRatioInterval(c, b, -NormalQuantile(alpha/2))
-	return c.Value / b.Value, Interval{Low: rel.Low + 1, High: rel.High + 1}, firstError(err1, err2, err3)
+	return c.Value / b.Value, Interval{Low: rel.Low + 1, High: rel.High + 1}, input.First(err1, err2, err3)
 }

@@ -2,7 +2,11 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+)
 
 // MixtureRadius is the half width, in standard errors, of the confidence
 // sequence at 1-alpha of a normal mixture with ratio r:
@@ -19,11 +23,11 @@ import "math"
 // The ratio must follow from the sample size or its variance alone.
 func MixtureRadius(r, alpha float64) (float64, error) {
 	const fn = "MixtureRadius"
-	if err := firstError(positive(fn, "r", r), fraction(fn, "alpha", alpha)); err != nil {
+	if err := input.First(input.Positive(fn, "r", r), input.Fraction(fn, "alpha", alpha)); err != nil {
 		return 0, err
 	}
 	z := math.Sqrt((1 + 1/r) * (math.Log1p(r) - 2*math.Log(alpha)))
-	return z, finite(fn, "r", z)
+	return z, input.Finite(fn, "r", z)
 }
 
 // StudentMixtureRadius is MixtureRadius with r = n/g for an estimate whose
@@ -32,7 +36,7 @@ func MixtureRadius(r, alpha float64) (float64, error) {
 // estimate would be evidence enough: ErrNoData.
 func StudentMixtureRadius(r, df, alpha float64) (float64, error) {
 	const fn = "StudentMixtureRadius"
-	if err := firstError(positive(fn, "r", r), positive(fn, "df", df), fraction(fn, "alpha", alpha)); err != nil {
+	if err := input.First(input.Positive(fn, "r", r), input.Positive(fn, "df", df), input.Fraction(fn, "alpha", alpha)); err != nil {
 		return 0, err
 	}
 	// The e-value sqrt(s) ((1+u)/(1+s u))^((df+1)/2), with u = t^2/df and
@@ -40,10 +44,10 @@ func StudentMixtureRadius(r, df, alpha float64) (float64, error) {
 	s := 1 / (1 + r)
 	q := math.Exp(2 / (df + 1) * (math.Log1p(r)/2 - math.Log(alpha)))
 	if !(s*q < 1) {
-		return 0, noData(fn, "too few degrees of freedom")
+		return 0, input.NoData(fn, "too few degrees of freedom")
 	}
 	t := math.Sqrt(df * (q - 1) / (1 - s*q))
-	return t, finite(fn, "df", t)
+	return t, input.Finite(fn, "df", t)
 }
 
 // LowerRelaxed is a lower confidence sequence at 1-alpha, below 0.5, in closed
@@ -52,9 +56,9 @@ func StudentMixtureRadius(r, df, alpha float64) (float64, error) {
 func (m Mixture) LowerRelaxed(est Estimate, n, alpha float64) (float64, error) {
 	const fn = "Mixture.LowerRelaxed"
 	_, r, err := m.prepare(fn, est, n)
-	if err := firstError(err, fraction(fn, "alpha", 2*alpha)); err != nil {
+	if err := input.First(err, input.Fraction(fn, "alpha", 2*alpha)); err != nil {
 		return 0, err
 	}
 	lower := est.Value - est.SE*math.Sqrt(2*(1+1/r)*math.Log1p(math.Sqrt(1+r)/(2*alpha)))
-	return lower, finite(fn, "lower", lower)
+	return lower, input.Finite(fn, "lower", lower)
 }

@@ -8,6 +8,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 func second[A, B any](_ A, b B) B { return b }
@@ -116,12 +118,12 @@ func TestRefusals(t *testing.T) {
 func TestVersionWithoutShareAndUnitsIsLeftOut(t *testing.T) {
 	with, err1 := SRMLogE([]int64{60, 0, 40}, []float64{3, 0, 2}, 100)
 	without, err2 := SRMLogE([]int64{60, 40}, []float64{0.6, 0.4}, 100)
-	if err := firstError(err1, err2); err != nil || math.Abs(with-without) > 1e-12 {
+	if err := input.First(err1, err2); err != nil || math.Abs(with-without) > 1e-12 {
 		t.Fatalf("%g with, %g without (%v)", with, without, err)
 	}
 	_, p1, err1 := SRMChiSquared([]int64{60, 0, 45}, []float64{3, 0, 2})
 	_, p2, err2 := SRMChiSquared([]int64{60, 45}, []float64{0.6, 0.4})
-	if err := firstError(err1, err2); err != nil || math.Abs(p1-p2) > 1e-12 {
+	if err := input.First(err1, err2); err != nil || math.Abs(p1-p2) > 1e-12 {
 		t.Fatalf("p %g with, %g without (%v)", p1, p2, err)
 	}
 }

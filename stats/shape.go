@@ -2,7 +2,11 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+)
 
 // Shape are moments up to the third, which say how lopsided a series is and so
 // how many units it takes until its mean behaves normally. The zero value is
@@ -40,15 +44,15 @@ func (s Shape) Merge(o Shape) Shape {
 // differ (ErrNoData).
 func (s Shape) Skewness() (float64, error) {
 	const fn = "Shape.Skewness"
-	if err := firstError(observations(fn, s.N), finite(fn, "mean", s.Mean), moment(fn, "m2", s.M2), finite(fn, "m3", s.M3)); err != nil {
+	if err := input.First(observations(fn, s.N), input.Finite(fn, "mean", s.Mean), moment(fn, "m2", s.M2), input.Finite(fn, "m3", s.M3)); err != nil {
 		return 0, err
 	}
 	if s.M2 == 0 {
-		return 0, noData(fn, "all observations are equal")
+		return 0, input.NoData(fn, "all observations are equal")
 	}
 	sd := math.Sqrt(s.M2 / float64(s.N))
 	skew := s.M3 / float64(s.N) / sd / sd / sd
-	return skew, finite(fn, "m3", skew)
+	return skew, input.Finite(fn, "m3", skew)
 }
 
 // UnitsForNormality is how many units the smaller version needs before the

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Sketch is a mergeable histogram of positive numbers, such as latencies in
@@ -100,10 +102,10 @@ func (s Sketch) Count() int64 { return s.n }
 func (s Sketch) Quantile(q float64) (float64, error) {
 	const fn = "Sketch.Quantile"
 	if !(q >= 0 && q <= 1) {
-		return 0, &InputError{Func: fn, Arg: "q", Value: q, Want: "from 0 to 1"}
+		return 0, input.Refuse(fn, "q", q, "from 0 to 1")
 	}
 	if s.n == 0 {
-		return 0, noData(fn, "no values")
+		return 0, input.NoData(fn, "no values")
 	}
 	left := int64(q * float64(s.n-1))
 	last := len(s.count) - 1
@@ -112,7 +114,7 @@ func (s Sketch) Quantile(q float64) (float64, error) {
 			return bucketValue(s.first + i), nil
 		}
 	}
-	return 0, noData(fn, "no values")
+	return 0, input.NoData(fn, "no values")
 }
 
 // bucketValue is the value within 1 % of everything in a bucket.

@@ -2,7 +2,10 @@
 
 package stats
 
-import "gonum.org/v1/gonum/mathext"
+import (
+	"github.com/headgate-dev/headgate/stats/internal/input"
+	"gonum.org/v1/gonum/mathext"
+)
 
 // SRMChiSquared is Pearson's test of a sample-ratio mismatch at one look
 // chosen in advance: do the units counted per version follow the shares? Alarm
@@ -17,7 +20,7 @@ func SRMChiSquared(counts []int64, shares []float64) (chi2, p float64, err error
 		return 0, 0, err
 	}
 	chi2 = pearson(n, theta)
-	if err := finite(fn, "chi-squared", chi2); err != nil {
+	if err := input.Finite(fn, "chi-squared", chi2); err != nil {
 		return 0, 0, err
 	}
 	return chi2, mathext.GammaIncRegComp(float64(len(n)-1)/2, chi2/2), nil
@@ -34,7 +37,7 @@ func SRMChiSquared(counts []int64, shares []float64) (chi2, p float64, err error
 // those of SRMChiSquared.
 func SRMLogE(counts []int64, shares []float64, concentration float64) (float64, error) {
 	const fn = "SRMLogE"
-	if err := positive(fn, "concentration", concentration); err != nil {
+	if err := input.Positive(fn, "concentration", concentration); err != nil {
 		return 0, err
 	}
 	n, theta, err := sampleRatio(fn, counts, shares)
@@ -44,12 +47,12 @@ func SRMLogE(counts []int64, shares []float64, concentration float64) (float64, 
 	alpha := make([]float64, len(theta))
 	for i := range theta {
 		alpha[i] = concentration * theta[i]
-		if err := positive(fn, "concentration", alpha[i]); err != nil {
+		if err := input.Positive(fn, "concentration", alpha[i]); err != nil {
 			return 0, err
 		}
 	}
 	logE := dirichletLogE(n, theta, alpha)
-	return logE, finite(fn, "concentration", logE)
+	return logE, input.Finite(fn, "concentration", logE)
 }
 
 // MultinomialLogE is SRMLogE with a Dirichlet prior of any weights, one per
@@ -62,28 +65,28 @@ func MultinomialLogE(counts []int64, shares, prior []float64) (float64, error) {
 		return 0, err
 	}
 	if len(n) != len(prior) {
-		return 0, &InputError{Func: fn, Arg: "number of prior weights", Value: float64(len(prior)), Want: "one for each count, each with a share"}
+		return 0, input.Refuse(fn, "number of prior weights", float64(len(prior)), "one for each count, each with a share")
 	}
 	for _, a := range prior {
-		if err := positive(fn, "prior weight", a); err != nil {
+		if err := input.Positive(fn, "prior weight", a); err != nil {
 			return 0, err
 		}
 	}
 	logE := dirichletLogE(n, theta, prior)
-	return logE, finite(fn, "prior weight", logE)
+	return logE, input.Finite(fn, "prior weight", logE)
 }
 
 // sampleRatio checks counts and shares, drops versions that have neither and
 // normalises the shares of the rest.
 func sampleRatio(fn string, counts []int64, shares []float64) (n, theta []float64, err error) {
 	if len(counts) != len(shares) {
-		return nil, nil, &InputError{Func: fn, Arg: "number of shares", Value: float64(len(shares)), Want: "one for each count"}
+		return nil, nil, input.Refuse(fn, "number of shares", float64(len(shares)), "one for each count")
 	}
 	units, largest := 0.0, 0.0
 	var unshared error
 	for i, s := range shares {
 		if counts[i] < 0 {
-			return nil, nil, &InputError{Func: fn, Arg: "count", Value: float64(counts[i]), Want: "0 or more"}
+			return nil, nil, input.Refuse(fn, "count", float64(counts[i]), "0 or more")
 		}
 		if err := moment(fn, "share", s); err != nil {
 			return nil, nil, err
@@ -102,9 +105,9 @@ func sampleRatio(fn string, counts []int64, shares []float64) (n, theta []float6
 	case unshared != nil:
 		return nil, nil, unshared
 	case len(n) < 2:
-		return nil, nil, noData(fn, "fewer than two versions have a share")
+		return nil, nil, input.NoData(fn, "fewer than two versions have a share")
 	case units == 0:
-		return nil, nil, noData(fn, "no units")
+		return nil, nil, input.NoData(fn, "no units")
 	}
 	return n, theta, normalise(fn, theta, largest)
 }
@@ -120,7 +123,7 @@ func normalise(fn string, theta []float64, largest float64) error {
 	for i := range theta {
 		theta[i] /= sum
 		if !(theta[i] > 1e-300) {
-			return &InputError{Func: fn, Arg: "share", Value: theta[i], Want: "0 or more than 1e-300 of the sum"}
+			return input.Refuse(fn, "share", theta[i], "0 or more than 1e-300 of the sum")
 		}
 	}
 	return nil

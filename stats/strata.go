@@ -2,7 +2,11 @@
 
 package stats
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+)
 
 // Stratum is one part of the units, such as a slice of users or a phase of the
 // rollout, in which the shares of the versions did not change.
@@ -40,11 +44,11 @@ func PostStratify(strata []Stratum) (Stratified, error) {
 	var units [2]float64
 	for _, s := range strata {
 		if s.Candidate.Units < 1 || s.Baseline.Units < 1 {
-			return Stratified{}, noData(fn, "a stratum without units of both versions")
+			return Stratified{}, input.NoData(fn, "a stratum without units of both versions")
 		}
-		if err := firstError(
+		if err := input.First(
 			moment(fn, "weight", s.Weight),
-			finite(fn, "candidate", s.Candidate.Value), finite(fn, "baseline", s.Baseline.Value),
+			input.Finite(fn, "candidate", s.Candidate.Value), input.Finite(fn, "baseline", s.Baseline.Value),
 			moment(fn, "candidate's standard error", s.Candidate.SE), moment(fn, "baseline's standard error", s.Baseline.SE),
 		); err != nil {
 			return Stratified{}, err
@@ -54,7 +58,7 @@ func PostStratify(strata []Stratum) (Stratified, error) {
 		units[1] += float64(s.Baseline.Units)
 	}
 	if len(strata) == 0 {
-		return Stratified{}, noData(fn, "no strata")
+		return Stratified{}, input.NoData(fn, "no strata")
 	}
 	weight := func(s Stratum) float64 {
 		if largest == 0 {
@@ -75,5 +79,5 @@ func PostStratify(strata []Stratum) (Stratified, error) {
 	out.Simpson = out.Raw*out.Effect.Value < 0
 	effect, err := result(fn, out.Effect)
 	out.Effect = effect
-	return out, firstError(err, finite(fn, "raw difference", out.Raw))
+	return out, input.First(err, input.Finite(fn, "raw difference", out.Raw))
 }

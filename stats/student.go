@@ -5,6 +5,7 @@ package stats
 import (
 	"math"
 
+	"github.com/headgate-dev/headgate/stats/internal/root"
 	"gonum.org/v1/gonum/mathext"
 )
 
@@ -75,7 +76,7 @@ func StudentQuantile(p, df float64) float64 {
 	if lack(edge) > 0 {
 		return -math.Sinh(edge)
 	}
-	return -math.Sinh(root(lack, 0, edge, 1e-15))
+	return -math.Sinh(root.Find(lack, 0, edge, 1e-15))
 }
 
 // noncentralSF is P(T > t) for the noncentral t with df >= 1 degrees of freedom

@@ -2,6 +2,8 @@
 
 package stats
 
+import "github.com/headgate-dev/headgate/stats/internal/input"
+
 // Triple are the centred moments of a numerator Y, a denominator X and a
 // covariate Z per unit: all that adjusting a ratio of sums takes. The zero
 // value is no units.
@@ -64,14 +66,14 @@ func (t Triple) Pair() Pair {
 // units and a denominator that is not zero (ErrNoData).
 func (t Triple) Linear() (Pair, error) {
 	const fn = "Triple.Linear"
-	if err := firstError(
-		t.Pair().check(fn), finite(fn, "meanZ", t.MeanZ), moment(fn, "m2Z", t.M2Z),
-		finite(fn, "cYZ", t.CYZ), finite(fn, "cXZ", t.CXZ),
+	if err := input.First(
+		t.Pair().check(fn), input.Finite(fn, "meanZ", t.MeanZ), moment(fn, "m2Z", t.M2Z),
+		input.Finite(fn, "cYZ", t.CYZ), input.Finite(fn, "cXZ", t.CXZ),
 	); err != nil {
 		return Pair{}, err
 	}
 	if t.MeanX == 0 {
-		return Pair{}, noData(fn, "the denominator is zero")
+		return Pair{}, input.NoData(fn, "the denominator is zero")
 	}
 	r := t.MeanY / t.MeanX
 	residual := max(0, t.M2Y-2*r*t.CYX+r*r*t.M2X)

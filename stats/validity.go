@@ -5,6 +5,7 @@ package stats
 import (
 	"math"
 
+	"github.com/headgate-dev/headgate/stats/internal/input"
 	"gonum.org/v1/gonum/mathext"
 )
 
@@ -42,9 +43,9 @@ func SRMPhases(phases []SplitPhase) (chi2 float64, df int, p float64, err error)
 		df += len(n) - 1
 	}
 	if df == 0 {
-		return 0, 0, 0, noData(fn, "no phase with units")
+		return 0, 0, 0, input.NoData(fn, "no phase with units")
 	}
-	if err := finite(fn, "chi-squared", chi2); err != nil {
+	if err := input.Finite(fn, "chi-squared", chi2); err != nil {
 		return 0, 0, 0, err
 	}
 	return chi2, df, mathext.GammaIncRegComp(float64(df)/2, chi2/2), nil
@@ -102,9 +103,9 @@ func SRMAdaptive(versions []AdaptiveSplit) (z []float64, p float64, err error) {
 	tested, largest := 0, 0.0
 	for i, v := range versions {
 		if v.Units < 0 {
-			return nil, 0, &InputError{Func: fn, Arg: "units", Value: float64(v.Units), Want: "0 or more"}
+			return nil, 0, input.Refuse(fn, "units", float64(v.Units), "0 or more")
 		}
-		if err := firstError(moment(fn, "expected", v.Expected), moment(fn, "variance", v.Variance)); err != nil {
+		if err := input.First(moment(fn, "expected", v.Expected), moment(fn, "variance", v.Variance)); err != nil {
 			return nil, 0, err
 		}
 		d := float64(v.Units) - v.Expected
@@ -119,7 +120,7 @@ func SRMAdaptive(versions []AdaptiveSplit) (z []float64, p float64, err error) {
 		tested++
 	}
 	if tested == 0 {
-		return nil, 0, noData(fn, "no version had a choice")
+		return nil, 0, input.NoData(fn, "no version had a choice")
 	}
 	return z, min(1, float64(tested)*2*NormalSF(largest)), nil
 }
@@ -137,7 +138,7 @@ func MissingOutcomes(candidate, baseline Counts) (difference Estimate, p float64
 	}
 	c, err1 := candidate.Proportion()
 	b, err2 := baseline.Proportion()
-	if err := firstError(err1, err2); err != nil {
+	if err := input.First(err1, err2); err != nil {
 		return Estimate{}, 0, err
 	}
 	difference = Difference(c, b)
@@ -209,7 +210,7 @@ func PreExposureBalance(quantities []Balance) (p float64, err error) {
 		tested, smallest = tested+1, min(smallest, one)
 	}
 	if tested == 0 {
-		return 0, noData(fn, "no quantity varies")
+		return 0, input.NoData(fn, "no quantity varies")
 	}
 	return min(1, float64(tested)*smallest), nil
 }

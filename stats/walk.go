@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/headgate-dev/headgate/stats/internal/root"
 	"gonum.org/v1/gonum/integrate/quad"
 )
 
@@ -62,7 +63,7 @@ func (w *walk) solve(k int, p float64) float64 {
 	}
 	// Logarithms make the tail nearly a parabola, which interpolates well.
 	target := math.Log(p)
-	return root(func(z float64) float64 {
+	return root.Find(func(z float64) float64 {
 		return math.Log(max(w.above(k, z*scale), 1e-300)) - target
 	}, -maxBound, maxBound, 1e-12)
 }

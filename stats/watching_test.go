@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Identical versions are watched here after every batch, for ten times as long
@@ -267,7 +269,7 @@ func TestUsersAreTheUnitsAndRequestsAreNot(t *testing.T) {
 		}
 		honest, err1 := Compare(p[0], p[1], fixed(0.05))
 		naive, err2 := Compare(c[0], c[1], fixed(0.05))
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		if honest.Different {
@@ -295,7 +297,7 @@ func TestDailyChiSquaredAlarmsAndTheSequenceDoesNot(t *testing.T) {
 			counts := []int64{c.X, c.N - c.X}
 			_, p, err1 := SRMChiSquared(counts, []float64{1, 1})
 			logE, err2 := SRMLogE(counts, []float64{1, 1}, 100)
-			if err := firstError(err1, err2); err != nil {
+			if err := input.First(err1, err2); err != nil {
 				t.Fatal(err)
 			}
 			alarmed, reached = alarmed || p < alpha, reached || logE >= -math.Log(alpha)

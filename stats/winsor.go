@@ -5,6 +5,8 @@ package stats
 import (
 	"math"
 	"slices"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // PooledCap is the q-quantile of the values of all versions together, between
@@ -15,14 +17,14 @@ import (
 func PooledCap(q float64, versions ...[]float64) (float64, error) {
 	const fn = "PooledCap"
 	if !(q > 0 && q <= 1) {
-		return 0, &InputError{Func: fn, Arg: "q", Value: q, Want: "above 0 and at most 1"}
+		return 0, input.Refuse(fn, "q", q, "above 0 and at most 1")
 	}
 	all := slices.Concat(versions...)
 	if len(all) == 0 {
-		return 0, noData(fn, "no values")
+		return 0, input.NoData(fn, "no values")
 	}
 	for _, x := range all {
-		if err := finite(fn, "value", x); err != nil {
+		if err := input.Finite(fn, "value", x); err != nil {
 			return 0, err
 		}
 	}
@@ -64,7 +66,7 @@ func (w Winsorised) Merge(o Winsorised) (Winsorised, error) {
 	case o.Raw.N == 0:
 		return w, nil
 	case !(w.Cap == o.Cap):
-		return Winsorised{}, &InputError{Func: "Winsorised.Merge", Arg: "cap", Value: o.Cap, Want: "the cap of the other"}
+		return Winsorised{}, input.Refuse("Winsorised.Merge", "cap", o.Cap, "the cap of the other")
 	}
 	return Winsorised{Cap: w.Cap, Capped: w.Capped.Merge(o.Capped), Raw: w.Raw.Merge(o.Raw), Above: w.Above + o.Above}, nil
 }

@@ -26,14 +26,16 @@ type room struct {
 // fails the test, so adding a package means deciding where it sits. A room
 // may be listed before it is built.
 var house = []room{
-	{"numbers", "stats", nil, nil},
-	{"numbers", "stats/multiple", []string{"stats"}, nil},
-	{"numbers", "stats/quantile", []string{"stats"}, nil},
-	{"numbers", "stats/counter", []string{"stats"}, nil},
-	{"numbers", "stats/bayes", []string{"stats"}, nil},
-	{"numbers", "stats/paired", []string{"stats"}, nil},
-	{"numbers", "stats/delayed", []string{"stats"}, nil},
-	{"numbers", "stats/adaptive", []string{"stats"}, nil},
+	{"numbers", "stats/internal/input", nil, nil},
+	{"numbers", "stats/internal/root", nil, nil},
+	{"numbers", "stats", []string{"stats/internal/input", "stats/internal/root"}, nil},
+	{"numbers", "stats/multiple", []string{"stats", "stats/internal/input", "stats/internal/root"}, nil},
+	{"numbers", "stats/quantile", []string{"stats", "stats/internal/input"}, nil},
+	{"numbers", "stats/counter", []string{"stats", "stats/internal/input", "stats/internal/root"}, nil},
+	{"numbers", "stats/bayes", []string{"stats", "stats/internal/input"}, nil},
+	{"numbers", "stats/paired", []string{"stats", "stats/internal/input"}, nil},
+	{"numbers", "stats/delayed", []string{"stats", "stats/internal/input"}, nil},
+	{"numbers", "stats/adaptive", []string{"stats", "stats/internal/input"}, nil},
 
 	{"words", "api/v1alpha1", nil, nil},
 	{"words", "internal/suggest", nil, nil},

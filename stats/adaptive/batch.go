@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Batch is a period of constant shares between two versions.
@@ -34,27 +35,27 @@ func NewBatch(baseline, candidate stats.Moments) (Batch, error) {
 	}
 	n := float64(baseline.N) + float64(candidate.N) - 2
 	if n < 1 {
-		return Batch{}, noData(fn, "fewer than three units")
+		return Batch{}, input.NoData(fn, "fewer than three units")
 	}
 	out := Batch{
 		Baseline: baseline.N, Candidate: candidate.N,
 		BaselineMean: baseline.Mean, CandidateMean: candidate.Mean,
 		Variance: baseline.M2/n + candidate.M2/n,
 	}
-	return out, finite(fn, "variance", out.Variance)
+	return out, input.Finite(fn, "variance", out.Variance)
 }
 
 func (b Batch) check(fn string) error {
 	if b.Baseline < 0 || b.Candidate < 0 {
-		return &stats.InputError{Func: fn, Arg: "units", Value: float64(min(b.Baseline, b.Candidate)), Want: "0 or more"}
+		return input.Refuse(fn, "units", float64(min(b.Baseline, b.Candidate)), "0 or more")
 	}
-	if !(b.Variance >= 0) || math.IsInf(b.Variance, 0) {
-		return &stats.InputError{Func: fn, Arg: "variance", Value: b.Variance, Want: "a finite number of 0 or more"}
-	}
-	if err := finite(fn, "baseline's mean", b.BaselineMean); err != nil {
+	if err := input.NonNegative(fn, "variance", b.Variance); err != nil {
 		return err
 	}
-	return finite(fn, "candidate's mean", b.CandidateMean)
+	if err := input.Finite(fn, "baseline's mean", b.BaselineMean); err != nil {
+		return err
+	}
+	return input.Finite(fn, "candidate's mean", b.CandidateMean)
 }
 
 // Batched is what BatchedOLS finds.
@@ -98,7 +99,7 @@ func BatchedOLS(batches []Batch) (Batched, error) {
 			continue
 		}
 		if b.Variance == 0 {
-			return Batched{}, noData(fn, "a batch has no variance")
+			return Batched{}, input.NoData(fn, "a batch has no variance")
 		}
 		n0, n1 := float64(b.Baseline), float64(b.Candidate)
 		w := math.Sqrt(n0/(n0+n1)*n1) / math.Sqrt(b.Variance)
@@ -108,7 +109,7 @@ func BatchedOLS(batches []Batch) (Batched, error) {
 		weights += w
 	}
 	if len(out.Batches) == 0 {
-		return Batched{}, noData(fn, "no batch has both versions")
+		return Batched{}, input.NoData(fn, "no batch has both versions")
 	}
 	root := math.Sqrt(float64(len(out.Batches)))
 	out.Effect = stats.Estimate{Value: out.Z / weights, SE: root / weights}
@@ -116,7 +117,7 @@ func BatchedOLS(batches []Batch) (Batched, error) {
 	out.P = 2 * stats.NormalSF(math.Abs(out.Z))
 	out.BiasedRaw = candidate.Mean - baseline.Mean
 	for _, v := range []float64{out.Z, out.Effect.Value, out.Effect.SE, out.BiasedRaw} {
-		if err := finite(fn, "effect", v); err != nil {
+		if err := input.Finite(fn, "effect", v); err != nil {
 			return Batched{}, err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"cmp"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Stratified are means of versions on one mix of periods.
@@ -32,7 +33,7 @@ type Stratified struct {
 func Stratify(periods [][]stats.Moments) (Stratified, error) {
 	const fn = "adaptive.Stratify"
 	if len(periods) == 0 || len(periods[0]) == 0 {
-		return Stratified{}, noData(fn, "no periods")
+		return Stratified{}, input.NoData(fn, "no periods")
 	}
 	versions := len(periods[0])
 	used, dropped := 0.0, 0.0
@@ -40,7 +41,7 @@ func Stratify(periods [][]stats.Moments) (Stratified, error) {
 	merged := make([]stats.Moments, versions)
 	for p, period := range periods {
 		if len(period) != versions {
-			return Stratified{}, &stats.InputError{Func: fn, Arg: "number of versions", Value: float64(len(period)), Want: "the same in every period"}
+			return Stratified{}, input.Refuse(fn, "number of versions", float64(len(period)), "the same in every period")
 		}
 		units, complete := 0.0, true
 		for k, m := range period {
@@ -59,7 +60,7 @@ func Stratify(periods [][]stats.Moments) (Stratified, error) {
 		}
 	}
 	if used == 0 {
-		return Stratified{}, noData(fn, "no period has two units of every version")
+		return Stratified{}, input.NoData(fn, "no period has two units of every version")
 	}
 	out := Stratified{Dropped: dropped / (used + dropped)}
 	for k := range versions {

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Period is an interval in which the shares were constant, seen from one
@@ -46,7 +47,7 @@ type Weighted struct {
 // but width. Periods are in the order of time. Nothing observed is ErrNoData.
 func WeightedMean(periods []Period, initial float64) (Weighted, error) {
 	const fn = "adaptive.WeightedMean"
-	if err := finite(fn, "initial", initial); err != nil {
+	if err := input.Finite(fn, "initial", initial); err != nil {
 		return Weighted{}, err
 	}
 	out := Weighted{Scores: make([]float64, len(periods))}
@@ -72,7 +73,7 @@ func WeightedMean(periods []Period, initial float64) (Weighted, error) {
 		seen = seen.Merge(p.Observed)
 	}
 	if seen.N == 0 {
-		return Weighted{}, noData(fn, "the version was never observed")
+		return Weighted{}, input.NoData(fn, "the version was never observed")
 	}
 	mean, flat := sum/weights, uniform/units
 	square, flatSquare := 0.0, 0.0
@@ -95,13 +96,13 @@ func WeightedMean(periods []Period, initial float64) (Weighted, error) {
 
 func (p Period) check(fn string) error {
 	if !(p.Share > 0 && p.Share <= 1) {
-		return &stats.InputError{Func: fn, Arg: "share", Value: p.Share, Want: "above 0 and at most 1"}
+		return input.Refuse(fn, "share", p.Share, "above 0 and at most 1")
 	}
 	if err := series(fn, "observed", p.Observed); err != nil {
 		return err
 	}
 	if p.Observed.N > p.Units {
-		return &stats.InputError{Func: fn, Arg: "units", Value: float64(p.Units), Want: "at least those that met the version"}
+		return input.Refuse(fn, "units", float64(p.Units), "at least those that met the version")
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ package bayes
 
 import (
 	"github.com/headgate-dev/headgate/stats"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Beta is what is believed about a proportion: Beta(A, B), as if A hits and B
@@ -31,7 +33,7 @@ func (b Beta) check(fn string) error {
 		v   float64
 	}{{"a", b.A}, {"b", b.B}} {
 		if !(p.v >= leastWeight && p.v <= mostWeight) {
-			return &stats.InputError{Func: fn, Arg: p.arg, Value: p.v, Want: "from 1e-6 to 1e18"}
+			return input.Refuse(fn, p.arg, p.v, "from 1e-6 to 1e18")
 		}
 	}
 	return nil
@@ -41,7 +43,7 @@ func (b Beta) check(fn string) error {
 // Beta(A + X, B + N - X) (Gelman et al. 2013, section 2.4).
 func (b Beta) Update(c stats.Counts) (Beta, error) {
 	const fn = "bayes.Beta.Update"
-	if err := firstError(b.check(fn), c.Valid()); err != nil {
+	if err := input.First(b.check(fn), c.Valid()); err != nil {
 		return Beta{}, err
 	}
 	out := Beta{A: b.A + float64(c.X), B: b.B + float64(c.N-c.X)}
@@ -55,7 +57,7 @@ func (b Beta) Mean() float64 { return b.A / (b.A + b.B) }
 // at x <= 0 and 0 at x >= 1.
 func (b Beta) Above(x float64) (float64, error) {
 	const fn = "bayes.Beta.Above"
-	if err := firstError(b.check(fn), finite(fn, "x", x)); err != nil {
+	if err := input.First(b.check(fn), input.Finite(fn, "x", x)); err != nil {
 		return 0, err
 	}
 	t, err := newTable(fn, betaCurve(b.A, b.B))
@@ -70,7 +72,7 @@ func (b Beta) Above(x float64) (float64, error) {
 // with probability conf, such as 0.95, and beyond either end with the same.
 func (b Beta) Interval(conf float64) (stats.Interval, error) {
 	const fn = "bayes.Beta.Interval"
-	if err := firstError(b.check(fn), fraction(fn, "conf", conf)); err != nil {
+	if err := input.First(b.check(fn), input.Fraction(fn, "conf", conf)); err != nil {
 		return stats.Interval{}, err
 	}
 	t, err := newTable(fn, betaCurve(b.A, b.B))

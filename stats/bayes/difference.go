@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // logit is ln(x/(1-x)), infinite at and beyond 0 and 1.
@@ -26,12 +27,12 @@ func logit(x float64) float64 {
 //	integral of f_candidate(x) P(baseline > x - d) dx = (1 -+ conf)/2.
 func DifferenceInterval(candidate, baseline Beta, conf float64) (stats.Interval, error) {
 	const fn = "bayes.DifferenceInterval"
-	if err := firstError(candidate.check(fn), baseline.check(fn), fraction(fn, "conf", conf)); err != nil {
+	if err := input.First(candidate.check(fn), baseline.check(fn), input.Fraction(fn, "conf", conf)); err != nil {
 		return stats.Interval{}, err
 	}
 	c, errC := newTable(fn, betaCurve(candidate.A, candidate.B))
 	b, errB := newTable(fn, betaCurve(baseline.A, baseline.B))
-	if err := firstError(errC, errB); err != nil {
+	if err := input.First(errC, errB); err != nil {
 		return stats.Interval{}, err
 	}
 	d := difference{candidate: c, baseline: b}

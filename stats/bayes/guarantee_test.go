@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // improbable is how unlikely a simulated count must be under a claim for the
@@ -21,7 +22,7 @@ func acceptRate(t *testing.T, what string, x, n int64, p float64) {
 	t.Helper()
 	many, err1 := stats.BinomialTestGreater(x, n, p)
 	few, err2 := stats.BinomialTestGreater(n-x, n, 1-p)
-	if err := firstError(err1, err2); err != nil {
+	if err := input.First(err1, err2); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%s: %d of %d (%.4f), claimed %g", what, x, n, float64(x)/float64(n), p)
@@ -61,7 +62,7 @@ func TestBeliefsAboutProportionsAreCalibrated(t *testing.T) {
 		one, err1 := arms[0].Interval(0.9)
 		two, err2 := DifferenceInterval(arms[1], arms[0], 0.8)
 		ranking, err3 := RankBetas(arms)
-		if err := firstError(err1, err2, err3); err != nil {
+		if err := input.First(err1, err2, err3); err != nil {
 			t.Fatal(err)
 		}
 		if one.Contains(truth[0]) {
@@ -101,7 +102,7 @@ func TestBeliefsAboutMeansAreCalibrated(t *testing.T) {
 		follow, err2 := post.Next()
 		i, err3 := mean.Interval(0.9)
 		j, err4 := follow.Interval(0.9)
-		if err := firstError(err1, err2, err3, err4); err != nil {
+		if err := input.First(err1, err2, err3, err4); err != nil {
 			t.Fatal(err)
 		}
 		if i.Contains(mu) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // close fails unless got is want to tol, absolute below 1 and relative above.
@@ -139,7 +140,7 @@ func TestNormalsOfUnlikeWidth(t *testing.T) {
 		d := Normal{c.b.Mean - c.a.Mean, math.Hypot(c.a.SD, c.b.SD)}
 		p, err1 := d.Above(0)
 		keep, choose, err2 := d.Losses()
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		closeTo(t, "P(b > a)", r.Best[1], p, 1e-9)
@@ -179,7 +180,7 @@ func TestStudentWithKnownTails(t *testing.T) {
 		one, err1 := Student{0, 1, 1}.Above(x)
 		two, err2 := Student{0, 1, 2}.Above(x)
 		many, err3 := Student{3, 2, 1e12}.Above(3 + 2*x)
-		if err := firstError(err1, err2, err3); err != nil {
+		if err := input.First(err1, err2, err3); err != nil {
 			t.Fatal(err)
 		}
 		closeTo(t, "Cauchy", one, 0.5-math.Atan(x)/math.Pi, 1e-12)
@@ -197,7 +198,7 @@ func TestStudentWithKnownTails(t *testing.T) {
 func TestStudentsBecomeNormals(t *testing.T) {
 	normals, err1 := RankNormals([]Normal{{0, 1}, {0.5, 2}, {0.2, 0.1}})
 	students, err2 := RankStudents([]Student{{0, 1, 1e11}, {0.5, 2, 1e11}, {0.2, 0.1, 1e11}})
-	if err := firstError(err1, err2); err != nil {
+	if err := input.First(err1, err2); err != nil {
 		t.Fatal(err)
 	}
 	for i := range normals.Best {
@@ -224,7 +225,7 @@ func TestBetaIntervalsInClosedForm(t *testing.T) {
 	for _, m := range []float64{1e-3, 0.5, 1, 40, 1e7, 1e15} {
 		down, err1 := Beta{1, m}.Interval(conf)
 		up, err2 := Beta{m, 1}.Interval(conf)
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		low, high := -math.Expm1(math.Log1p(-tail)/m), -math.Expm1(math.Log(tail)/m)

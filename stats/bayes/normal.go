@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Normal is what is believed about an effect or a mean: N(Mean, SD^2), in the
@@ -18,13 +19,13 @@ type Normal struct {
 // check refuses what is not a normal distribution; no spread at all is
 // ErrNoData, as a standard error of zero is in package stats.
 func (n Normal) check(fn string) error {
-	if err := firstError(finite(fn, "mean", n.Mean), finite(fn, "standard deviation", n.SD)); err != nil {
+	if err := input.First(input.Finite(fn, "mean", n.Mean), input.Finite(fn, "standard deviation", n.SD)); err != nil {
 		return err
 	}
 	if n.SD == 0 {
-		return noData(fn, "the standard deviation is zero")
+		return input.NoData(fn, "the standard deviation is zero")
 	}
-	return positive(fn, "standard deviation", n.SD)
+	return input.Positive(fn, "standard deviation", n.SD)
 }
 
 // Flat is what is believed after an estimate, when nothing was before: the
@@ -40,7 +41,7 @@ func Flat(est stats.Estimate) (Normal, error) {
 // before the data were seen.
 func (n Normal) Update(est stats.Estimate) (Normal, error) {
 	const fn = "bayes.Normal.Update"
-	if err := firstError(n.check(fn), Normal{est.Value, est.SE}.check(fn)); err != nil {
+	if err := input.First(n.check(fn), Normal{est.Value, est.SE}.check(fn)); err != nil {
 		return Normal{}, err
 	}
 	h := math.Hypot(n.SD, est.SE)
@@ -63,27 +64,27 @@ func (n Normal) Update(est stats.Estimate) (Normal, error) {
 // is ErrNoData.
 func Relative(candidate, baseline stats.Estimate) (stats.Estimate, error) {
 	const fn = "bayes.Relative"
-	if err := firstError(
+	if err := input.First(
 		Normal{candidate.Value, candidate.SE}.check(fn), Normal{baseline.Value, baseline.SE}.check(fn),
 	); err != nil {
 		return stats.Estimate{}, err
 	}
 	b := math.Abs(baseline.Value)
 	if b == 0 {
-		return stats.Estimate{}, noData(fn, "the baseline is zero")
+		return stats.Estimate{}, input.NoData(fn, "the baseline is zero")
 	}
 	out := stats.Estimate{
 		Value: (candidate.Value - baseline.Value) / b,
 		SE:    math.Hypot(candidate.SE/b, candidate.Value/b*(baseline.SE/b)),
 	}
-	return out, firstError(finite(fn, "effect", out.Value), finite(fn, "standard error", out.SE))
+	return out, input.First(input.Finite(fn, "effect", out.Value), input.Finite(fn, "standard error", out.SE))
 }
 
 // Above is the probability that the value exceeds x. For an effect and x = 0
 // it is the probability that the candidate is better.
 func (n Normal) Above(x float64) (float64, error) {
 	const fn = "bayes.Normal.Above"
-	if err := firstError(n.check(fn), finite(fn, "x", x)); err != nil {
+	if err := input.First(n.check(fn), input.Finite(fn, "x", x)); err != nil {
 		return 0, err
 	}
 	return stats.NormalSF((x - n.Mean) / n.SD), nil
@@ -93,12 +94,12 @@ func (n Normal) Above(x float64) (float64, error) {
 // as 0.95.
 func (n Normal) Interval(conf float64) (stats.Interval, error) {
 	const fn = "bayes.Normal.Interval"
-	if err := firstError(n.check(fn), fraction(fn, "conf", conf)); err != nil {
+	if err := input.First(n.check(fn), input.Fraction(fn, "conf", conf)); err != nil {
 		return stats.Interval{}, err
 	}
 	half := -stats.NormalQuantile((1-conf)/2) * n.SD
 	out := stats.Interval{Low: n.Mean - half, High: n.Mean + half}
-	return out, firstError(finite(fn, "low", out.Low), finite(fn, "high", out.High))
+	return out, input.First(input.Finite(fn, "low", out.Low), input.Finite(fn, "high", out.High))
 }
 
 // Losses are the expected losses of an effect candidate - baseline, in its
@@ -115,7 +116,7 @@ func (n Normal) Losses() (baseline, candidate float64, err error) {
 		small = n.SD * max(0, math.Exp(-z*z/2)/math.Sqrt(2*math.Pi)-z*stats.NormalSF(z))
 	}
 	large := math.Abs(n.Mean) + small
-	if err := finite(fn, "loss", large); err != nil {
+	if err := input.Finite(fn, "loss", large); err != nil {
 		return 0, 0, err
 	}
 	if n.Mean < 0 {
@@ -137,11 +138,11 @@ type Rope struct {
 // too small to matter, fixed before the data are seen (Kruschke 2018).
 func (n Normal) Rope(region stats.Interval) (Rope, error) {
 	const fn = "bayes.Normal.Rope"
-	if err := firstError(n.check(fn), finite(fn, "region's low", region.Low), finite(fn, "region's high", region.High)); err != nil {
+	if err := input.First(n.check(fn), input.Finite(fn, "region's low", region.Low), input.Finite(fn, "region's high", region.High)); err != nil {
 		return Rope{}, err
 	}
 	if region.Low > region.High {
-		return Rope{}, &stats.InputError{Func: fn, Arg: "region's high", Value: region.High, Want: "not below its low"}
+		return Rope{}, input.Refuse(fn, "region's high", region.High, "not below its low")
 	}
 	low, high := (region.Low-n.Mean)/n.SD, (region.High-n.Mean)/n.SD
 	out := Rope{Below: stats.NormalCDF(low), Above: stats.NormalSF(high)}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 	"pgregory.net/rapid"
 )
 
@@ -111,7 +112,7 @@ func TestOrderOfVersionsDoesNotMatter(t *testing.T) {
 		}
 		before, err1 := RankBetas(arms)
 		after, err2 := RankBetas(moved)
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		for i, j := range order {
@@ -127,7 +128,7 @@ func TestMirroringTurnsBestIntoWorst(t *testing.T) {
 		a, b := betaPosterior().Draw(t, "a"), betaPosterior().Draw(t, "b")
 		r, err1 := RankBetas([]Beta{a, b})
 		mirrored, err2 := RankBetas([]Beta{{a.B, a.A}, {b.B, b.A}})
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		if math.Abs(r.Best[0]-mirrored.Best[1]) > 1e-9 || math.Abs(r.Loss[0]-mirrored.Loss[1]) > 1e-9 {
@@ -145,7 +146,7 @@ func TestHopelessVersionChangesNothing(t *testing.T) {
 		}
 		r, err1 := RankNormals(arms)
 		with, err2 := RankNormals(append(slices.Clone(arms), Normal{Mean: 2*low - 1000, SD: 1}))
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		for i := range arms {
@@ -224,7 +225,7 @@ func TestIntervalsHoldTheirProbability(t *testing.T) {
 		}
 		low, err1 := b.Above(i.Low)
 		high, err2 := b.Above(i.High)
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		// Ends near 1 have no digits to say how near, so that neither has what
@@ -242,7 +243,7 @@ func TestDifferencesAreMirrored(t *testing.T) {
 		b := Beta{weight.Draw(t, "b hits"), weight.Draw(t, "b misses")}
 		up, err1 := DifferenceInterval(b, a, 0.9)
 		down, err2 := DifferenceInterval(a, b, 0.9)
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		if math.Abs(up.Low+down.High) > 1e-7 || math.Abs(up.High+down.Low) > 1e-7 || up.Low > up.High {

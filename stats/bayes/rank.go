@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // MaxVersions is the largest number of versions that one ranking may have.
@@ -79,7 +79,7 @@ func RankStudents(arms []Student) (Ranking, error) {
 			return Ranking{}, err
 		}
 		if s.DF <= 2 {
-			return Ranking{}, noData(fn, "two degrees of freedom or fewer")
+			return Ranking{}, input.NoData(fn, "two degrees of freedom or fewer")
 		}
 		curves[i], means[i] = studentCurve(s.Location, s.Scale, s.DF), s.Location
 	}
@@ -91,7 +91,7 @@ func RankStudents(arms []Student) (Ranking, error) {
 // metric; nil is 1.
 func rank(fn string, curves []*curve, means []float64, unit *curve) (Ranking, error) {
 	if len(curves) == 0 || len(curves) > MaxVersions {
-		return Ranking{}, &stats.InputError{Func: fn, Arg: "number of versions", Value: float64(len(curves)), Want: "from 1 to 100"}
+		return Ranking{}, input.Refuse(fn, "number of versions", float64(len(curves)), "from 1 to 100")
 	}
 	r := ranker{means: means, unit: unit, tables: make([]*table, len(curves)), shifts: make([]float64, len(curves))}
 	origin := curves[0]

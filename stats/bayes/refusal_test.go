@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 func second[A, B any](_ A, b B) B { return b }
@@ -88,7 +89,7 @@ func manyUniforms(k int) []Beta {
 func TestNoObservationsLeaveThePrior(t *testing.T) {
 	b, err1 := Jeffreys().Update(stats.Counts{})
 	p, err2 := NormalInverseGamma{1, 2, 3, 4}.Update(stats.Moments{})
-	if err := firstError(err1, err2); err != nil || b != Jeffreys() || p != (NormalInverseGamma{1, 2, 3, 4}) {
+	if err := input.First(err1, err2); err != nil || b != Jeffreys() || p != (NormalInverseGamma{1, 2, 3, 4}) {
 		t.Errorf("%+v, %+v (%v)", b, p, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // NormalInverseGamma is what is believed about the mean mu and the variance v
@@ -20,7 +21,7 @@ type NormalInverseGamma struct {
 }
 
 func (p NormalInverseGamma) check(fn string) error {
-	return firstError(finite(fn, "m", p.M), positive(fn, "k", p.K), positive(fn, "a", p.A), positive(fn, "b", p.B))
+	return input.First(input.Finite(fn, "m", p.M), input.Positive(fn, "k", p.K), input.Positive(fn, "a", p.A), input.Positive(fn, "b", p.B))
 }
 
 // Update is what is believed after observations (Gelman et al. 2013, section
@@ -30,14 +31,14 @@ func (p NormalInverseGamma) check(fn string) error {
 //	b = b0 + M2/2 + k0 n (mean - m0)^2/(2k).
 func (p NormalInverseGamma) Update(o stats.Moments) (NormalInverseGamma, error) {
 	const fn = "bayes.NormalInverseGamma.Update"
-	if err := firstError(p.check(fn), finite(fn, "mean", o.Mean), finite(fn, "m2", o.M2)); err != nil {
+	if err := input.First(p.check(fn), input.Finite(fn, "mean", o.Mean), input.Finite(fn, "m2", o.M2)); err != nil {
 		return NormalInverseGamma{}, err
 	}
 	if o.N < 0 {
-		return NormalInverseGamma{}, &stats.InputError{Func: fn, Arg: "n", Value: float64(o.N), Want: "0 or more"}
+		return NormalInverseGamma{}, input.Refuse(fn, "n", float64(o.N), "0 or more")
 	}
 	if o.M2 < 0 {
-		return NormalInverseGamma{}, &stats.InputError{Func: fn, Arg: "m2", Value: o.M2, Want: "0 or more"}
+		return NormalInverseGamma{}, input.Refuse(fn, "m2", o.M2, "0 or more")
 	}
 	if o.N == 0 {
 		return p, nil
@@ -83,11 +84,11 @@ type Student struct {
 const leastDF = 1
 
 func (s Student) check(fn string) error {
-	if err := firstError(finite(fn, "location", s.Location), positive(fn, "scale", s.Scale), positive(fn, "degrees of freedom", s.DF)); err != nil {
+	if err := input.First(input.Finite(fn, "location", s.Location), input.Positive(fn, "scale", s.Scale), input.Positive(fn, "degrees of freedom", s.DF)); err != nil {
 		return err
 	}
 	if s.DF < leastDF {
-		return &stats.InputError{Func: fn, Arg: "degrees of freedom", Value: s.DF, Want: "1 or more"}
+		return input.Refuse(fn, "degrees of freedom", s.DF, "1 or more")
 	}
 	return nil
 }
@@ -95,7 +96,7 @@ func (s Student) check(fn string) error {
 // Above is the probability that the value exceeds x, to 1e-12.
 func (s Student) Above(x float64) (float64, error) {
 	const fn = "bayes.Student.Above"
-	if err := firstError(s.check(fn), finite(fn, "x", x)); err != nil {
+	if err := input.First(s.check(fn), input.Finite(fn, "x", x)); err != nil {
 		return 0, err
 	}
 	t, err := newTable(fn, studentCurve(0, 1, s.DF))
@@ -110,7 +111,7 @@ func (s Student) Above(x float64) (float64, error) {
 // as 0.95.
 func (s Student) Interval(conf float64) (stats.Interval, error) {
 	const fn = "bayes.Student.Interval"
-	if err := firstError(s.check(fn), fraction(fn, "conf", conf)); err != nil {
+	if err := input.First(s.check(fn), input.Fraction(fn, "conf", conf)); err != nil {
 		return stats.Interval{}, err
 	}
 	t, err := newTable(fn, studentCurve(0, 1, s.DF))
@@ -119,5 +120,5 @@ func (s Student) Interval(conf float64) (stats.Interval, error) {
 	}
 	half := s.Scale * t.quantile((1-conf)/2, true)
 	out := stats.Interval{Low: s.Location - half, High: s.Location + half}
-	return out, firstError(finite(fn, "low", out.Low), finite(fn, "high", out.High))
+	return out, input.First(input.Finite(fn, "low", out.Low), input.Finite(fn, "high", out.High))
 }

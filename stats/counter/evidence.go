@@ -7,6 +7,8 @@ import (
 	"math"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
+	"github.com/headgate-dev/headgate/stats/internal/root"
 	"gonum.org/v1/gonum/integrate/quad"
 )
 
@@ -48,12 +50,12 @@ type Segment struct {
 // without a share are stats.ErrImpossible. No events is stats.ErrNoData. For
 // constant shares stats.SRMLogE does the same with a conjugate prior.
 func LogE(segments []Segment, tau float64) (float64, error) {
-	l, err := newLikelihood("LogE", segments, tau)
+	l, err := newLikelihood("counter.LogE", segments, tau)
 	if err != nil {
 		return 0, err
 	}
 	logE := l.mixture(math.Inf(-1))
-	return logE, finite("LogE", "segments", logE)
+	return logE, input.Finite("counter.LogE", "segments", logE)
 }
 
 // LogEGreater is the logarithm of the e-value against "the candidate's rate is
@@ -61,12 +63,12 @@ func LogE(segments []Segment, tau float64) (float64, error) {
 // prior on delta > 0. To allow a margin, "at most 10 % more errors", multiply
 // the candidate's share by 1.1.
 func LogEGreater(segments []Segment, tau float64) (float64, error) {
-	l, err := newLikelihood("LogEGreater", segments, tau)
+	l, err := newLikelihood("counter.LogEGreater", segments, tau)
 	if err != nil {
 		return 0, err
 	}
 	logE := math.Ln2 + l.mixture(0)
-	return logE, finite("LogEGreater", "segments", logE)
+	return logE, input.Finite("counter.LogEGreater", "segments", logE)
 }
 
 // RatioInterval is the confidence sequence at level 1-alpha for candidate rate
@@ -76,30 +78,33 @@ func LogEGreater(segments []Segment, tau float64) (float64, error) {
 // is 0; without events of the baseline there is no upper bound, which is
 // stats.ErrNoData.
 func RatioInterval(segments []Segment, tau, alpha float64) (stats.Interval, error) {
-	const fn = "RatioInterval"
+	const fn = "counter.RatioInterval"
 	l, err := newLikelihood(fn, segments, tau)
-	if err := firstError(err, fraction(fn, "alpha", alpha)); err != nil {
+	if err := input.First(err, input.Fraction(fn, "alpha", alpha)); err != nil {
 		return stats.Interval{}, err
 	}
 	if l.baseline == 0 {
-		return stats.Interval{}, noData(fn, "the baseline has no events")
+		return stats.Interval{}, input.NoData(fn, "the baseline has no events")
 	}
 	threshold := l.mixture(math.Inf(-1)) + math.Log(alpha)
 	excess := func(delta float64) float64 { return l.log(delta) - threshold }
 	best := float64(-farthest)
 	if l.candidate > 0 {
-		best = root(l.slope, -farthest, farthest)
+		best = root.Find(l.slope, -farthest, farthest, precise)
 	}
 	out := stats.Interval{}
 	if l.candidate > 0 && excess(-farthest) < 0 {
-		out.Low = math.Exp(root(excess, -farthest, best))
+		out.Low = math.Exp(root.Find(excess, -farthest, best, precise))
 	}
 	if excess(farthest) >= 0 {
-		return stats.Interval{}, noData(fn, "no upper bound yet")
+		return stats.Interval{}, input.NoData(fn, "no upper bound yet")
 	}
-	out.High = math.Exp(root(excess, best, farthest))
+	out.High = math.Exp(root.Find(excess, best, farthest, precise))
 	return out, nil
 }
+
+// precise is how near to a delta that is searched for the search stops.
+const precise = 1e-13
 
 // farthest is the largest |delta| that is looked at: ratios of 1e260.
 const farthest = 600
@@ -114,15 +119,15 @@ type likelihood struct {
 
 func newLikelihood(fn string, segments []Segment, tau float64) (*likelihood, error) {
 	if !(tau >= 0.01 && tau <= 10) {
-		return nil, refuse(fn, "tau", tau, "from 0.01 to 10")
+		return nil, input.Refuse(fn, "tau", tau, "from 0.01 to 10")
 	}
 	l := &likelihood{tau: tau}
 	var impossible error
 	for i, s := range segments {
 		if s.Candidate < 0 || s.Baseline < 0 || s.Candidate > 1<<53 || s.Baseline > 1<<53 {
-			return nil, refuse(fn, "events", float64(min(s.Candidate, s.Baseline)), "from 0 to 2^53")
+			return nil, input.Refuse(fn, "events", float64(min(s.Candidate, s.Baseline)), "from 0 to 2^53")
 		}
-		if err := firstError(nonNegative(fn, "candidate share", s.CandidateShare), nonNegative(fn, "baseline share", s.BaselineShare)); err != nil {
+		if err := input.First(input.NonNegative(fn, "candidate share", s.CandidateShare), input.NonNegative(fn, "baseline share", s.BaselineShare)); err != nil {
 			return nil, err
 		}
 		if s.CandidateShare == 0 && s.Candidate > 0 || s.BaselineShare == 0 && s.Baseline > 0 {
@@ -133,7 +138,7 @@ func newLikelihood(fn string, segments []Segment, tau float64) (*likelihood, err
 		}
 		odds := s.CandidateShare / s.BaselineShare
 		if !(odds > 1e-12 && odds < 1e12) {
-			return nil, refuse(fn, "candidate share", s.CandidateShare, "within a factor of 1e12 of the baseline's")
+			return nil, input.Refuse(fn, "candidate share", s.CandidateShare, "within a factor of 1e12 of the baseline's")
 		}
 		s.CandidateShare, s.BaselineShare = odds/(1+odds), 1/(1+odds)
 		l.segments = append(l.segments, s)
@@ -144,7 +149,7 @@ func newLikelihood(fn string, segments []Segment, tau float64) (*likelihood, err
 		return nil, impossible
 	}
 	if len(l.segments) == 0 {
-		return nil, noData(fn, "no events")
+		return nil, input.NoData(fn, "no events")
 	}
 	return l, nil
 }
@@ -196,7 +201,7 @@ func (l *likelihood) mixture(from float64) float64 {
 	slope := func(delta float64) float64 { return l.slope(delta) - delta/(l.tau*l.tau) }
 	mode := from
 	if math.IsInf(from, -1) || slope(from) > 0 {
-		mode = root(slope, max(from, -farthest), farthest)
+		mode = root.Find(slope, max(from, -farthest), farthest, precise)
 	}
 	top := h(mode)
 	_, curvature := l.derivatives(mode)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Seeds are fixed: a failure means that the code changed, and at 1e-6 that it
@@ -73,7 +74,7 @@ func TestBurstsFoolPoissonAndNotTheOthers(t *testing.T) {
 		d, err3 := PairedLogRatio(c, b, 0.5)
 		qs, err4 := QuasiPoisson(cs, bs)
 		ds, err5 := PairedLogRatio(cs, bs, 0.5)
-		if err := firstError(err1, err2, err3, err4, err5); err != nil {
+		if err := input.First(err1, err2, err3, err4, err5); err != nil {
 			t.Fatal(err)
 		}
 		if p <= 0.05 {
@@ -114,7 +115,7 @@ func TestCorrelatedWindowsNeedNeweyWest(t *testing.T) {
 		}
 		d, err1 := PairedLogRatio(c, b, 0)
 		i, err2 := PairedLogRatio(ci, b, 0)
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		if small(t, d.LogRatio) {
@@ -213,7 +214,7 @@ func TestEventsWatchedContinuouslyKeepAlphaWhileRatesAndSharesChange(t *testing.
 					}
 					e, err1 := LogE(segments, 0.5)
 					g, err2 := LogEGreater(segments, 0.5)
-					if err := firstError(err1, err2); err != nil {
+					if err := input.First(err1, err2); err != nil {
 						t.Fatal(err)
 					}
 					alarmed, harmed = alarmed || e >= bound, harmed || g >= bound
@@ -266,7 +267,7 @@ func TestEventEValuesAverageToOne(t *testing.T) {
 			segments := []Segment{{int64(x), int64(n1 - x), 1, 9}, {int64(y), int64(n2 - y), 4, 6}}
 			e, err1 := LogE(segments, tau)
 			g, err2 := LogEGreater(segments, tau)
-			if err := firstError(err1, err2); err != nil {
+			if err := input.First(err1, err2); err != nil {
 				t.Fatal(err)
 			}
 			two, one = two+p*math.Exp(e), one+p*math.Exp(g)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 func TestWindowsLoseNothingWhereverTheyAreCut(t *testing.T) {
@@ -78,14 +79,14 @@ func TestComparisonsTurnRoundWithTheVersions(t *testing.T) {
 		a, b := noise(r, n, 0.02), noise(r, n, 0.03)
 		ab, err1 := PairedLogRatio(a, b, 0.5)
 		ba, err2 := PairedLogRatio(b, a, 0.5)
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		closeTo(t, "paired", ab.LogRatio.Value, -ba.LogRatio.Value, 1e-12)
 		closeTo(t, "paired SE", ab.LogRatio.SE, ba.LogRatio.SE, 1e-12)
 		qa, err1 := QuasiPoisson(a, b)
 		qb, err2 := QuasiPoisson(b, a)
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		closeTo(t, "rates", qa.LogRatio.Value, -qb.LogRatio.Value, 1e-12)
@@ -137,7 +138,7 @@ func TestExactRatesAreSymmetricAndAgreeWithTheInterval(t *testing.T) {
 		i, err3 := RateRatioInterval(a, b, 0.95)
 		j, err4 := RateRatioInterval(b, a, 0.95)
 		l, err5 := LogRateRatio(a, b)
-		if err := firstError(err1, err2, err3, err4, err5); err != nil {
+		if err := input.First(err1, err2, err3, err4, err5); err != nil {
 			t.Fatal(err)
 		}
 		closeTo(t, "p of exchanged versions", back, p, 1e-10)
@@ -172,7 +173,7 @@ func TestSegmentsAddUpAndTurnRound(t *testing.T) {
 		back, err3 := LogE(turned, tau)
 		up, err4 := LogEGreater(all, tau)
 		down, err5 := LogEGreater(turned, tau)
-		if err := firstError(err1, err2, err3, err4, err5); err != nil {
+		if err := input.First(err1, err2, err3, err4, err5); err != nil {
 			t.Fatal(err)
 		}
 		closeTo(t, "segments in parts", split, e, 1e-9)
@@ -217,7 +218,7 @@ func TestConstantSharesAgreeInKindWithTheConjugateMixture(t *testing.T) {
 	}{{10, false}, {40, true}} {
 		normal, err1 := LogE([]Segment{{c.candidate, 90, 1, 9}}, 0.7)
 		beta, err2 := stats.SRMLogE([]int64{c.candidate, 90}, []float64{1, 9}, 20)
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		if bound := math.Log(20); (normal > bound) != c.alarm || (beta > bound) != c.alarm {

@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Events are independent events and what they were counted over.
@@ -22,19 +23,19 @@ type Events struct {
 func twoRates(fn string, candidate, baseline Events) (n int64, p float64, err error) {
 	for _, e := range []Events{candidate, baseline} {
 		if e.Count < 0 || e.Count > 1<<39 {
-			return 0, 0, refuse(fn, "events", float64(e.Count), "from 0 to 2^39")
+			return 0, 0, input.Refuse(fn, "events", float64(e.Count), "from 0 to 2^39")
 		}
-		if err := positive(fn, "exposure", e.Exposure); err != nil {
+		if err := input.Positive(fn, "exposure", e.Exposure); err != nil {
 			return 0, 0, err
 		}
 	}
 	n = candidate.Count + baseline.Count
 	if n == 0 {
-		return 0, 0, noData(fn, "no events")
+		return 0, 0, input.NoData(fn, "no events")
 	}
 	p = 1 / (1 + baseline.Exposure/candidate.Exposure)
 	if !(p > 1e-12 && p < 1-1e-12) {
-		return 0, 0, refuse(fn, "exposure", candidate.Exposure, "within a factor of 1e12 of the baseline's")
+		return 0, 0, input.Refuse(fn, "exposure", candidate.Exposure, "within a factor of 1e12 of the baseline's")
 	}
 	return n, p, nil
 }
@@ -46,7 +47,7 @@ func twoRates(fn string, candidate, baseline Events) (n int64, p float64, err er
 // Events must be independent; see QuasiPoisson and PairedLogRatio where they
 // come in bursts. Without any event it is stats.ErrNoData.
 func RateRatioP(candidate, baseline Events) (float64, error) {
-	const fn = "RateRatioP"
+	const fn = "counter.RateRatioP"
 	n, p, err := twoRates(fn, candidate, baseline)
 	if err != nil {
 		return 0, err
@@ -101,13 +102,13 @@ func logSplit(x, y int64, odds float64) float64 {
 // 1-conf. A baseline without events is stats.ErrNoData, since there is no upper
 // bound: exchange the two for a lower one.
 func RateRatioInterval(candidate, baseline Events, conf float64) (stats.Interval, error) {
-	const fn = "RateRatioInterval"
+	const fn = "counter.RateRatioInterval"
 	n, _, err := twoRates(fn, candidate, baseline)
-	if err := firstError(err, fraction(fn, "conf", conf)); err != nil {
+	if err := input.First(err, input.Fraction(fn, "conf", conf)); err != nil {
 		return stats.Interval{}, err
 	}
 	if baseline.Count == 0 {
-		return stats.Interval{}, noData(fn, "the baseline has no events")
+		return stats.Interval{}, input.NoData(fn, "the baseline has no events")
 	}
 	share, err := stats.ClopperPearson(stats.Counts{N: n, X: candidate.Count}, conf)
 	if err != nil {
@@ -115,19 +116,19 @@ func RateRatioInterval(candidate, baseline Events, conf float64) (stats.Interval
 	}
 	scale := baseline.Exposure / candidate.Exposure
 	out := stats.Interval{Low: share.Low / (1 - share.Low) * scale, High: share.High / (1 - share.High) * scale}
-	return out, firstError(finite(fn, "low", out.Low), finite(fn, "high", out.High))
+	return out, input.First(input.Finite(fn, "low", out.Low), input.Finite(fn, "high", out.High))
 }
 
 // LogRateRatio estimates ln(candidate rate/baseline rate) with the standard
 // error sqrt(1/x_c + 1/x_b) of independent events. A version without events is
 // stats.ErrNoData; below about ten in each use RateRatioP.
 func LogRateRatio(candidate, baseline Events) (stats.Estimate, error) {
-	const fn = "LogRateRatio"
+	const fn = "counter.LogRateRatio"
 	if _, _, err := twoRates(fn, candidate, baseline); err != nil {
 		return stats.Estimate{}, err
 	}
 	if candidate.Count == 0 || baseline.Count == 0 {
-		return stats.Estimate{}, noData(fn, "a version without events")
+		return stats.Estimate{}, input.NoData(fn, "a version without events")
 	}
 	c, b := float64(candidate.Count), float64(baseline.Count)
 	return stats.Estimate{

@@ -5,6 +5,8 @@ package counter
 import (
 	"math"
 	"time"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Sample is what a counter showed at a time.
@@ -53,13 +55,13 @@ func (f Frame) check(fn string) error {
 	const most = 100_000
 	switch {
 	case f.Width <= 0:
-		return refuse(fn, "width of windows in seconds", f.Width.Seconds(), "more than 0")
+		return input.Refuse(fn, "width of windows in seconds", f.Width.Seconds(), "more than 0")
 	case f.MaxGap <= 0 || f.MaxGap > f.Width:
-		return refuse(fn, "longest gap in seconds", f.MaxGap.Seconds(), "more than 0 and at most the width of a window")
+		return input.Refuse(fn, "longest gap in seconds", f.MaxGap.Seconds(), "more than 0 and at most the width of a window")
 	case f.Count < 1 || f.Count > most:
-		return refuse(fn, "number of windows", float64(f.Count), "from 1 to 100000")
+		return input.Refuse(fn, "number of windows", float64(f.Count), "from 1 to 100000")
 	case f.Width > math.MaxInt64/time.Duration(f.Count):
-		return refuse(fn, "width of windows in seconds", f.Width.Seconds(), "windows that span less than 292 years")
+		return input.Refuse(fn, "width of windows in seconds", f.Width.Seconds(), "windows that span less than 292 years")
 	}
 	return nil
 }
@@ -70,14 +72,14 @@ func (f Frame) check(fn string) error {
 // counted between the last value before a restart and the restart is lost.
 // Fewer than two values are stats.ErrNoData.
 func Increase(values []float64) (total float64, resets int, err error) {
-	const fn = "Increase"
+	const fn = "counter.Increase"
 	for _, v := range values {
-		if err := nonNegative(fn, "value", v); err != nil {
+		if err := input.NonNegative(fn, "value", v); err != nil {
 			return 0, 0, err
 		}
 	}
 	if len(values) < 2 {
-		return 0, 0, noData(fn, "fewer than two values")
+		return 0, 0, input.NoData(fn, "fewer than two values")
 	}
 	for i := 1; i < len(values); i++ {
 		d, reset := delta(values[i-1], values[i])
@@ -86,7 +88,7 @@ func Increase(values []float64) (total float64, resets int, err error) {
 			resets++
 		}
 	}
-	return total, resets, finite(fn, "increase", total)
+	return total, resets, input.Finite(fn, "increase", total)
 }
 
 // delta is the increase between two samples.
@@ -104,9 +106,9 @@ func delta(before, after float64) (increase float64, reset bool) {
 // so their edges move together and ratios stay true. A window is complete if no two samples around
 // or in it, and neither of its ends, are further apart than MaxGap.
 func (s Series) Windows(f Frame) ([]Window, error) {
-	const fn = "Series.Windows"
+	const fn = "counter.Series.Windows"
 	samples, err := s.samples(fn)
-	if err := firstError(err, f.check(fn)); err != nil {
+	if err := input.First(err, f.check(fn)); err != nil {
 		return nil, err
 	}
 	out := make([]Window, f.Count)
@@ -130,7 +132,7 @@ func (s Series) Windows(f Frame) ([]Window, error) {
 	}
 	s.spoilEnds(f, out, samples)
 	for _, w := range out {
-		if err := finite(fn, "increase", w.Increase); err != nil {
+		if err := input.Finite(fn, "increase", w.Increase); err != nil {
 			return nil, err
 		}
 	}
@@ -141,21 +143,21 @@ func (s Series) Windows(f Frame) ([]Window, error) {
 // its birth, if that is known, as the first.
 func (s Series) samples(fn string) ([]Sample, error) {
 	if !s.Born.IsZero() && !s.Gone.IsZero() && s.Gone.Before(s.Born) {
-		return nil, refuse(fn, "life in seconds", s.Gone.Sub(s.Born).Seconds(), "a series that ends after it began")
+		return nil, input.Refuse(fn, "life in seconds", s.Gone.Sub(s.Born).Seconds(), "a series that ends after it began")
 	}
 	var out []Sample
 	if !s.Born.IsZero() {
 		out = append(out, Sample{At: s.Born})
 	}
 	for i, sample := range s.Samples {
-		if err := nonNegative(fn, "sample", sample.Value); err != nil {
+		if err := input.NonNegative(fn, "sample", sample.Value); err != nil {
 			return nil, err
 		}
 		if i > 0 && !sample.At.After(s.Samples[i-1].At) {
-			return nil, refuse(fn, "time between samples in seconds", sample.At.Sub(s.Samples[i-1].At).Seconds(), "samples in order of time")
+			return nil, input.Refuse(fn, "time between samples in seconds", sample.At.Sub(s.Samples[i-1].At).Seconds(), "samples in order of time")
 		}
 		if i == 0 && !s.Born.IsZero() && sample.At.Before(s.Born) {
-			return nil, refuse(fn, "first sample, in seconds after the birth", sample.At.Sub(s.Born).Seconds(), "0 or more")
+			return nil, input.Refuse(fn, "first sample, in seconds after the birth", sample.At.Sub(s.Born).Seconds(), "0 or more")
 		}
 		if len(out) > 0 && sample.At.Equal(out[len(out)-1].At) {
 			out = out[:0] // A sample at birth says the same.
@@ -215,24 +217,24 @@ func (f Frame) holding(at time.Time) int {
 // window by window. A window is complete if it is in all of them. All series
 // must have been cut by the same frame.
 func Sum(series ...[]Window) ([]Window, error) {
-	const fn = "Sum"
+	const fn = "counter.Sum"
 	if len(series) == 0 {
-		return nil, noData(fn, "no series")
+		return nil, input.NoData(fn, "no series")
 	}
 	out := make([]Window, len(series[0]))
 	copy(out, series[0])
 	for _, windows := range series[1:] {
 		if len(windows) != len(out) {
-			return nil, refuse(fn, "number of windows", float64(len(windows)), "the same in all series")
+			return nil, input.Refuse(fn, "number of windows", float64(len(windows)), "the same in all series")
 		}
 		for i, w := range windows {
 			if !w.Start.Equal(out[i].Start) || !w.End.Equal(out[i].End) {
-				return nil, refuse(fn, "window", float64(i), "the same start and end in all series")
+				return nil, input.Refuse(fn, "window", float64(i), "the same start and end in all series")
 			}
 			out[i].Increase += w.Increase
 			out[i].Resets += w.Resets
 			out[i].Complete = out[i].Complete && w.Complete
-			if err := nonNegative(fn, "increase", out[i].Increase); err != nil {
+			if err := input.NonNegative(fn, "increase", out[i].Increase); err != nil {
 				return nil, err
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // RatioOfSums estimates a mean from sum and count, or any ratio of two
@@ -17,10 +18,10 @@ import (
 // stats.ErrNoData; below about 40 windows it is approximate and below 10 not to
 // be relied on.
 func RatioOfSums(windows []Observation) (Estimate, error) {
-	const fn = "RatioOfSums"
+	const fn = "counter.RatioOfSums"
 	var p stats.Pair
 	for _, w := range windows {
-		if err := firstError(finite(fn, "amount", w.Amount), nonNegative(fn, "exposure", w.Exposure)); err != nil {
+		if err := input.First(input.Finite(fn, "amount", w.Amount), input.NonNegative(fn, "exposure", w.Exposure)); err != nil {
 			return Estimate{}, err
 		}
 		p.Add(w.Amount, w.Exposure)
@@ -63,11 +64,11 @@ type Paired struct {
 //
 // A window without exposure, or without amount and offset, is stats.ErrNoData.
 func PairedLogRatio(candidate, baseline []Observation, offset float64) (Paired, error) {
-	const fn = "PairedLogRatio"
+	const fn = "counter.PairedLogRatio"
 	if len(candidate) != len(baseline) {
-		return Paired{}, refuse(fn, "number of baseline windows", float64(len(baseline)), "one for each window of the candidate")
+		return Paired{}, input.Refuse(fn, "number of baseline windows", float64(len(baseline)), "one for each window of the candidate")
 	}
-	if err := nonNegative(fn, "offset", offset); err != nil {
+	if err := input.NonNegative(fn, "offset", offset); err != nil {
 		return Paired{}, err
 	}
 	var m stats.Moments
@@ -145,17 +146,17 @@ func autocovariance(d []float64, lag int) float64 {
 
 // logRate is the logarithm of an observation's rate.
 func logRate(fn string, o Observation, offset float64) (float64, error) {
-	if err := firstError(nonNegative(fn, "amount", o.Amount), nonNegative(fn, "exposure", o.Exposure)); err != nil {
+	if err := input.First(input.NonNegative(fn, "amount", o.Amount), input.NonNegative(fn, "exposure", o.Exposure)); err != nil {
 		return 0, err
 	}
 	if o.Exposure == 0 {
-		return 0, noData(fn, "a window without exposure")
+		return 0, input.NoData(fn, "a window without exposure")
 	}
 	if o.Amount+offset == 0 {
-		return 0, noData(fn, "a window without amount")
+		return 0, input.NoData(fn, "a window without amount")
 	}
 	l := math.Log(o.Amount+offset) - math.Log(o.Exposure)
-	return l, finite(fn, "amount", l)
+	return l, input.Finite(fn, "amount", l)
 }
 
 // Dispersed is the comparison of two rates whose windows scatter.
@@ -183,25 +184,25 @@ type Dispersed struct {
 // in about 6 %. Two versions of one window, or a version
 // without events, are stats.ErrNoData; some 20 windows are needed for phi.
 func QuasiPoisson(candidate, baseline []Observation) (Dispersed, error) {
-	const fn = "QuasiPoisson"
+	const fn = "counter.QuasiPoisson"
 	df := float64(len(candidate) + len(baseline) - 2)
 	if df < 1 {
-		return Dispersed{}, noData(fn, "fewer than three windows")
+		return Dispersed{}, input.NoData(fn, "fewer than three windows")
 	}
 	chi2, logRate, inverse := 0.0, [2]float64{}, 0.0
 	for i, windows := range [][]Observation{candidate, baseline} {
 		y, e := 0.0, 0.0
 		for _, w := range windows {
-			if err := firstError(nonNegative(fn, "amount", w.Amount), nonNegative(fn, "exposure", w.Exposure)); err != nil {
+			if err := input.First(input.NonNegative(fn, "amount", w.Amount), input.NonNegative(fn, "exposure", w.Exposure)); err != nil {
 				return Dispersed{}, err
 			}
 			if w.Amount > 0 && w.Exposure == 0 {
-				return Dispersed{}, refuse(fn, "exposure", 0, "more than 0 where there are events")
+				return Dispersed{}, input.Refuse(fn, "exposure", 0, "more than 0 where there are events")
 			}
 			y, e = y+w.Amount, e+w.Exposure
 		}
 		if y == 0 {
-			return Dispersed{}, noData(fn, "a version without events")
+			return Dispersed{}, input.NoData(fn, "a version without events")
 		}
 		inverse += 1 / y
 		logRate[i] = math.Log(y) - math.Log(e)
@@ -219,5 +220,5 @@ func QuasiPoisson(candidate, baseline []Observation) (Dispersed, error) {
 		Estimate: stats.Estimate{Value: logRate[0] - logRate[1], SE: out.PoissonSE * math.Sqrt(max(1, out.Dispersion))},
 		DF:       df,
 	}
-	return out, firstError(finite(fn, "log ratio", out.LogRatio.Value), finite(fn, "standard error", out.LogRatio.SE), finite(fn, "dispersion", out.Dispersion))
+	return out, input.First(input.Finite(fn, "log ratio", out.LogRatio.Value), input.Finite(fn, "standard error", out.LogRatio.SE), input.Finite(fn, "dispersion", out.Dispersion))
 }

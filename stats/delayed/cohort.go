@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Cohort are units of about the same age, such as those of one window.
@@ -47,7 +48,7 @@ func Matured(cohorts []Cohort, needed float64) (matured stats.Counts, waiting in
 		}
 	}
 	if matured.N == 0 {
-		return stats.Counts{}, waiting, noData(fn, "no unit is old enough")
+		return stats.Counts{}, waiting, input.NoData(fn, "no unit is old enough")
 	}
 	return matured, waiting, matured.Valid()
 }
@@ -68,7 +69,7 @@ func Matured(cohorts []Cohort, needed float64) (matured stats.Counts, waiting in
 func Weighted(cohorts []Cohort, delay func(age float64) float64) (stats.Estimate, error) {
 	const fn = "delayed.Weighted"
 	if delay == nil {
-		return stats.Estimate{}, &stats.InputError{Func: fn, Arg: "delay", Value: 0, Want: "a function"}
+		return stats.Estimate{}, input.Refuse(fn, "delay", 0, "a function")
 	}
 	var units stats.Pair
 	for _, c := range cohorts {
@@ -77,7 +78,7 @@ func Weighted(cohorts []Cohort, delay func(age float64) float64) (stats.Estimate
 		}
 		f := delay(c.Age)
 		if !(f >= 0 && f <= 1) {
-			return stats.Estimate{}, &stats.InputError{Func: fn, Arg: "delay", Value: f, Want: "a share from 0 to 1"}
+			return stats.Estimate{}, input.Refuse(fn, "delay", f, "a share from 0 to 1")
 		}
 		if f == 0 && c.X > 0 {
 			return stats.Estimate{}, fmt.Errorf("stats: %s: %d outcomes at age %g, before which there can be none: %w", fn, c.X, c.Age, stats.ErrImpossible)

@@ -9,6 +9,7 @@ import (
 	"sort"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Observation is one unit: the age at its outcome, or the age up to which it
@@ -73,7 +74,7 @@ type Curve []Point
 func CumulativeIncidence(steps []Step) (Curve, error) {
 	const fn = "delayed.CumulativeIncidence"
 	if len(steps) == 0 {
-		return nil, noData(fn, "no outcomes")
+		return nil, input.NoData(fn, "no outcomes")
 	}
 	out := make(Curve, 0, len(steps))
 	logLeft, sum, before := 0.0, 0.0, math.Inf(-1)
@@ -82,10 +83,10 @@ func CumulativeIncidence(steps []Step) (Curve, error) {
 			return nil, err
 		}
 		if s.Time <= before {
-			return nil, &stats.InputError{Func: fn, Arg: "time", Value: s.Time, Want: "later than the step before"}
+			return nil, input.Refuse(fn, "time", s.Time, "later than the step before")
 		}
 		if s.AtRisk <= 0 || s.Events < 0 || s.Events > s.AtRisk {
-			return nil, &stats.InputError{Func: fn, Arg: "events", Value: float64(s.Events), Want: "from 0 to the number at risk, which is above 0"}
+			return nil, input.Refuse(fn, "events", float64(s.Events), "from 0 to the number at risk, which is above 0")
 		}
 		d, n := float64(s.Events), float64(s.AtRisk)
 		logLeft += math.Log1p(-d / n)
@@ -122,7 +123,7 @@ func (c Curve) Delays(window float64) (func(age float64) float64, error) {
 	}
 	all := c.At(window)
 	if !(all > 0) {
-		return nil, noData(fn, "no outcomes within the window")
+		return nil, input.NoData(fn, "no outcomes within the window")
 	}
 	return func(age float64) float64 { return c.At(min(age, window)) / all }, nil
 }

@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 	"gonum.org/v1/gonum/mathext"
 )
 
@@ -56,7 +56,7 @@ func DelaysDiffer(versions [][]Delay) (chi2, p float64, err error) {
 				return 0, 0, err
 			}
 			if !(d.Delay >= 0 && d.Delay <= d.Age) {
-				return 0, 0, &stats.InputError{Func: fn, Arg: "delay", Value: d.Delay, Want: "from 0 to the age"}
+				return 0, 0, input.Refuse(fn, "delay", d.Delay, "from 0 to the age")
 			}
 			groups[g] = append(groups[g], spell{from: -d.Age, to: -d.Delay, event: true})
 		}
@@ -76,12 +76,12 @@ type spell struct {
 func logRank(fn string, groups [][]spell) (chi2, p float64, err error) {
 	k := len(groups)
 	if k < 2 || k > MaxVersions {
-		return 0, 0, &stats.InputError{Func: fn, Arg: "number of versions", Value: float64(k), Want: "from 2 to 100"}
+		return 0, 0, input.Refuse(fn, "number of versions", float64(k), "from 2 to 100")
 	}
 	excess, cov := scores(groups)
 	l, ok := cholesky(cov, k-1)
 	if !ok {
-		return 0, 0, noData(fn, "no events while the versions were watched together")
+		return 0, 0, input.NoData(fn, "no events while the versions were watched together")
 	}
 	// chi2 = excess' cov^-1 excess = |L^-1 excess|^2.
 	for i := range k - 1 {

@@ -13,7 +13,7 @@ import (
 //
 //	max over i <= j of min(1, (m-i+1) p_(i)).
 func Holm(p []float64) ([]float64, error) {
-	if err := pvalues("Holm", p); err != nil {
+	if err := pvalues("multiple.Holm", p); err != nil {
 		return nil, err
 	}
 	out, least := make([]float64, len(p)), 0.0
@@ -29,7 +29,7 @@ func Holm(p []float64) ([]float64, error) {
 //
 //	min over i >= j of min(1, (m-i+1) p_(i)).
 func Hochberg(p []float64) ([]float64, error) {
-	if err := pvalues("Hochberg", p); err != nil {
+	if err := pvalues("multiple.Hochberg", p); err != nil {
 		return nil, err
 	}
 	return stepUp(p, func(rank int) float64 { return float64(len(p) - rank + 1) }), nil
@@ -44,7 +44,7 @@ func Hochberg(p []float64) ([]float64, error) {
 // Do not use it on p-values that were looked at more than once; see
 // EBenjaminiHochberg.
 func BenjaminiHochberg(p []float64) ([]float64, error) {
-	if err := pvalues("BenjaminiHochberg", p); err != nil {
+	if err := pvalues("multiple.BenjaminiHochberg", p); err != nil {
 		return nil, err
 	}
 	return stepUp(p, func(rank int) float64 { return float64(len(p)) / float64(rank) }), nil
@@ -55,7 +55,7 @@ func BenjaminiHochberg(p []float64) ([]float64, error) {
 // how a release that needs every guardrail to pass is tested, with no
 // correction for their number and under any dependence.
 func IntersectionUnion(p []float64) (float64, error) {
-	if err := pvalues("IntersectionUnion", p); err != nil {
+	if err := pvalues("multiple.IntersectionUnion", p); err != nil {
 		return 0, err
 	}
 	return slices.Max(p), nil

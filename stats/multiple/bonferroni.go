@@ -2,6 +2,8 @@
 
 package multiple
 
+import "github.com/headgate-dev/headgate/stats/internal/input"
+
 // Levels are the alphas that single comparisons are made at.
 type Levels struct {
 	// Primary is for each candidate's comparison on the primary metric.
@@ -22,18 +24,18 @@ type Levels struct {
 // sum over all comparisons is at most alpha, so nothing is assumed about how
 // they depend on each other.
 func PreferentialBonferroni(alpha, preference float64, candidates, metrics int) (Levels, error) {
-	const fn = "PreferentialBonferroni"
-	if err := fraction(fn, "alpha", alpha); err != nil {
+	const fn = "multiple.PreferentialBonferroni"
+	if err := input.Fraction(fn, "alpha", alpha); err != nil {
 		return Levels{}, err
 	}
-	if err := fraction(fn, "preference", preference); err != nil {
+	if err := input.Fraction(fn, "preference", preference); err != nil {
 		return Levels{}, err
 	}
 	if candidates < 1 {
-		return Levels{}, refuse(fn, "candidates", float64(candidates), "1 or more")
+		return Levels{}, input.Refuse(fn, "candidates", float64(candidates), "1 or more")
 	}
 	if metrics < 1 {
-		return Levels{}, refuse(fn, "metrics", float64(metrics), "1 or more")
+		return Levels{}, input.Refuse(fn, "metrics", float64(metrics), "1 or more")
 	}
 	each := alpha / float64(candidates)
 	if metrics == 1 {

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
+	"github.com/headgate-dev/headgate/stats/internal/root"
 )
 
 // Dunnett is a family of comparisons of candidates with one baseline (Dunnett
@@ -43,13 +45,13 @@ type Dunnett struct {
 // alpha, from 1e-12 on. The accuracy is about 1e-9. With DF = 1 and alpha below
 // 1e-6 it would be beyond all use, and is refused.
 func (d Dunnett) Critical(alpha float64) (float64, error) {
-	const fn = "Dunnett.Critical"
+	const fn = "multiple.Dunnett.Critical"
 	f, err := d.family(fn)
 	if err != nil {
 		return 0, err
 	}
 	if !(alpha >= 1e-12 && alpha < 1) {
-		return 0, refuse(fn, "alpha", alpha, "from 1e-12 to below 1")
+		return 0, input.Refuse(fn, "alpha", alpha, "from 1e-12 to below 1")
 	}
 	excess := func(c float64) float64 {
 		return math.Log(max(f.exceed(c), math.SmallestNonzeroFloat64)) - math.Log(alpha)
@@ -60,27 +62,27 @@ func (d Dunnett) Critical(alpha float64) (float64, error) {
 	}
 	for excess(low) < 0 {
 		if low *= 2; low < -reach {
-			return 0, refuse(fn, "alpha", alpha, "a level that a critical value exists for")
+			return 0, input.Refuse(fn, "alpha", alpha, "a level that a critical value exists for")
 		}
 	}
 	for excess(high) > 0 {
 		if low, high = high, 2*high; high > 1e6 {
-			return 0, refuse(fn, "alpha", alpha, "a level with a critical value below 1e6")
+			return 0, input.Refuse(fn, "alpha", alpha, "a level with a critical value below 1e6")
 		}
 	}
-	return falsePosition(excess, low, high), nil
+	return root.Find(excess, low, high, 1e-12*max(1, low)), nil
 }
 
 // P is the adjusted p-value of one standardised difference t: the probability
 // that the largest of the family would be that large if no candidate differed
 // from the baseline. Large t is evidence; two-sided, large |t| is.
 func (d Dunnett) P(t float64) (float64, error) {
-	const fn = "Dunnett.P"
+	const fn = "multiple.Dunnett.P"
 	f, err := d.family(fn)
 	if err != nil {
 		return 0, err
 	}
-	if err := finite(fn, "t", t); err != nil {
+	if err := input.Finite(fn, "t", t); err != nil {
 		return 0, err
 	}
 	return f.exceed(d.size(t)), nil
@@ -91,16 +93,16 @@ func (d Dunnett) P(t float64) (float64, error) {
 // each following one, whose family is only those not larger than it. The
 // promise is the same as Holm's, with more power.
 func (d Dunnett) Adjust(t []float64) ([]float64, error) {
-	const fn = "Dunnett.Adjust"
+	const fn = "multiple.Dunnett.Adjust"
 	if _, err := d.family(fn); err != nil {
 		return nil, err
 	}
 	if len(t) != len(d.Candidates) {
-		return nil, refuse(fn, "number of differences", float64(len(t)), "one for each candidate")
+		return nil, input.Refuse(fn, "number of differences", float64(len(t)), "one for each candidate")
 	}
 	size := make([]float64, len(t))
 	for i, v := range t {
-		if err := finite(fn, "t", v); err != nil {
+		if err := input.Finite(fn, "t", v); err != nil {
 			return nil, err
 		}
 		size[i] = d.size(v)
@@ -137,20 +139,20 @@ const maxCandidates = 20
 
 // family checks the fields and prepares the integration.
 func (d Dunnett) family(fn string) (*family, error) {
-	if err := positive(fn, "baseline", d.Baseline); err != nil {
+	if err := input.Positive(fn, "baseline", d.Baseline); err != nil {
 		return nil, err
 	}
 	if len(d.Candidates) < 1 || len(d.Candidates) > maxCandidates {
-		return nil, refuse(fn, "number of candidates", float64(len(d.Candidates)), "from 1 to 20")
+		return nil, input.Refuse(fn, "number of candidates", float64(len(d.Candidates)), "from 1 to 20")
 	}
 	if d.DF != 0 && !(d.DF >= 1 && d.DF <= 1e12) {
-		return nil, refuse(fn, "degrees of freedom", d.DF, "0 for known variances, or from 1 to 1e12")
+		return nil, input.Refuse(fn, "degrees of freedom", d.DF, "0 for known variances, or from 1 to 1e12")
 	}
 	f := &family{df: d.DF, twoSided: d.TwoSided}
 	for _, n := range d.Candidates {
 		r := n / d.Baseline
 		if !(r >= 1e-6 && r <= 1e6) {
-			return nil, refuse(fn, "candidate", n, "from 1e-6 to 1e6 times the baseline")
+			return nil, input.Refuse(fn, "candidate", n, "from 1e-6 to 1e6 times the baseline")
 		}
 		c := comparison{loading: math.Sqrt(r / (1 + r)), rest: math.Sqrt(1 / (1 + r)), count: 1}
 		// Candidates of equal size share one factor.

@@ -146,28 +146,3 @@ func (f *family) integrate(edges []float64, visit func(x, w float64)) {
 		}
 	}
 }
-
-// falsePosition finds where f crosses zero between a and b, at which it must
-// have different signs: the secant, halving the weight of an end that stays
-// (the Illinois rule), and bisection where that would be slow.
-func falsePosition(f func(float64) float64, a, b float64) float64 {
-	fa, fb := f(a), f(b)
-	for range 200 {
-		x := (a*fb - b*fa) / (fb - fa)
-		if !(min(a, b) < x && x < max(a, b)) {
-			x = a + (b-a)/2
-		}
-		fx := f(x)
-		if math.Signbit(fx) == math.Signbit(fb) {
-			fa /= 2
-		} else {
-			a, fa = b, fb
-		}
-		step := math.Abs(x - b)
-		b, fb = x, fx
-		if fx == 0 || step < 1e-12*max(1, math.Abs(x)) || math.Abs(a-b) < 1e-12*max(1, math.Abs(x)) {
-			break
-		}
-	}
-	return b
-}

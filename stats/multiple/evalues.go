@@ -2,7 +2,11 @@
 
 package multiple
 
-import "math"
+import (
+	"math"
+
+	"github.com/headgate-dev/headgate/stats/internal/input"
+)
 
 // Discoveries are the hypotheses that a family of e-values rejects.
 type Discoveries struct {
@@ -24,16 +28,16 @@ type Discoveries struct {
 //
 // -Inf is an e-value of 0. No e-values is stats.ErrNoData.
 func EBenjaminiHochberg(logE []float64, alpha float64) (Discoveries, error) {
-	const fn = "EBenjaminiHochberg"
-	if err := fraction(fn, "alpha", alpha); err != nil {
+	const fn = "multiple.EBenjaminiHochberg"
+	if err := input.Fraction(fn, "alpha", alpha); err != nil {
 		return Discoveries{}, err
 	}
 	if len(logE) == 0 {
-		return Discoveries{}, noData(fn, "no e-values")
+		return Discoveries{}, input.NoData(fn, "no e-values")
 	}
 	for _, v := range logE {
 		if math.IsNaN(v) || math.IsInf(v, 1) {
-			return Discoveries{}, refuse(fn, "logE", v, "a logarithm below infinity")
+			return Discoveries{}, input.Refuse(fn, "logE", v, "a logarithm below infinity")
 		}
 	}
 	// An e-value that lies exactly on the threshold counts, also after rounding.

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 	"gonum.org/v1/gonum/mathext"
 )
 
@@ -37,13 +38,13 @@ type Heterogeneity struct {
 // stats.ErrNoData: leave out slices in which nothing has varied yet, and say
 // so.
 func Compare(effects []stats.Estimate) (Heterogeneity, error) {
-	const fn = "Compare"
+	const fn = "multiple.Compare"
 	least, err := leastError(fn, effects)
 	if err != nil {
 		return Heterogeneity{}, err
 	}
 	if len(effects) < 2 {
-		return Heterogeneity{}, noData(fn, "fewer than two slices")
+		return Heterogeneity{}, input.NoData(fn, "fewer than two slices")
 	}
 	// Weights in units of the largest, so that they neither overflow nor vanish.
 	sum, squares, mean := 0.0, 0.0, 0.0
@@ -63,7 +64,7 @@ func Compare(effects []stats.Estimate) (Heterogeneity, error) {
 		h.Tau2 = excess / (sum - squares/sum) * least * least
 	}
 	for _, v := range []float64{h.Pooled.Value, h.Pooled.SE, h.Q, h.Tau2} {
-		if err := finite(fn, "effects", v); err != nil {
+		if err := input.Finite(fn, "effects", v); err != nil {
 			return Heterogeneity{}, err
 		}
 	}
@@ -83,18 +84,18 @@ func Compare(effects []stats.Estimate) (Heterogeneity, error) {
 // It is for display: decide on the estimates themselves, with Holm or
 // EBenjaminiHochberg. Errors are those of Compare.
 func (h Heterogeneity) Shrink(effects []stats.Estimate) ([]stats.Estimate, error) {
-	const fn = "Heterogeneity.Shrink"
+	const fn = "multiple.Heterogeneity.Shrink"
 	if _, err := leastError(fn, effects); err != nil {
 		return nil, err
 	}
-	if !(h.Tau2 >= 0) || math.IsInf(h.Tau2, 0) {
-		return nil, refuse(fn, "tau²", h.Tau2, "a finite number of 0 or more")
-	}
-	if err := finite(fn, "pooled effect", h.Pooled.Value); err != nil {
+	if err := input.NonNegative(fn, "tau²", h.Tau2); err != nil {
 		return nil, err
 	}
-	if !(h.Pooled.SE >= 0) || math.IsInf(h.Pooled.SE, 0) {
-		return nil, refuse(fn, "pooled standard error", h.Pooled.SE, "a finite number of 0 or more")
+	if err := input.Finite(fn, "pooled effect", h.Pooled.Value); err != nil {
+		return nil, err
+	}
+	if err := input.NonNegative(fn, "pooled standard error", h.Pooled.SE); err != nil {
+		return nil, err
 	}
 	tau := math.Sqrt(h.Tau2)
 	out := make([]stats.Estimate, len(effects))
@@ -105,7 +106,7 @@ func (h Heterogeneity) Shrink(effects []stats.Estimate) ([]stats.Estimate, error
 			Value: e.Value + pull*(h.Pooled.Value-e.Value),
 			SE:    math.Hypot(noise*tau, pull*h.Pooled.SE),
 		}
-		if err := finite(fn, "effect", out[i].Value); err != nil {
+		if err := input.Finite(fn, "effect", out[i].Value); err != nil {
 			return nil, err
 		}
 	}
@@ -133,15 +134,15 @@ type Interaction struct {
 // evidence. Slices must share no unit. Fewer than two slices, or a standard
 // error of 0, is stats.ErrNoData; more than 1,000 slices are refused.
 func GailSimon(effects []stats.Estimate) (Interaction, error) {
-	const fn, most = "GailSimon", 1000
+	const fn, most = "multiple.GailSimon", 1000
 	if _, err := leastError(fn, effects); err != nil {
 		return Interaction{}, err
 	}
 	if len(effects) < 2 {
-		return Interaction{}, noData(fn, "fewer than two slices")
+		return Interaction{}, input.NoData(fn, "fewer than two slices")
 	}
 	if len(effects) > most {
-		return Interaction{}, refuse(fn, "number of slices", float64(len(effects)), "at most 1000")
+		return Interaction{}, input.Refuse(fn, "number of slices", float64(len(effects)), "at most 1000")
 	}
 	var out Interaction
 	for _, e := range effects {
@@ -152,7 +153,7 @@ func GailSimon(effects []stats.Estimate) (Interaction, error) {
 			out.Below += z * z
 		}
 	}
-	if err := finite(fn, "effects", out.Above+out.Below); err != nil {
+	if err := input.Finite(fn, "effects", out.Above+out.Below); err != nil {
 		return Interaction{}, err
 	}
 	q := min(out.Above, out.Below)
@@ -168,17 +169,17 @@ func GailSimon(effects []stats.Estimate) (Interaction, error) {
 // leastError checks estimates and returns the smallest standard error.
 func leastError(fn string, effects []stats.Estimate) (float64, error) {
 	if len(effects) == 0 {
-		return 0, noData(fn, "no slices")
+		return 0, input.NoData(fn, "no slices")
 	}
 	least := math.Inf(1)
 	for _, e := range effects {
-		if err := finite(fn, "effect", e.Value); err != nil {
+		if err := input.Finite(fn, "effect", e.Value); err != nil {
 			return 0, err
 		}
 		if e.SE == 0 {
-			return 0, noData(fn, "a standard error is zero")
+			return 0, input.NoData(fn, "a standard error is zero")
 		}
-		if err := positive(fn, "standard error", e.SE); err != nil {
+		if err := input.Positive(fn, "standard error", e.SE); err != nil {
 			return 0, err
 		}
 		least = min(least, e.SE)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // AUCs are the areas under the ROC curves of two scores of the same cases: how
@@ -29,11 +30,11 @@ type AUCs struct {
 func (a AUCs) Test() (z, p float64, err error) {
 	const fn = "paired.AUCs.Test"
 	d := a.Difference
-	if err := firstError(finite(fn, "difference", d.Value), moment(fn, "standard error", d.SE)); err != nil {
+	if err := input.First(finite(fn, "difference", d.Value), moment(fn, "standard error", d.SE)); err != nil {
 		return 0, 0, err
 	}
 	if d.SE == 0 {
-		return 0, 0, noData(fn, "the standard error is zero")
+		return 0, 0, input.NoData(fn, "the standard error is zero")
 	}
 	z = d.Value / d.SE
 	return z, 2 * stats.NormalSF(math.Abs(z)), finite(fn, "z", z)
@@ -46,7 +47,7 @@ func (a AUCs) Test() (z, p float64, err error) {
 // for the standard errors to mean much.
 func CompareAUC(positive []bool, candidate, baseline []float64) (AUCs, error) {
 	const fn = "paired.CompareAUC"
-	if err := firstError(
+	if err := input.First(
 		sameLength(fn, "number of candidate scores", len(candidate), len(positive)),
 		sameLength(fn, "number of baseline scores", len(baseline), len(positive)),
 		finite(fn, "candidate score", candidate...), finite(fn, "baseline score", baseline...),
@@ -56,7 +57,7 @@ func CompareAUC(positive []bool, candidate, baseline []float64) (AUCs, error) {
 	c, ok := placements(positive, candidate)
 	b, _ := placements(positive, baseline)
 	if !ok {
-		return AUCs{}, noData(fn, "fewer than two positive or negative cases")
+		return AUCs{}, input.NoData(fn, "fewer than two positive or negative cases")
 	}
 	out := AUCs{
 		Candidate:  stats.Estimate{Value: c.area, SE: math.Sqrt(covariance(c, c))},

@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Discordance counts pairs of yes-or-no answers, such as right or wrong, by
@@ -43,14 +44,14 @@ func (d Discordance) check(fn string, differing bool) error {
 		n   int64
 	}{{"candidate", d.Candidate}, {"baseline", d.Baseline}} {
 		if c.n < 0 || c.n > d.N {
-			return &stats.InputError{Func: fn, Arg: c.arg, Value: float64(c.n), Want: "between 0 and the number of pairs"}
+			return input.Refuse(fn, c.arg, float64(c.n), "between 0 and the number of pairs")
 		}
 	}
 	if d.Candidate > d.N-d.Baseline {
-		return &stats.InputError{Func: fn, Arg: "differing pairs", Value: float64(d.Candidate) + float64(d.Baseline), Want: "at most the number of pairs"}
+		return input.Refuse(fn, "differing pairs", float64(d.Candidate)+float64(d.Baseline), "at most the number of pairs")
 	}
 	if d.N == 0 || differing && d.Candidate+d.Baseline == 0 {
-		return noData(fn, "no pair differs")
+		return input.NoData(fn, "no pair differs")
 	}
 	return nil
 }
@@ -137,11 +138,11 @@ func (d Discordance) Difference() (stats.Estimate, error) {
 func (d Discordance) Interval(conf float64) (stats.Interval, error) {
 	const fn = "paired.Discordance.Interval"
 	e, err := d.Difference()
-	if err := firstError(err, fraction(fn, "conf", conf)); err != nil {
+	if err := input.First(err, input.Fraction(fn, "conf", conf)); err != nil {
 		return stats.Interval{}, err
 	}
 	if e.SE == 0 {
-		return stats.Interval{}, noData(fn, "the standard error is zero")
+		return stats.Interval{}, input.NoData(fn, "the standard error is zero")
 	}
 	half := -stats.NormalQuantile((1-conf)/2) * e.SE
 	return stats.Interval{Low: e.Value - half, High: e.Value + half}, nil

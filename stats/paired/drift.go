@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 	"gonum.org/v1/gonum/mathext"
 )
 
@@ -25,7 +26,7 @@ func shares(fn string, first, second []float64) (p, q []float64, err error) {
 			largest = max(largest, w)
 		}
 		if largest == 0 {
-			return nil, noData(fn, "all shares are zero")
+			return nil, input.NoData(fn, "all shares are zero")
 		}
 		out := make([]float64, len(ws))
 		for i, w := range ws {
@@ -39,7 +40,7 @@ func shares(fn string, first, second []float64) (p, q []float64, err error) {
 	}
 	p, errP := scale(first)
 	q, errQ := scale(second)
-	return p, q, firstError(errP, errQ)
+	return p, q, input.First(errP, errQ)
 }
 
 // PSI is the population stability index of two distributions over the same
@@ -74,19 +75,19 @@ func PSICounts(expected, actual []int64) (float64, error) {
 		out, any := make([]float64, len(counts)), false
 		for i, c := range counts {
 			if c < 0 {
-				return nil, &stats.InputError{Func: fn, Arg: "count", Value: float64(c), Want: "0 or more"}
+				return nil, input.Refuse(fn, "count", float64(c), "0 or more")
 			}
 			any = any || c > 0
 			out[i] = float64(c) + 0.5
 		}
 		if !any {
-			return nil, noData(fn, "no counts")
+			return nil, input.NoData(fn, "no counts")
 		}
 		return out, nil
 	}
 	e, errE := smooth(expected)
 	a, errA := smooth(actual)
-	if err := firstError(errE, errA); err != nil {
+	if err := input.First(errE, errA); err != nil {
 		return 0, err
 	}
 	return PSI(e, a)
@@ -101,12 +102,12 @@ func PSICounts(expected, actual []int64) (float64, error) {
 func PSIThreshold(n, m int64, bins int, alpha float64) (float64, error) {
 	const fn = "paired.PSIThreshold"
 	if n <= 0 || m <= 0 {
-		return 0, noData(fn, "no values")
+		return 0, input.NoData(fn, "no values")
 	}
 	if bins < 2 || bins > 1e6 {
-		return 0, &stats.InputError{Func: fn, Arg: "bins", Value: float64(bins), Want: "from 2 to 1,000,000"}
+		return 0, input.Refuse(fn, "bins", float64(bins), "from 2 to 1,000,000")
 	}
-	if err := fraction(fn, "alpha", alpha); err != nil {
+	if err := input.Fraction(fn, "alpha", alpha); err != nil {
 		return 0, err
 	}
 	out := (1/float64(n) + 1/float64(m)) * 2 * mathext.GammaIncRegCompInv(float64(bins-1)/2, alpha)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // strange are seeds for floating-point arguments.
@@ -133,7 +134,7 @@ func FuzzLists(f *testing.F) {
 		} else {
 			exact, err1 := k.Exact()
 			asymptotic, err2 := k.Asymptotic()
-			probability(t, "KolmogorovSmirnov", firstError(err1, err2), k.D, exact, asymptotic)
+			probability(t, "KolmogorovSmirnov", input.First(err1, err2), k.D, exact, asymptotic)
 		}
 		psi, err := PSI(x, y)
 		sound(t, "PSI", err, psi)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // improbable is how unlikely a simulated count must be under a claim for the
@@ -54,7 +55,7 @@ func TestPairsWatchedContinuouslyKeepAlpha(t *testing.T) {
 				}
 				logE, err1 := d.LogE(20)
 				_, p, err2 := d.McNemar(false)
-				if err := firstError(err1, err2); err != nil {
+				if err := input.First(err1, err2); err != nil {
 					t.Fatal(err)
 				}
 				found = found || logE >= -math.Log(alpha)
@@ -120,7 +121,7 @@ func TestTestsOfEqualVersionsKeepTheirLevel(t *testing.T) {
 			flips.Candidate, flips.Baseline = flips.Candidate+one(heads), flips.Baseline+one(!heads)
 		}
 		_, midP, err6 := flips.Exact()
-		if err := firstError(err1, err2, err3, err4, err5, err6); err != nil {
+		if err := input.First(err1, err2, err3, err4, err5, err6); err != nil {
 			t.Fatal(err)
 		}
 		return map[string]float64{"t": student, "ranks": exact, "normal ranks": normal, "ks": ks, "asymptotic ks": asymptotic, "mid-p": midP}
@@ -158,7 +159,7 @@ func TestClustersAreAccountedFor(t *testing.T) {
 		}
 		_, naive, err1 := must(Difference(pairs)).Test()
 		_, clustered, err2 := must(ClusteredDifference(users)).Test()
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		return map[string]float64{"naive": naive, "clustered": clustered}

@@ -2,7 +2,9 @@
 
 package paired
 
-import "github.com/headgate-dev/headgate/stats"
+import (
+	"github.com/headgate-dev/headgate/stats/internal/input"
+)
 
 // Kappa is Cohen's kappa (1960) of two versions that label the same cases:
 // table[i][j] counts those that one labels i and the other j. agreement is the
@@ -21,7 +23,7 @@ func Kappa(table [][]int64) (kappa, agreement float64, err error) {
 		}
 		for j, n := range row {
 			if n < 0 {
-				return 0, 0, &stats.InputError{Func: fn, Arg: "count", Value: float64(n), Want: "0 or more"}
+				return 0, 0, input.Refuse(fn, "count", float64(n), "0 or more")
 			}
 			rows[i] += float64(n)
 			columns[j] += float64(n)
@@ -32,7 +34,7 @@ func Kappa(table [][]int64) (kappa, agreement float64, err error) {
 		}
 	}
 	if total == 0 {
-		return 0, 0, noData(fn, "no cases")
+		return 0, 0, input.NoData(fn, "no cases")
 	}
 	agreement = alike / total
 	chance := 0.0
@@ -40,7 +42,7 @@ func Kappa(table [][]int64) (kappa, agreement float64, err error) {
 		chance += (rows[i] / total) * (columns[i] / total)
 	}
 	if chance >= 1 {
-		return 0, 0, noData(fn, "all cases have the same label")
+		return 0, 0, input.NoData(fn, "all cases have the same label")
 	}
 	return (agreement - chance) / (1 - chance), agreement, nil
 }

@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // maxExactCells bounds the lattice of the exact Kolmogorov-Smirnov test, which
@@ -29,11 +29,11 @@ type KS struct {
 // one is ErrNoData.
 func KolmogorovSmirnov(x, y []float64) (KS, error) {
 	const fn = "paired.KolmogorovSmirnov"
-	if err := firstError(finite(fn, "value", x...), finite(fn, "value", y...)); err != nil {
+	if err := input.First(finite(fn, "value", x...), finite(fn, "value", y...)); err != nil {
 		return KS{}, err
 	}
 	if len(x) == 0 || len(y) == 0 {
-		return KS{}, noData(fn, "a sample is empty")
+		return KS{}, input.NoData(fn, "a sample is empty")
 	}
 	x, y = slices.Sorted(slices.Values(x)), slices.Sorted(slices.Values(y))
 	k := KS{N: len(x), M: len(y)}
@@ -68,7 +68,7 @@ func (k KS) distance(i, j int) int64 {
 // check refuses a statistic that KolmogorovSmirnov did not make.
 func (k KS) check(fn string) error {
 	if k.N <= 0 || k.M <= 0 || len(k.ends) == 0 || k.ends[len(k.ends)-1] != k.N+k.M {
-		return &stats.InputError{Func: fn, Arg: "statistic", Value: k.D, Want: "one made by KolmogorovSmirnov"}
+		return input.Refuse(fn, "statistic", k.D, "one made by KolmogorovSmirnov")
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func (k KS) Exact() (float64, error) {
 		return 0, err
 	}
 	if cells := int64(k.N) * int64(k.M); cells > maxExactCells {
-		return 0, &stats.InputError{Func: fn, Arg: "product of sizes", Value: float64(cells), Want: "at most 2^22"}
+		return 0, input.Refuse(fn, "product of sizes", float64(cells), "at most 2^22")
 	}
 	visible := make([]bool, k.N+k.M+1) // Only where the value changes is there a distance.
 	for _, e := range k.ends {

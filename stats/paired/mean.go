@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Mean is the mean of paired differences with its standard error and the
@@ -45,14 +46,14 @@ func ClusteredDifference(clusters stats.Pair) (Mean, error) {
 
 // check refuses means that no inference can be made from.
 func (m Mean) check(fn string) error {
-	if err := firstError(finite(fn, "value", m.Value), moment(fn, "standard error", m.SE)); err != nil {
+	if err := input.First(finite(fn, "value", m.Value), moment(fn, "standard error", m.SE)); err != nil {
 		return err
 	}
 	if !(m.DF >= 1) || math.IsInf(m.DF, 0) {
-		return &stats.InputError{Func: fn, Arg: "degrees of freedom", Value: m.DF, Want: "1 or more"}
+		return input.Refuse(fn, "degrees of freedom", m.DF, "1 or more")
 	}
 	if m.SE == 0 {
-		return noData(fn, "the standard error is zero")
+		return input.NoData(fn, "the standard error is zero")
 	}
 	return nil
 }
@@ -64,17 +65,17 @@ func (m Mean) Test() (t, p float64, err error) {
 		return 0, 0, err
 	}
 	t = m.Value / m.SE
-	return t, 2 * studentSF(math.Abs(t), m.DF), finite(fn, "t", t)
+	return t, 2 * stats.StudentSF(math.Abs(t), m.DF), finite(fn, "t", t)
 }
 
 // Interval is the confidence interval with confidence conf, such as 0.95. It
 // excludes 0 exactly when the p-value of Test is below 1-conf.
 func (m Mean) Interval(conf float64) (stats.Interval, error) {
 	const fn = "paired.Mean.Interval"
-	if err := firstError(m.check(fn), fraction(fn, "conf", conf)); err != nil {
+	if err := input.First(m.check(fn), input.Fraction(fn, "conf", conf)); err != nil {
 		return stats.Interval{}, err
 	}
-	half := studentQuantile((1-conf)/2, m.DF) * m.SE
+	half := -stats.StudentQuantile((1-conf)/2, m.DF) * m.SE
 	out := stats.Interval{Low: m.Value - half, High: m.Value + half}
 	return out, finite(fn, "interval", out.Low, out.High)
 }
@@ -94,16 +95,16 @@ type Equivalence struct {
 // Equivalence tests whether the difference lies inside the region.
 func (m Mean) Equivalence(region stats.Interval) (Equivalence, error) {
 	const fn = "paired.Mean.Equivalence"
-	if err := firstError(m.check(fn), finite(fn, "region", region.Low, region.High)); err != nil {
+	if err := input.First(m.check(fn), finite(fn, "region", region.Low, region.High)); err != nil {
 		return Equivalence{}, err
 	}
 	if !(region.Low < region.High) {
-		return Equivalence{}, &stats.InputError{Func: fn, Arg: "region's high", Value: region.High, Want: "above its low"}
+		return Equivalence{}, input.Refuse(fn, "region's high", region.High, "above its low")
 	}
 	out := Equivalence{TLow: (m.Value - region.Low) / m.SE, THigh: (m.Value - region.High) / m.SE}
 	if err := finite(fn, "t", out.TLow, out.THigh); err != nil {
 		return Equivalence{}, err
 	}
-	out.P = max(studentSF(out.TLow, m.DF), studentSF(-out.THigh, m.DF))
+	out.P = max(stats.StudentSF(out.TLow, m.DF), stats.StudentSF(-out.THigh, m.DF))
 	return out, nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 	"pgregory.net/rapid"
 )
 
@@ -33,7 +34,7 @@ func TestSwappingVersionsMirrorsEverything(t *testing.T) {
 		p2, m2, err2 := swapped.Exact()
 		i1, err3 := d.Interval(0.9)
 		i2, err4 := swapped.Interval(0.9)
-		if err := firstError(err1, err2, err3, err4); err != nil {
+		if err := input.First(err1, err2, err3, err4); err != nil {
 			t.Fatal(err)
 		}
 		if p1 != p2 || m1 != m2 || i1.Low != -i2.High || m1 > p1 || p1 > 1 {
@@ -41,7 +42,7 @@ func TestSwappingVersionsMirrorsEverything(t *testing.T) {
 		}
 		e1, err1 := d.LogE(20)
 		e2, err2 := swapped.LogE(20)
-		if err := firstError(err1, err2); err != nil || math.Abs(e1-e2) > 1e-9 {
+		if err := input.First(err1, err2); err != nil || math.Abs(e1-e2) > 1e-9 {
 			t.Fatalf("%g and %g (%v)", e1, e2, err)
 		}
 	})
@@ -56,7 +57,7 @@ func TestIntervalAndTestAgree(t *testing.T) {
 		conf := rapid.Float64Range(0.01, 0.999).Draw(t, "conf")
 		_, p, err1 := m.Test()
 		i, err2 := m.Interval(conf)
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		if math.Abs(p-(1-conf)) > 1e-9 && (p < 1-conf) == i.Contains(0) {
@@ -77,7 +78,7 @@ func TestSignedRanksMirror(t *testing.T) {
 		d := append(scores(1).Draw(t, "d"), 1)
 		w, err1 := SignedRanks(d)
 		v, err2 := SignedRanks(negated(d))
-		if err := firstError(err1, err2); err != nil {
+		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
 		n := float64(w.N)
@@ -86,7 +87,7 @@ func TestSignedRanksMirror(t *testing.T) {
 		}
 		g1, p1, err1 := w.Exact()
 		g2, p2, err2 := v.Exact()
-		if err := firstError(err1, err2); err != nil || math.Abs(p1-p2) > 1e-12 || g1+g2 < 1-1e-12 {
+		if err := input.First(err1, err2); err != nil || math.Abs(p1-p2) > 1e-12 || g1+g2 < 1-1e-12 {
 			t.Fatalf("%g %g, mirrored %g %g (%v)", g1, p1, g2, p2, err)
 		}
 	})
@@ -123,12 +124,12 @@ func TestRanksIgnoreScale(t *testing.T) {
 		}
 		a, err1 := KolmogorovSmirnov(x, y)
 		b, err2 := KolmogorovSmirnov(bend(y), bend(x))
-		if err := firstError(err1, err2); err != nil || a.D != b.D {
+		if err := input.First(err1, err2); err != nil || a.D != b.D {
 			t.Fatalf("%+v and %+v (%v)", a, b, err)
 		}
 		pa, err1 := a.Exact()
 		pb, err2 := b.Exact()
-		if err := firstError(err1, err2); err != nil || math.Abs(pa-pb) > 1e-12 || pa > 1 {
+		if err := input.First(err1, err2); err != nil || math.Abs(pa-pb) > 1e-12 || pa > 1 {
 			t.Fatalf("%g and %g (%v)", pa, pb, err)
 		}
 	})
@@ -171,7 +172,7 @@ func TestDivergencesKeepTheirBounds(t *testing.T) {
 		tv, err3 := TotalVariation(p, q)
 		psi, err4 := PSI(p, q)
 		back, err5 := PSI(q, p)
-		if err := firstError(err1, err2, err3, err4, err5); err != nil {
+		if err := input.First(err1, err2, err3, err4, err5); err != nil {
 			t.Fatal(err)
 		}
 		// Lin (1991): divergence at most total variation; Pinsker from below.

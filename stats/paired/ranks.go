@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // MaxExactPairs is how many differing pairs the exact signed-rank
@@ -35,7 +36,7 @@ func SignedRanks(differences []float64) (Wilcoxon, error) {
 	}
 	d := slices.DeleteFunc(slices.Clone(differences), func(x float64) bool { return x == 0 })
 	if len(d) == 0 {
-		return Wilcoxon{}, noData(fn, "no pair differs")
+		return Wilcoxon{}, input.NoData(fn, "no pair differs")
 	}
 	slices.SortFunc(d, func(a, b float64) int {
 		switch a, b := math.Abs(a), math.Abs(b); {
@@ -68,7 +69,7 @@ func SignedRanks(differences []float64) (Wilcoxon, error) {
 // check refuses a statistic that SignedRanks did not make.
 func (w Wilcoxon) check(fn string) error {
 	if w.N == 0 || len(w.doubled) != w.N {
-		return &stats.InputError{Func: fn, Arg: "statistic", Value: float64(w.N), Want: "one made by SignedRanks"}
+		return input.Refuse(fn, "statistic", float64(w.N), "one made by SignedRanks")
 	}
 	return nil
 }
@@ -83,7 +84,7 @@ func (w Wilcoxon) Exact() (greater, twoSided float64, err error) {
 		return 0, 0, err
 	}
 	if w.N > MaxExactPairs {
-		return 0, 0, &stats.InputError{Func: fn, Arg: "differences", Value: float64(w.N), Want: "at most 100"}
+		return 0, 0, input.Refuse(fn, "differences", float64(w.N), "at most 100")
 	}
 	total := 0
 	for _, r := range w.doubled {
@@ -138,7 +139,7 @@ func (w Wilcoxon) Normal(correct bool) (float64, error) {
 func HodgesLehmann(differences []float64) (float64, error) {
 	const fn = "paired.HodgesLehmann"
 	if len(differences) == 0 {
-		return 0, noData(fn, "no pairs")
+		return 0, input.NoData(fn, "no pairs")
 	}
 	// Halves, so that no sum overflows.
 	half := make([]float64, len(differences))

@@ -9,6 +9,7 @@ import (
 	"sort"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Histogram is what a Prometheus histogram of values that are not negative has
@@ -30,23 +31,23 @@ const maxBound = 1e300
 // error here.
 func (h Histogram) check(fn string) error {
 	if len(h.Upper) == 0 {
-		return refuse(fn, "number of bounds", 0, "1 or more")
+		return input.Refuse(fn, "number of bounds", 0, "1 or more")
 	}
 	if len(h.Cumulative) != len(h.Upper)+1 {
-		return refuse(fn, "number of counts", float64(len(h.Cumulative)), "one for each bound and one for all")
+		return input.Refuse(fn, "number of counts", float64(len(h.Cumulative)), "one for each bound and one for all")
 	}
 	for i, u := range h.Upper {
 		if !(math.Abs(u) <= maxBound) {
-			return refuse(fn, "bound", u, "a finite number up to 1e300; the last bucket, +Inf, has none")
+			return input.Refuse(fn, "bound", u, "a finite number up to 1e300; the last bucket, +Inf, has none")
 		}
 		if i > 0 && u <= h.Upper[i-1] {
-			return refuse(fn, "bound", u, "bounds that ascend")
+			return input.Refuse(fn, "bound", u, "bounds that ascend")
 		}
 	}
 	before := int64(0)
 	for _, c := range h.Cumulative {
 		if c < before {
-			return refuse(fn, "cumulative count", float64(c), "0 or more and never falling")
+			return input.Refuse(fn, "cumulative count", float64(c), "0 or more and never falling")
 		}
 		before = c
 	}
@@ -63,14 +64,14 @@ func (h Histogram) N() int64 {
 
 // Merge adds the counts of a histogram with the same bounds.
 func (h Histogram) Merge(o Histogram) (Histogram, error) {
-	const fn = "Histogram.Merge"
+	const fn = "quantile.Histogram.Merge"
 	if err := h.agree(fn, o); err != nil {
 		return Histogram{}, err
 	}
 	out := Histogram{Upper: h.Upper, Cumulative: slices.Clone(h.Cumulative)}
 	for i, c := range o.Cumulative {
 		if out.Cumulative[i] += c; out.Cumulative[i] < c {
-			return Histogram{}, refuse(fn, "cumulative count", float64(c), "a sum below 2^63")
+			return Histogram{}, input.Refuse(fn, "cumulative count", float64(c), "a sum below 2^63")
 		}
 	}
 	return out, nil
@@ -85,7 +86,7 @@ func (h Histogram) agree(fn string, o Histogram) error {
 		return err
 	}
 	if !slices.Equal(h.Upper, o.Upper) {
-		return refuse(fn, "bounds", float64(len(o.Upper)), "the same in both histograms")
+		return input.Refuse(fn, "bounds", float64(len(o.Upper)), "the same in both histograms")
 	}
 	return nil
 }
@@ -96,16 +97,16 @@ func (h Histogram) agree(fn string, o Histogram) error {
 // in the bucket around the limit may be on either side: a verdict must hold for
 // both, or the limit should become a bound. No values is stats.ErrNoData.
 func (h Histogram) Above(limit float64) (atLeast, atMost stats.Counts, err error) {
-	const fn = "Histogram.Above"
+	const fn = "quantile.Histogram.Above"
 	if err := h.check(fn); err != nil {
 		return stats.Counts{}, stats.Counts{}, err
 	}
-	if err := finite(fn, "limit", limit); err != nil {
+	if err := input.Finite(fn, "limit", limit); err != nil {
 		return stats.Counts{}, stats.Counts{}, err
 	}
 	n := h.N()
 	if n == 0 {
-		return stats.Counts{}, stats.Counts{}, noData(fn, "no values")
+		return stats.Counts{}, stats.Counts{}, input.NoData(fn, "no values")
 	}
 	i, exact := slices.BinarySearch(h.Upper, limit)
 	// Bucket i holds the limit: all values beyond it are above.
@@ -125,15 +126,15 @@ func (h Histogram) Above(limit float64) (atLeast, atMost stats.Counts, err error
 // given as the highest bound, which is too low. It is for showing the number
 // that dashboards show; judge by Above or Reading. No values is stats.ErrNoData.
 func (h Histogram) Interpolated(q float64) (float64, error) {
-	const fn = "Histogram.Interpolated"
+	const fn = "quantile.Histogram.Interpolated"
 	if err := h.check(fn); err != nil {
 		return 0, err
 	}
 	if !(q >= 0 && q <= 1) {
-		return 0, refuse(fn, "q", q, "from 0 to 1")
+		return 0, input.Refuse(fn, "q", q, "from 0 to 1")
 	}
 	if h.N() == 0 {
-		return 0, noData(fn, "no values")
+		return 0, input.NoData(fn, "no values")
 	}
 	return h.at(q * float64(h.N())), nil
 }
@@ -182,7 +183,7 @@ type Within struct {
 // without upper bound, or into a lowest bucket that has negative values, it is
 // ErrBeyond: nothing can be said that would not be made up.
 func (h Histogram) Reading(q, conf, inflation float64) (Within, error) {
-	const fn = "Histogram.Reading"
+	const fn = "quantile.Histogram.Reading"
 	if err := h.check(fn); err != nil {
 		return Within{}, err
 	}
@@ -218,12 +219,12 @@ func (h Histogram) Reading(q, conf, inflation float64) (Within, error) {
 // distributions are apart and is no test. No values in either is
 // stats.ErrNoData.
 func KS(a, b Histogram) (float64, error) {
-	const fn = "KS"
+	const fn = "quantile.KS"
 	if err := a.agree(fn, b); err != nil {
 		return 0, err
 	}
 	if a.N() == 0 || b.N() == 0 {
-		return 0, noData(fn, "no values")
+		return 0, input.NoData(fn, "no values")
 	}
 	d := 0.0
 	for i := range a.Upper {

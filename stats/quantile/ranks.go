@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Ranks are two positions, from 1, in values sorted in ascending order.
@@ -37,7 +38,7 @@ type Ranks struct {
 // outwards and never narrower than for independent values. Below 1 it counts
 // as 1.
 func RanksFor(n int64, q, conf, inflation float64) (Ranks, error) {
-	const fn = "RanksFor"
+	const fn = "quantile.RanksFor"
 	if err := rankInput(fn, n, q, conf, inflation); err != nil {
 		return Ranks{}, err
 	}
@@ -70,19 +71,19 @@ const edge = 1e-9
 
 func rankInput(fn string, n int64, q, conf, inflation float64) error {
 	if n < 0 || n > 1<<40 {
-		return refuse(fn, "n", float64(n), "from 0 to 2^40")
+		return input.Refuse(fn, "n", float64(n), "from 0 to 2^40")
 	}
 	if !(q >= edge && q <= 1-edge) {
-		return refuse(fn, "q", q, "from 1e-9 to 1-1e-9")
+		return input.Refuse(fn, "q", q, "from 1e-9 to 1-1e-9")
 	}
 	if !(conf > 0 && conf <= 1-edge) {
-		return refuse(fn, "conf", conf, "above 0 and at most 1-1e-9")
+		return input.Refuse(fn, "conf", conf, "above 0 and at most 1-1e-9")
 	}
 	if !(inflation > 0 && inflation <= 1/edge) {
-		return refuse(fn, "inflation", inflation, "above 0 and at most 1e9")
+		return input.Refuse(fn, "inflation", inflation, "above 0 and at most 1e9")
 	}
 	if n == 0 {
-		return noData(fn, "no values")
+		return input.NoData(fn, "no values")
 	}
 	return nil
 }

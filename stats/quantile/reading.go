@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/headgate-dev/headgate/stats"
+	"github.com/headgate-dev/headgate/stats/internal/input"
 )
 
 // Reading is a quantile with an interval, in the unit of the values.
@@ -46,19 +47,19 @@ func (r Reading) Estimate() (stats.Estimate, error) {
 // values, and for rare tails the exceedance instead. Values that are all alike
 // have a standard error of 0, which says nothing about the truth.
 func Estimated(value float64, i stats.Interval, z float64) (stats.Estimate, error) {
-	const fn = "Estimated"
-	if err := finite(fn, "value", value); err != nil {
+	const fn = "quantile.Estimated"
+	if err := input.Finite(fn, "value", value); err != nil {
 		return stats.Estimate{}, err
 	}
-	if err := positive(fn, "z", z); err != nil {
+	if err := input.Positive(fn, "z", z); err != nil {
 		return stats.Estimate{}, err
 	}
 	width := i.High - i.Low
-	if !(width >= 0) || math.IsInf(width, 0) {
-		return stats.Estimate{}, refuse(fn, "width of the interval", width, "a finite number of 0 or more")
+	if err := input.NonNegative(fn, "width of the interval", width); err != nil {
+		return stats.Estimate{}, err
 	}
 	se := width / z / 2
-	return stats.Estimate{Value: value, SE: se}, finite(fn, "standard error", se)
+	return stats.Estimate{Value: value, SE: se}, input.Finite(fn, "standard error", se)
 }
 
 // ranked checks the arguments of a reading and that both ranks exist.
@@ -68,7 +69,7 @@ func ranked(fn string, n int64, q, conf, inflation float64) (Reading, error) {
 		return Reading{}, fmt.Errorf("stats: quantile.%s: %w", fn, err)
 	}
 	if ranks.Low < 1 || ranks.High > n {
-		return Reading{}, noData(fn, fmt.Sprintf("%d values bound the quantile %g on one side only", n, q))
+		return Reading{}, input.NoData(fn, fmt.Sprintf("%d values bound the quantile %g on one side only", n, q))
 	}
 	return Reading{Ranks: ranks, N: n, Confidence: conf}, nil
 }
@@ -86,13 +87,13 @@ func sampleRank(n int64, q float64) int64 { return 1 + int64(q*float64(n-1)) }
 // conf, such as 0.95. inflation is that of RanksFor. Too few values to bound
 // the quantile on both sides are stats.ErrNoData.
 func FromSorted(values []float64, q, conf, inflation float64) (Reading, error) {
-	const fn = "FromSorted"
+	const fn = "quantile.FromSorted"
 	for i, v := range values {
-		if err := finite(fn, "value", v); err != nil {
+		if err := input.Finite(fn, "value", v); err != nil {
 			return Reading{}, err
 		}
 		if i > 0 && v < values[i-1] {
-			return Reading{}, refuse(fn, "value", v, "values in ascending order")
+			return Reading{}, input.Refuse(fn, "value", v, "values in ascending order")
 		}
 	}
 	r, err := ranked(fn, int64(len(values)), q, conf, inflation)
@@ -117,7 +118,7 @@ const (
 // few values are stats.ErrNoData; a rank among the largest values that a
 // sketch tells apart, 10,000, is ErrBeyond.
 func FromSketch(s stats.Sketch, q, conf, inflation float64) (Reading, error) {
-	const fn = "FromSketch"
+	const fn = "quantile.FromSketch"
 	r, err := ranked(fn, s.Count(), q, conf, inflation)
 	if err != nil {
 		return Reading{}, err
@@ -155,8 +156,8 @@ func FromSketch(s stats.Sketch, q, conf, inflation float64) (Reading, error) {
 // or no values, are stats.ErrNoData; with fewer than about 40 it is itself too
 // small.
 func ClusterFactor(per stats.Pair, q float64) (float64, error) {
-	const fn = "ClusterFactor"
-	if err := fraction(fn, "q", q); err != nil {
+	const fn = "quantile.ClusterFactor"
+	if err := input.Fraction(fn, "q", q); err != nil {
 		return 0, err
 	}
 	r, err := per.Ratio()
@@ -164,13 +165,13 @@ func ClusterFactor(per stats.Pair, q float64) (float64, error) {
 		return 0, fmt.Errorf("stats: quantile.%s: %w", fn, err)
 	}
 	values := per.MeanX * float64(per.N)
-	if err := positive(fn, "number of values", values); err != nil {
+	if err := input.Positive(fn, "number of values", values); err != nil {
 		return 0, err
 	}
 	if r.Value < 0 || r.Value > 1 {
-		return 0, refuse(fn, "share at most the quantile", r.Value, "from 0 to 1")
+		return 0, input.Refuse(fn, "share at most the quantile", r.Value, "from 0 to 1")
 	}
 	iid := math.Sqrt(q * (1 - q) / values)
 	factor := (r.SE / iid) * (r.SE / iid)
-	return factor, finite(fn, "factor", factor)
+	return factor, input.Finite(fn, "factor", factor)
 }

@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package stats
+// Package root finds where a function crosses zero, which is how quantiles,
+// bounds and sample sizes are had from what they are the inverse of.
+package root
 
 import "math"
 
-// root finds where f crosses zero between a and b, at which f must have
-// different signs, to within tol or the resolution of the numbers. It is
+// Find finds where f crosses zero between a and b, at which f must have
+// different signs or be 0, to within tol or the resolution of the numbers. It is
 // Chandrupatla's method (1997): inverse quadratic interpolation where the
 // function is tame enough for it, and bisection elsewhere, so that it never
 // needs many more steps than bisection alone.
-func root(f func(float64) float64, a, b, tol float64) float64 {
+func Find(f func(float64) float64, a, b, tol float64) float64 {
 	fa, fb := f(a), f(b)
+	if fa == 0 {
+		return a
+	}
+	if fb == 0 {
+		return b
+	}
 	c, fc := a, fa
 	t := 0.5
 	for range 200 {
