@@ -119,16 +119,14 @@ func TestLicensesOfWhatIsBundledAreThere(t *testing.T) {
 }
 
 // TestLockNamesNoRegistry: the lock pins packages by checksum, wherever they
-// come from.
+// come from, and so needs no address.
 func TestLockNamesNoRegistry(t *testing.T) {
 	lock, err := os.ReadFile("package-lock.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range regexp.MustCompile(`"resolved": "([^"]*)"`).FindAllSubmatch(lock, -1) {
-		if !bytes.HasPrefix(m[1], []byte("https://registry.npmjs.org/")) {
-			t.Errorf("package-lock.json names another registry than the public one: %s", m[1])
-		}
+	if bytes.Contains(lock, []byte(`"resolved"`)) {
+		t.Error("package-lock.json says where packages came from: take its resolved fields out")
 	}
 	if !bytes.Contains(lock, []byte(`"integrity": "sha512-`)) {
 		t.Error("package-lock.json has no checksums")

@@ -75,7 +75,7 @@ func leaks(tree, home, temp, proxies string) []leak {
 	}
 	for _, proxy := range strings.FieldsFunc(proxies, func(r rune) bool { return r == ',' || r == '|' }) {
 		u, err := url.Parse(proxy)
-		if err == nil && u.Host != "" && u.Host != "proxy.golang.org" {
+		if err == nil && u.Host != "" {
 			list = append(list, leak{"the module proxy of this machine", regexp.MustCompile(regexp.QuoteMeta(u.Host))})
 		}
 	}
@@ -152,7 +152,6 @@ func TestLeakRuleFindsEachOffence(t *testing.T) {
 		"clean text passes":                {"/desk/tree", "see ../shared", nil},
 		"relative path passes":             {"/desk/tree", "web/desk/x and ./desk/x", nil},
 		"longer name passes":               {"/desk/tree", "/desktop/x", nil},
-		"public proxy passes":              {"/desk/tree", "https://proxy.golang.org", nil},
 		"sibling of the tree is found":     {"/desk/tree", "cd /desk/other", []string{lies}},
 		"path in quotes is found":          {"/desk/tree", `"/desk/tree/go.mod"`, []string{lies}},
 		"path in a URL is found":           {"/desk/tree", "file:///desk/tree", []string{lies}},
@@ -163,7 +162,7 @@ func TestLeakRuleFindsEachOffence(t *testing.T) {
 		"container's folder tells nothing": {"/src", "COPY . /src/", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			list := leaks(tc.tree, "/users/me", "/scratch", "http://user:secret@mods.example:3000,https://proxy.golang.org|direct")
+			list := leaks(tc.tree, "/users/me", "/scratch", "http://user:secret@mods.example:3000|direct")
 			wantFindings(t, checkLeaks(list, map[string][]byte{"a.md": []byte("first\n" + tc.text + "\n")}), tc.want...)
 		})
 	}
