@@ -183,7 +183,6 @@ type Analysis struct {
 	Method    string   `json:"method,omitempty"`
 	Alpha     Quantity `json:"alpha,omitempty"`
 	HarmAlpha Quantity `json:"harmAlpha,omitempty"`
-	Power     Quantity `json:"power,omitempty"`
 	Looks     int64    `json:"looks,omitempty"`
 }
 
@@ -202,18 +201,8 @@ type OnUnknown struct {
 }
 
 // Quantity is a fraction or a number, perhaps with a unit: "1%", "0.01",
-// "250ms", or a bare number.
+// "250ms". Files may write a bare number; translate reads them.
 type Quantity string
-
-// UnmarshalJSON accepts a string or a number.
-func (q *Quantity) UnmarshalJSON(b []byte) error {
-	if len(b) >= 2 && b[0] == '"' {
-		*q = Quantity(b[1 : len(b)-1])
-		return nil
-	}
-	*q = Quantity(b)
-	return nil
-}
 
 // Duration is a length of time with its unit: "250ms", "72h", "14d".
 type Duration string

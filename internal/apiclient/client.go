@@ -68,19 +68,9 @@ func (c *Client) Do(ctx context.Context, name string, command experiment.Command
 	return d, err
 }
 
-// Assignment is why a unit gets a version.
-type Assignment struct {
-	Experiment string  `json:"experiment"`
-	Version    string  `json:"version"`
-	Slot       int     `json:"slot"`
-	Share      float64 `json:"share"`
-	Epoch      int     `json:"epoch"`
-	Killed     bool    `json:"killed,omitempty"`
-}
-
 // Assign says which version a unit gets now.
-func (c *Client) Assign(ctx context.Context, name, unit string) (Assignment, error) {
-	var a Assignment
+func (c *Client) Assign(ctx context.Context, name, unit string) (view.Assignment, error) {
+	var a view.Assignment
 	err := c.call(ctx, http.MethodGet, "/v1/experiment/assignment", url.Values{"name": {name}, "unit": {unit}}, nil, &a)
 	return a, err
 }

@@ -138,7 +138,7 @@ func examplePlan() *Plan {
 			{Name: "ab", Split: &Split{Shares: Shares{5000, 5000}, Until: Until{Decided: true, Units: 100, AtLeast: time.Minute, AtMost: time.Hour}, Otherwise: KeepBaseline}},
 			{Name: "soak", Observe: &Observe{For: time.Minute}},
 		},
-		Analysis:  Analysis{Method: Sequential, Alpha: .05, HarmAlpha: .05, Power: .8, Looks: 5},
+		Analysis:  Analysis{Method: Sequential, Alpha: .05, HarmAlpha: .05, Looks: 5},
 		OnUnknown: OnUnknown{After: time.Hour, Do: PolicyHold}, Window: time.Minute, Lag: time.Second, Stale: 5 * time.Minute,
 	}
 }

@@ -234,8 +234,6 @@ type Analysis struct {
 	// HarmAlpha bounds the probability of a false alarm over all harm tests
 	// together; it is divided evenly among them.
 	HarmAlpha float64 `json:"harmAlpha"`
-	// Power is the probability of finding the minimum effect; used to plan.
-	Power float64 `json:"power"`
 	// Looks is the number of planned group-sequential looks.
 	Looks int `json:"looks"`
 }

@@ -22,19 +22,7 @@ type Experiment interface {
 	// Journal gives the entries from the first on.
 	Journal(ctx context.Context) iter.Seq2[experiment.Entry, error]
 	// Assign says which version a unit gets now, and why.
-	Assign(unit string) Assignment
-}
-
-// Assignment is the answer to "why this version?".
-type Assignment struct {
-	Experiment string `json:"experiment"`
-	Version    string `json:"version"`
-	// Slot is the unit's slot of 10,000; it stays while the epoch does.
-	Slot int `json:"slot"`
-	// Share is the version's share now, 0 to 1.
-	Share  float64 `json:"share"`
-	Epoch  int     `json:"epoch"`
-	Killed bool    `json:"killed,omitempty"`
+	Assign(unit string) view.Assignment
 }
 
 // Experiments are all that a process runs. Find with an empty name gives the

@@ -36,7 +36,7 @@ func base() *experiment.Plan {
 		Stages: []experiment.Stage{{Name: "ab", Split: &experiment.Split{
 			Shares: experiment.Shares{5000, 5000}, Until: experiment.Until{Units: 1000, AtMost: time.Hour},
 		}}},
-		Analysis: experiment.Analysis{Method: experiment.Sequential, Alpha: .05, HarmAlpha: .05, Power: .8, Looks: 5},
+		Analysis: experiment.Analysis{Method: experiment.Sequential, Alpha: .05, HarmAlpha: .05, Looks: 5},
 	}
 }
 

@@ -36,7 +36,6 @@ const (
 const (
 	defaultAlpha     = 0.05
 	mostAlpha        = 0.5
-	defaultPower     = 0.8
 	defaultLooks     = 5
 	defaultWindow    = time.Minute
 	defaultLag       = 10 * time.Second
@@ -271,7 +270,6 @@ func (t *translator) analysis() {
 		Method:    experiment.Method(cmp.Or(a.Method, string(experiment.Sequential))),
 		Alpha:     t.probability("spec.analysis.alpha", a.Alpha, defaultAlpha, mostAlpha),
 		HarmAlpha: t.probability("spec.analysis.harmAlpha", a.HarmAlpha, defaultAlpha, mostAlpha),
-		Power:     t.probability("spec.analysis.power", a.Power, defaultPower, mostProbability),
 		Looks:     int(cmp.Or(a.Looks, defaultLooks)),
 	}
 	t.option("spec.analysis.method", a.Method, string(experiment.Sequential), string(experiment.Anytime))

@@ -124,6 +124,18 @@ type Decision struct {
 	Reasons []string  `json:"reasons"`
 }
 
+// Assignment is the answer to "why this version?" for one unit.
+type Assignment struct {
+	Experiment string `json:"experiment"`
+	Version    string `json:"version"`
+	// Slot is the unit's slot of 10,000; it stays while the epoch does.
+	Slot int `json:"slot"`
+	// Share is the version's share now, 0 to 1.
+	Share  float64 `json:"share"`
+	Epoch  int     `json:"epoch"`
+	Killed bool    `json:"killed,omitempty"`
+}
+
 // Input is what a view is made of.
 type Input struct {
 	Plan      *experiment.Plan

@@ -4,6 +4,7 @@ package local
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -55,6 +56,12 @@ spec:
 	if err != nil {
 		t.Fatal(err)
 	}
+	return p
+}
+
+// withWindow gives a plan's outcomes another window.
+func withWindow(p *experiment.Plan, window time.Duration) *experiment.Plan {
+	p.Metrics[0].Outcomes.Window = window
 	return p
 }
 
@@ -316,6 +323,33 @@ func TestADirectoryBelongsToOneProcessAndOnePlan(t *testing.T) {
 	other.Hypothesis = "another"
 	if _, err := Start(t.Context(), Options{Experiments: []Experiment{{Plan: &other}}, Data: data}); experiment.CodeOf(err) != experiment.CodeConflict || !strings.Contains(err.Error(), "another plan") {
 		t.Errorf("another plan: %v", err)
+	}
+}
+
+// TestRowsOfPhasesThatAreOverGo exposes units in the first phase, before the
+// canary, and in the second, and looks into the ledger's file afterwards.
+func TestRowsOfPhasesThatAreOverGo(t *testing.T) {
+	data, p := t.TempDir(), withWindow(plan(t, "prune"), 200*time.Millisecond)
+	h := begin(t, data, p)
+	r := h.Runs()[0]
+	assignments(t, r, 20)
+	until(t, r, "the canary's share", shared)
+	assignments(t, r, 20)
+	until(t, r, "the first phase has matured", func(r *Run) bool { return r.View().Elapsed > 3 })
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", filepath.Join(data, DirOf(p.ID()), "ledger.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var first, later int
+	if err := db.QueryRowContext(t.Context(), "SELECT count(*) FILTER (WHERE phase = 1), count(*) FILTER (WHERE phase > 1) FROM exposures").Scan(&first, &later); err != nil {
+		t.Fatal(err)
+	}
+	if first != 0 || later == 0 {
+		t.Errorf("%d rows of the first phase and %d of the running one are kept, want none and some", first, later)
 	}
 }
 

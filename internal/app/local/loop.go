@@ -122,7 +122,7 @@ func (r *Run) step(ctx context.Context, now time.Time) error {
 	if err := r.act(&out); err != nil {
 		return err
 	}
-	r.forget()
+	r.forget(ctx, now)
 	r.publish(out.Judgement, now)
 	r.answered(&rec.State, out.Decision)
 	return nil
@@ -237,10 +237,28 @@ func (r *Run) seal(ctx context.Context, source experiment.Source, p *experiment.
 	return r.ledger.Seal(ctx, source, r.plan.ID(), p.Epoch, p.Phase, p.Start, from, now)
 }
 
-// forget lets the gateway drop windows that are folded and recorded.
-func (r *Run) forget() {
-	for i := range r.record.Totals.Phases {
-		p := &r.record.Totals.Phases[i]
+// forget lets go of what is folded and recorded: the gateway's windows at once,
+// the ledger's rows when their phase is over and folded to its end. Forgetting
+// is housekeeping: what fails is tried again at the next step.
+func (r *Run) forget(ctx context.Context, now time.Time) {
+	phases := r.record.Totals.Phases
+	for i := range phases {
+		p := &phases[i]
 		r.gateway.Drop(r.plan.ID(), p.Epoch, p.Phase, p.Folded.Gateway)
+	}
+	for r.pruned+1 < len(phases) {
+		p := &phases[r.pruned]
+		windows := r.windows(r.pruned, now)
+		if p.Folded.Exposures < windows || p.Folded.Outcomes < windows {
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		err := r.ledger.Prune(ctx, r.plan.ID(), p.Epoch, p.Phase, windows)
+		cancel()
+		if err != nil {
+			r.log.Warn("rows of a phase that is over could not be deleted", "experiment", r.plan.ID(), "phase", p.Phase, "error", err)
+			return
+		}
+		r.pruned++
 	}
 }

@@ -40,6 +40,8 @@ type Run struct {
 	// before is the number of phases that an earlier process served to the
 	// end: the gateway knows nothing of them any more.
 	before int
+	// pruned is the number of phases whose rows the ledger has let go.
+	pruned int
 
 	current atomic.Pointer[view.Experiment]
 	changed chan struct{}

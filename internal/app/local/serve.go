@@ -18,6 +18,7 @@ import (
 	"github.com/headgate-dev/headgate/internal/assign"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/httpapi"
+	"github.com/headgate-dev/headgate/internal/view"
 	"github.com/headgate-dev/headgate/web"
 )
 
@@ -133,12 +134,12 @@ func (r *Run) Journal(ctx context.Context) iter.Seq2[experiment.Entry, error] {
 }
 
 // Assign says which version a unit gets now.
-func (r *Run) Assign(unit string) httpapi.Assignment {
+func (r *Run) Assign(unit string) view.Assignment {
 	r.swap.Lock()
 	route, killed := r.served, r.killed
 	r.swap.Unlock()
 	slot := assign.Slot(assign.Hash(unit), assign.Salt(route.Experiment, route.Epoch))
-	a := httpapi.Assignment{Experiment: route.Experiment, Slot: slot, Epoch: route.Epoch, Killed: killed}
+	a := view.Assignment{Experiment: route.Experiment, Slot: slot, Epoch: route.Epoch, Killed: killed}
 	table, err := assign.NewTable(route.Slots)
 	if err != nil {
 		return a // The gateway refused such a table before it was served.
