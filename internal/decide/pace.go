@@ -13,7 +13,7 @@ import (
 // until it has what it waits for, and leaves by its exit.
 func (d *deciding) pace() bool {
 	stage := d.stage()
-	if want := stage.SharesAt(d.state.Step, len(d.plan.Versions)); want != nil && !slices.Equal(want, d.from) {
+	if want := stage.SharesAt(d.state.Step, len(d.plan.Versions), d.state.IsRemoved); want != nil && !slices.Equal(want, d.from) {
 		if d.enter(want); d.act == experiment.ActAdvance {
 			d.state.StageStart = d.now // The horizon does not run before the first share.
 		}
@@ -67,7 +67,7 @@ func (d *deciding) next(reason experiment.Reason) bool {
 	if d.state.Stage+1 >= len(d.plan.Stages) {
 		return d.ship(reason)
 	}
-	want := d.plan.Stages[d.state.Stage+1].SharesAt(0, len(d.plan.Versions))
+	want := d.plan.Stages[d.state.Stage+1].SharesAt(0, len(d.plan.Versions), d.state.IsRemoved)
 	if want == nil {
 		want = d.from
 	}
@@ -131,7 +131,7 @@ func (d *deciding) ramp(stage *experiment.Stage) bool {
 		return d.wait(missing...)
 	}
 	if d.state.Step+1 < len(stage.Ramp.Steps) {
-		if d.enter(stage.SharesAt(d.state.Step+1, len(d.plan.Versions))); d.act == experiment.ActAdvance {
+		if d.enter(stage.SharesAt(d.state.Step+1, len(d.plan.Versions), d.state.IsRemoved)); d.act == experiment.ActAdvance {
 			d.state.Step++
 			d.reasons = []experiment.Reason{experiment.Because(experiment.ReasonStepHeld,
 				"step", share.Percent(), "stage", stage.Name, "requests", j.Requests, "windows", j.Clean)}

@@ -27,6 +27,8 @@ type Input struct {
 	Ready    []bool
 	Sources  []experiment.SourceHealth
 	Commands []experiment.Command
+	// Moved counts units that changed version inside the current phase.
+	Moved int64
 }
 
 // Output is what a step came to. Whoever stores it counts Revision and Entries
@@ -53,10 +55,14 @@ func Begin(p *experiment.Plan, now time.Time) Output {
 }
 
 func phaseOf(p *experiment.Plan, s *experiment.State) experiment.PhaseTotals {
-	return experiment.PhaseTotals{
+	out := experiment.PhaseTotals{
 		Epoch: s.Epoch, Phase: s.Phase, Stage: s.Stage, Step: s.Step,
 		Start: s.PhaseStart, Shares: s.Slots.Shares(len(p.Versions)),
 	}
+	for _, t := range s.Tables {
+		out.Groups = append(out.Groups, experiment.GroupShares{Slice: t.Slice, Shares: t.Slots.Shares(len(p.Versions))})
+	}
+	return out
 }
 
 // Step folds, judges and decides. It fails only if the seals do not fit the
@@ -74,7 +80,7 @@ func Step(p *experiment.Plan, rec experiment.Record, in Input) (Output, error) {
 		}
 	}
 	judgement, monitors := judge.Judge(p, &totals, rec.Monitors, judge.AtState(&rec.State, in.Now))
-	facts := experiment.Facts{Judgement: judgement, Ready: in.Ready, Sources: in.Sources, Commands: in.Commands}
+	facts := experiment.Facts{Judgement: judgement, Ready: in.Ready, Sources: in.Sources, Commands: in.Commands, Moved: in.Moved}
 	before := rec.State.Hash()
 	state, decision, intents := decide.Decide(p, rec.State, facts, in.Now)
 	after := state.Hash()

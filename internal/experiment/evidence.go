@@ -15,6 +15,9 @@ const (
 	// CellExposures counts units (requests, where requests are assigned) by
 	// their first exposure in the phase: Counts.N.
 	CellExposures = "exposures"
+	// CellMirrored counts the copies that a mirror sent (Counts.N) and those
+	// that failed or came too late (Counts.X), by candidate.
+	CellMirrored = "mirrored"
 	// CellRequests counts answered requests (Counts.N) and failed ones
 	// (Counts.X), with the latency sketch in seconds.
 	CellRequests = "requests"
@@ -47,7 +50,8 @@ func (k CellKey) Compare(o CellKey) int {
 }
 
 // Evidence is a set of sufficient statistics: request metrics fill Counts (and
-// a sketch, for latency), unit metrics fill Units.
+// a sketch, for latency), unit and pair metrics fill Units. Unit metrics also
+// count their units (Counts.N) and those never heard of (Counts.X).
 type Evidence struct {
 	Counts stats.Counts  `json:"counts,omitzero"`
 	Units  stats.Pair    `json:"units,omitzero"`
@@ -94,10 +98,26 @@ const (
 	// SourceOutcomes joins outcomes to units; a window seals an outcome window
 	// and Lag after its end.
 	SourceOutcomes Source = "outcomes"
+	// SourcePairs joins the answers to mirrored requests; a window seals Lag
+	// after its end.
+	SourcePairs Source = "pairs"
 )
 
 // Sources lists all sources, in the order they are folded.
-func Sources() []Source { return []Source{SourceGateway, SourceExposures, SourceOutcomes} }
+func Sources() []Source {
+	return []Source{SourceGateway, SourceExposures, SourceOutcomes, SourcePairs}
+}
+
+// Sources lists the sources that the plan reads.
+func (p *Plan) Sources() []Source {
+	sources := []Source{SourceGateway, SourceExposures, SourceOutcomes}
+	for i := range p.Stages {
+		if p.Stages[i].Mirror != nil {
+			return append(sources, SourcePairs)
+		}
+	}
+	return sources
+}
 
 // Seal is a run of sealed windows from one source: all cells of a phase from
 // window From up to but excluding To.
@@ -134,6 +154,8 @@ type PhaseTotals struct {
 	Step   int       `json:"step"`
 	Start  time.Time `json:"start"`
 	Shares Shares    `json:"shares"`
+	// Groups are the shares by group, where groups have their own.
+	Groups []GroupShares `json:"groups,omitempty"`
 	// Folded is the number of windows folded from each source.
 	Folded Folded `json:"folded"`
 	// Clean is the number of consecutive clean windows up to the newest.
@@ -158,10 +180,15 @@ func (t Total) compare(o Total) int {
 	)
 }
 
-// Get returns the phase's evidence for a version and metric over all slices'
-// common cell; the zero Evidence if there is none.
+// Get returns the phase's evidence for a version and metric over everybody; the
+// zero Evidence if there is none.
 func (p *PhaseTotals) Get(version int, metric string) Evidence {
-	i, ok := slices.BinarySearchFunc(p.Cells, Total{Version: version, Metric: metric}, Total.compare)
+	return p.GetSlice(version, metric, "")
+}
+
+// GetSlice is the same for one slice; the empty slice is everybody.
+func (p *PhaseTotals) GetSlice(version int, metric, slice string) Evidence {
+	i, ok := slices.BinarySearchFunc(p.Cells, Total{Version: version, Metric: metric, Slice: slice}, Total.compare)
 	if !ok {
 		return Evidence{}
 	}
@@ -183,6 +210,7 @@ type Folded struct {
 	Gateway   int64 `json:"gateway"`
 	Exposures int64 `json:"exposures"`
 	Outcomes  int64 `json:"outcomes"`
+	Pairs     int64 `json:"pairs,omitempty"`
 }
 
 // Of is the count of one source, to be read or set.
@@ -192,6 +220,8 @@ func (f *Folded) Of(s Source) *int64 {
 		return &f.Exposures
 	case SourceOutcomes:
 		return &f.Outcomes
+	case SourcePairs:
+		return &f.Pairs
 	default:
 		return &f.Gateway
 	}

@@ -28,6 +28,12 @@ func (s Share) Fraction() float64 { return float64(s) / Whole }
 // Shares is one share per version, in the plan's order.
 type Shares []Share
 
+// GroupShares is the shares of one group, named as a slice.
+type GroupShares struct {
+	Slice  string `json:"slice"`
+	Shares Shares `json:"shares"`
+}
+
 // Baseline gives n versions' shares with everything on the first.
 func Baseline(n int) Shares {
 	s := make(Shares, n)

@@ -96,11 +96,20 @@ func TestSharesOfStages(t *testing.T) {
 	ramp := Stage{Ramp: &Ramp{Steps: []Share{100, 2500}}}
 	split := Stage{Split: &Split{Shares: Shares{5000, 3000, 2000}}}
 	watch := Stage{Observe: &Observe{}}
+	cut := Stage{Switch: &Switch{}}
+	shadow := Stage{Mirror: &Mirror{Share: 1000}}
+	none := func(int) bool { return false }
+	second := func(v int) bool { return v == 2 }
 	for name, c := range map[string]struct{ got, want Shares }{
-		"ramp":                      {ramp.SharesAt(1, 2), Shares{7500, 2500}},
-		"ramp, two candidates":      {ramp.SharesAt(0, 3), Shares{9800, 100, 100}},
-		"split":                     {split.SharesAt(0, 3), Shares{5000, 3000, 2000}},
-		"observe has what it finds": {watch.SharesAt(0, 3), nil},
+		"ramp":                      {ramp.SharesAt(1, 2, none), Shares{7500, 2500}},
+		"ramp, two candidates":      {ramp.SharesAt(0, 3, none), Shares{9800, 100, 100}},
+		"split":                     {split.SharesAt(0, 3, none), Shares{5000, 3000, 2000}},
+		"ramp, one removed":         {ramp.SharesAt(0, 3, second), Shares{9900, 100, 0}},
+		"split, one removed":        {split.SharesAt(0, 3, second), Shares{7000, 3000, 0}},
+		"switch":                    {cut.SharesAt(0, 2, none), Shares{0, Whole}},
+		"switch, the last removed":  {cut.SharesAt(0, 3, second), Shares{0, Whole, 0}},
+		"a mirror moves nothing":    {shadow.SharesAt(0, 3, none), Shares{Whole, 0, 0}},
+		"observe has what it finds": {watch.SharesAt(0, 3, none), nil},
 	} {
 		if !slices.Equal(c.got, c.want) {
 			t.Errorf("%s: got %v, want %v", name, c.got, c.want)

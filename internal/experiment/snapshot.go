@@ -29,9 +29,30 @@ type Route struct {
 	// Lag is how long after its end a window takes late answers.
 	Lag   time.Duration `json:"lag"`
 	Slots Slots         `json:"slots"`
+	// Segments are what requests are told apart by; cells are kept for each of
+	// their groups.
+	Segments []Segment `json:"segments,omitempty"`
+	// Where limits the experiment to some requests: the others get the
+	// baseline and are not counted.
+	Where Where `json:"where,omitempty"`
+	// Tables are the tables of one segment's groups, in the segment's order,
+	// used instead of Slots.
+	Tables []GroupTable `json:"tables,omitempty"`
+	// Mirror asks for copies of requests; nil is none.
+	Mirror *MirrorRoute `json:"mirror,omitempty"`
 	// Measures are the latency limits counted exactly, beside the requests'
 	// own cells.
 	Measures []Measure `json:"measures,omitempty"`
+}
+
+// MirrorRoute asks for copies of a share of the requests that match, one to
+// each of Versions, and for their comparison by Pairs.
+type MirrorRoute struct {
+	Share       Share    `json:"share"`
+	Versions    []int    `json:"versions"`
+	Rate        float64  `json:"rate,omitempty"`
+	Concurrency int      `json:"concurrency,omitempty"`
+	Pairs       []Metric `json:"pairs,omitempty"`
 }
 
 // Measure asks for a cell that counts requests slower than Limit.
@@ -68,7 +89,48 @@ func (r *Route) check() error {
 	if r.Window <= 0 {
 		return fmt.Errorf("window is %s: want more than 0", r.Window)
 	}
+	if err := r.checkSegments(); err != nil {
+		return err
+	}
 	return r.Slots.Check(len(r.Versions))
+}
+
+// checkSegments checks what tells requests apart and what refers to it.
+func (r *Route) checkSegments() error {
+	find := func(name string) *Segment {
+		for i := range r.Segments {
+			if r.Segments[i].Name == name {
+				return &r.Segments[i]
+			}
+		}
+		return nil
+	}
+	for i := range r.Segments {
+		if s := &r.Segments[i]; (len(s.Values) == 0) == (len(s.Bins) == 0) {
+			return fmt.Errorf("segment %q: want either values or bins", s.Name)
+		}
+	}
+	for _, g := range r.Where {
+		if find(g.Segment) == nil {
+			return fmt.Errorf("where names segment %q, which is not there", g.Segment)
+		}
+	}
+	if len(r.Tables) == 0 {
+		return nil
+	}
+	segment := find(SegmentOf(r.Tables[0].Slice))
+	if segment == nil || len(segment.Slices()) != len(r.Tables) {
+		return fmt.Errorf("%d tables by group: want one for each group of a segment", len(r.Tables))
+	}
+	for i, slice := range segment.Slices() {
+		if r.Tables[i].Slice != slice {
+			return fmt.Errorf("table %d is of %q: want %q", i, r.Tables[i].Slice, slice)
+		}
+		if err := r.Tables[i].Slots.Check(len(r.Versions)); err != nil {
+			return fmt.Errorf("table of %s: %w", slice, err)
+		}
+	}
+	return nil
 }
 
 // RouteOf is the route that a state asks for.
@@ -83,6 +145,13 @@ func RouteOf(p *Plan, s *State) Route {
 		Window:     p.Window,
 		Lag:        p.Lag,
 		Slots:      s.Slots,
+		Segments:   p.Segments,
+		Tables:     s.Tables,
+	}
+	if s.Condition == Running || s.Condition == Paused {
+		stage := &p.Stages[s.Stage]
+		r.Where = stage.Where
+		r.Mirror = mirrorOf(p, s, stage.Mirror)
 	}
 	for _, m := range p.Metrics {
 		if m.Builtin != nil && m.Builtin.Kind == Latency {
@@ -90,4 +159,23 @@ func RouteOf(p *Plan, s *State) Route {
 		}
 	}
 	return r
+}
+
+// mirrorOf is the mirror that a stage asks for; nil outside mirrors.
+func mirrorOf(p *Plan, s *State, m *Mirror) *MirrorRoute {
+	if m == nil {
+		return nil
+	}
+	out := &MirrorRoute{Share: m.Share, Rate: m.Rate, Concurrency: m.Concurrency}
+	for v := 1; v < len(p.Versions); v++ {
+		if !s.IsRemoved(v) {
+			out.Versions = append(out.Versions, v)
+		}
+	}
+	for i := range p.Metrics {
+		if p.Metrics[i].Pairs != nil {
+			out.Pairs = append(out.Pairs, p.Metrics[i])
+		}
+	}
+	return out
 }

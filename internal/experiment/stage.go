@@ -4,22 +4,40 @@ package experiment
 
 import "time"
 
-// Stage is one traffic pattern with its exit; exactly one kind is set.
+// Stage is one traffic pattern with its gates and exit; exactly one kind is
+// set.
 type Stage struct {
-	Name    string   `json:"name"`
-	Ramp    *Ramp    `json:"ramp,omitempty"`
-	Split   *Split   `json:"split,omitempty"`
-	Observe *Observe `json:"observe,omitempty"`
+	Name string `json:"name"`
+	// Where limits the stage to some requests; the others get the baseline and
+	// are no evidence. Shares are shares of these requests.
+	Where Where `json:"where,omitempty"`
+	// Require lists limits that a candidate must be known to meet before the
+	// stage goes on, and may not be known to break.
+	Require []Objective `json:"require,omitempty"`
+	// Approval names who must approve before the stage is left; empty is
+	// nobody.
+	Approval string   `json:"approval,omitempty"`
+	Ramp     *Ramp    `json:"ramp,omitempty"`
+	Split    *Split   `json:"split,omitempty"`
+	Mirror   *Mirror  `json:"mirror,omitempty"`
+	Bandit   *Bandit  `json:"bandit,omitempty"`
+	Switch   *Switch  `json:"switch,omitempty"`
+	Observe  *Observe `json:"observe,omitempty"`
 }
 
 // StageKind names a traffic pattern.
 type StageKind string
 
-// The stage kinds of this engine.
+// The stage kinds. KindWarm is no stage of a plan: it is where an experiment
+// stands after a promotion while the old version is kept warm.
 const (
 	KindRamp    StageKind = "ramp"
 	KindSplit   StageKind = "split"
+	KindMirror  StageKind = "mirror"
+	KindBandit  StageKind = "bandit"
+	KindSwitch  StageKind = "switch"
 	KindObserve StageKind = "observe"
+	KindWarm    StageKind = "warm"
 )
 
 // Kind tells which pattern the stage is.
@@ -29,15 +47,24 @@ func (s *Stage) Kind() StageKind {
 		return KindRamp
 	case s.Split != nil:
 		return KindSplit
+	case s.Mirror != nil:
+		return KindMirror
+	case s.Bandit != nil:
+		return KindBandit
+	case s.Switch != nil:
+		return KindSwitch
 	default:
 		return KindObserve
 	}
 }
 
-// Ramp raises the candidate's share step by step.
+// Ramp raises the candidates' shares step by step.
 type Ramp struct {
 	Steps []Share `json:"steps"`
 	Hold  Hold    `json:"hold"`
+	// AtMost is the horizon: a ramp that has not held all its steps by then
+	// ends without a winner. Always set.
+	AtMost time.Duration `json:"atMost"`
 }
 
 // Hold is what one step of a ramp waits for; all of it must be had.
@@ -45,7 +72,7 @@ type Hold struct {
 	// Requests is the number of the candidate's own requests in the step.
 	Requests int64 `json:"requests,omitempty"`
 	// Windows is how many consecutive windows must be clean: the candidate had
-	// traffic and met every objective in that window.
+	// traffic and met every objective and gate in that window.
 	Windows int `json:"windows,omitempty"`
 	// Settle is the time after a step in which latency is not used to advance.
 	Settle time.Duration `json:"settle,omitempty"`
@@ -61,26 +88,57 @@ type Split struct {
 	Otherwise Otherwise `json:"otherwise"`
 }
 
-// Until is the exit of a split.
+// Until is the exit of a split, a mirror or a bandit; fields that do not
+// belong to the kind are zero.
 type Until struct {
-	// Decided ends the stage as soon as the test decides.
+	// Decided ends a split as soon as the test decides.
 	Decided bool `json:"decided,omitempty"`
 	// Units is the planned number of units over all versions; looks are spaced
 	// evenly up to it. Zero spaces the looks over AtMost instead.
-	Units   int64         `json:"units,omitempty"`
+	Units int64 `json:"units,omitempty"`
+	// Pairs is the number of pairs that a mirror collects per candidate.
+	Pairs int64 `json:"pairs,omitempty"`
+	// Best ends a bandit when a version is the best with this probability; 0
+	// never does.
+	Best    float64       `json:"best,omitempty"`
 	AtLeast time.Duration `json:"atLeast,omitempty"`
 	// AtMost is the horizon; it is always set.
 	AtMost time.Duration `json:"atMost"`
 }
 
-// Otherwise is what a split without a winner leads to.
+// Otherwise is what a stage without a winner leads to.
 type Otherwise string
 
 // The answers to "no winner".
 const (
 	KeepBaseline     Otherwise = "keep"
 	PromoteCandidate Otherwise = "promote"
+	// AskPerson holds until somebody promotes or aborts, or onUnknown is due.
+	AskPerson Otherwise = "ask"
 )
+
+// Mirror sends copies of requests to the candidates; their answers are
+// compared with the baseline's and go to nobody.
+type Mirror struct {
+	// Share is the part of the requests that is copied to each candidate.
+	Share Share `json:"share"`
+	Until Until `json:"until"`
+	// Rate bounds copies per second, Concurrency those in flight; 0 is the
+	// gateway's own bound.
+	Rate        float64 `json:"rate,omitempty"`
+	Concurrency int     `json:"concurrency,omitempty"`
+	// Cost ends the stage when its copies have cost that much; 0 never does.
+	Cost float64 `json:"cost,omitempty"`
+}
+
+// Switch gives the candidate everything at once, once it is warm, and the
+// baseline everything back on the first sign of harm.
+type Switch struct {
+	// Warm is how long the candidate must have been ready before the cut-over.
+	Warm time.Duration `json:"warm,omitempty"`
+	// Soak is how long it then serves before the stage is over.
+	Soak time.Duration `json:"soak"`
+}
 
 // Observe shifts nothing; it asks whether the versions that have traffic meet
 // their objectives.
@@ -88,23 +146,39 @@ type Observe struct {
 	For time.Duration `json:"for"`
 }
 
-// SharesAt gives the shares that a stage wants at a step, for n versions. An
-// observe stage wants what it finds: nil.
-func (s *Stage) SharesAt(step, n int) Shares {
+// SharesAt gives the shares that a stage wants at a step, for n versions. A
+// removed version's share is the baseline's. Observe and bandit stages want
+// what they find: nil.
+func (s *Stage) SharesAt(step, n int, removed func(version int) bool) Shares {
+	shares := Baseline(n)
+	give := func(v int, share Share) {
+		if v > 0 && !removed(v) {
+			shares[v] += share
+			shares[0] -= share
+		}
+	}
 	switch {
 	case s.Ramp != nil:
-		shares := make(Shares, n)
-		shares[0] = Whole
 		for v := 1; v < n; v++ {
-			shares[v] = s.Ramp.Steps[step]
-			shares[0] -= shares[v]
+			give(v, s.Ramp.Steps[step])
 		}
-		return shares
 	case s.Split != nil:
-		return s.Split.Shares
+		for v := 1; v < n; v++ {
+			give(v, s.Split.Shares[v])
+		}
+	case s.Switch != nil:
+		// One candidate is left when a switch begins; validation sees to it.
+		for v := n - 1; v > 0; v-- {
+			if !removed(v) {
+				give(v, Whole)
+				break
+			}
+		}
+	case s.Mirror != nil:
 	default:
 		return nil
 	}
+	return shares
 }
 
 // Steps is the number of steps of the stage; stages other than ramps have one.
@@ -113,4 +187,22 @@ func (s *Stage) Steps() int {
 		return len(s.Ramp.Steps)
 	}
 	return 1
+}
+
+// AtMost is the stage's horizon: how long it lasts at the longest.
+func (s *Stage) AtMost() time.Duration {
+	switch {
+	case s.Ramp != nil:
+		return s.Ramp.AtMost
+	case s.Split != nil:
+		return s.Split.Until.AtMost
+	case s.Mirror != nil:
+		return s.Mirror.Until.AtMost
+	case s.Bandit != nil:
+		return s.Bandit.Until.AtMost
+	case s.Switch != nil:
+		return s.Switch.Warm + s.Switch.Soak
+	default:
+		return s.Observe.For
+	}
 }

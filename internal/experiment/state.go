@@ -14,6 +14,9 @@ type Condition string
 const (
 	Running Condition = "running"
 	Paused  Condition = "paused"
+	// Warm is after a promotion while the old version is kept warm: late
+	// outcomes can still take everything back.
+	Warm Condition = "warm"
 	// Done is final, but for a kill.
 	Done Condition = "done"
 	// Killed holds all traffic on the baseline until a person lifts it (D8).
@@ -46,6 +49,9 @@ type State struct {
 	Epoch     int       `json:"epoch"`
 	Phase     int       `json:"phase"`
 	Slots     Slots     `json:"slots"`
+	// Tables are the tables of a segment's groups, in the segment's order,
+	// while a bandit has a vector for each; else Slots is for all.
+	Tables []GroupTable `json:"tables,omitempty"`
 	// Transition counts changes that the world must see; with the
 	// experiment's ID it is the idempotency key of actions.
 	Transition int       `json:"transition"`
@@ -55,8 +61,21 @@ type State struct {
 	// UnknownSince is when the evidence stopped letting the stage go on.
 	UnknownSince *time.Time `json:"unknownSince,omitempty"`
 	Outcome      Outcome    `json:"outcome,omitempty"`
-	// Winner is the version that has the traffic at the end.
+	// Winner is the version that has the traffic at the end, and while the old
+	// one is kept warm.
 	Winner int `json:"winner,omitempty"`
+	// Removed are the candidates that lost their share for good.
+	Removed []Removal `json:"removed,omitempty"`
+	// Approved says that the current stage was approved by a person.
+	Approved bool `json:"approved,omitempty"`
+	// Updates counts the updates of the current bandit stage; Updated is when
+	// the last one was; Still says that a person stopped its learning.
+	Updates int       `json:"updates,omitempty"`
+	Updated time.Time `json:"updated,omitzero"`
+	Still   bool      `json:"still,omitempty"`
+	// ReadySince is since when every remaining candidate has been ready, in a
+	// switch that warms up.
+	ReadySince *time.Time `json:"readySince,omitempty"`
 	// Commands are the ids of commands already obeyed, newest last.
 	Commands  []string   `json:"commands,omitempty"`
 	Decisions []Decision `json:"decisions,omitempty"`
@@ -69,9 +88,29 @@ func (s *State) Hash() string { return hashJSON(s) }
 // the original as it was.
 func (s State) Clone() State {
 	s.Slots = slices.Clone(s.Slots)
+	s.Tables = slices.Clone(s.Tables)
+	s.Removed = slices.Clone(s.Removed)
 	s.Commands = slices.Clone(s.Commands)
 	s.Decisions = slices.Clone(s.Decisions)
 	return s
+}
+
+// IsRemoved reports whether a version lost its share for good.
+func (s *State) IsRemoved(version int) bool {
+	return slices.ContainsFunc(s.Removed, func(r Removal) bool { return r.Version == version })
+}
+
+// Removal is a candidate that lost its share for good, and why.
+type Removal struct {
+	Version int       `json:"version"`
+	At      time.Time `json:"at"`
+	Reason  Reason    `json:"reason"`
+}
+
+// GroupTable is the slot table of one group, named as a slice.
+type GroupTable struct {
+	Slice string `json:"slice"`
+	Slots Slots  `json:"slots"`
 }
 
 // Verb is what a person asks for.
@@ -86,6 +125,11 @@ const (
 	VerbPromote Verb = "promote"
 	VerbAbort   Verb = "abort"
 	VerbRetry   Verb = "retry"
+	// VerbApprove lets the current stage, or the end of keeping warm, go on.
+	VerbApprove Verb = "approve"
+	// VerbFreeze stops a bandit's learning, VerbLearn lets it go on.
+	VerbFreeze Verb = "freeze"
+	VerbLearn  Verb = "learn"
 )
 
 // Command is a person's wish; it is obeyed once, by its ID.
@@ -120,6 +164,8 @@ type Facts struct {
 	Ready    []bool         `json:"ready,omitempty"`
 	Sources  []SourceHealth `json:"sources,omitempty"`
 	Commands []Command      `json:"commands,omitempty"`
+	// Moved counts units that changed version inside the current phase.
+	Moved int64 `json:"moved,omitempty"`
 }
 
 // Act is the kind of a decision.
@@ -136,6 +182,14 @@ const (
 	ActPause    Act = "pause"
 	ActResume   Act = "resume"
 	ActRetry    Act = "retry"
+	// ActRemove takes the share of one of several candidates, for good.
+	ActRemove Act = "remove"
+	// ActShift gives a bandit's new shares.
+	ActShift Act = "shift"
+	// ActApprove notes a person's approval.
+	ActApprove Act = "approve"
+	// ActLearn notes that a bandit's learning was stopped or goes on.
+	ActLearn Act = "learn"
 )
 
 // Decision is what was decided, why, and what it changed.
@@ -146,6 +200,8 @@ type Decision struct {
 	// From and To are the shares before and after.
 	From Shares `json:"from"`
 	To   Shares `json:"to"`
+	// Groups are the shares after, by group, where groups have their own.
+	Groups []GroupShares `json:"groups,omitempty"`
 	// Stage and Step are where the experiment stands after the decision.
 	Stage int `json:"stage"`
 	Step  int `json:"step"`
@@ -158,6 +214,10 @@ type IntentKind string
 const (
 	// IntentRoute asks for the state's slots to be served.
 	IntentRoute IntentKind = "route"
+	// IntentRetire asks for the plan's Loser to be done to the baseline.
+	IntentRetire IntentKind = "retire"
+	// IntentCopy asks for the winner to be copied over the baseline.
+	IntentCopy IntentKind = "copy"
 )
 
 // Intent is an action that the state asks for. It is stored before it is

@@ -27,6 +27,8 @@ const (
 	RoleReward    Role = "reward"
 	RoleGuardrail Role = "guardrail"
 	RoleObjective Role = "objective"
+	// RoleGate is a limit that a stage requires.
+	RoleGate Role = "gate"
 )
 
 // Guarantee says which error is controlled, and when.
@@ -36,6 +38,7 @@ type Guarantee string
 const (
 	GuaranteeAnytime Guarantee = "any time"
 	GuaranteeLooks   Guarantee = "at looks"
+	GuaranteeHorizon Guarantee = "at the horizon"
 	GuaranteeNone    Guarantee = "none"
 )
 
@@ -47,14 +50,20 @@ type Basis string
 const (
 	BasisUnits    Basis = "units"
 	BasisRequests Basis = "requests"
+	// BasisPairs are answers of two versions to the same request. They say
+	// nothing of how users react.
+	BasisPairs Basis = "pairs"
 )
 
 // Verdict is what is believed now of one version in one role of one metric.
 type Verdict struct {
 	Version int    `json:"version"`
 	Metric  string `json:"metric"`
-	Role    Role   `json:"role"`
-	Status  Status `json:"status"`
+	// Slice is the group that the verdict is about, "tier=premium"; empty is
+	// everybody.
+	Slice  string `json:"slice,omitempty"`
+	Role   Role   `json:"role"`
+	Status Status `json:"status"`
 	// Estimate is, for an objective, the metric's value; for a comparison the
 	// difference candidate - baseline in the metric's unit. Nil without data.
 	Estimate *float64 `json:"estimate,omitempty"`
@@ -79,9 +88,14 @@ type Verdict struct {
 	// Equivalent says that the interval lies within the smallest effect that
 	// matters.
 	Equivalent bool `json:"equivalent,omitempty"`
-	// Need is about how many more units or requests a decision takes, when
-	// that can be said.
+	// Need is about how many more units, requests or pairs a decision takes,
+	// when that can be said.
 	Need int64 `json:"need,omitempty"`
+	// Hidden says that the method keeps the figures from people until the
+	// horizon, so that nobody stops early because of them.
+	Hidden bool `json:"hidden,omitempty"`
+	// Chance is the probability of being better, for the method bayesian.
+	Chance float64 `json:"chance,omitempty"`
 }
 
 // Judgement is all that is believed at one moment.
@@ -92,23 +106,53 @@ type Judgement struct {
 	Mismatch      bool    `json:"mismatch,omitempty"`
 	MismatchLogE  float64 `json:"mismatchLogE,omitempty"`
 	MismatchPhase int     `json:"mismatchPhase,omitempty"`
-	// Requests is the candidate's requests in the current phase, Units the
-	// units of all versions, Clean the consecutive clean windows.
+	// Requests is the requests of the candidate with the fewest, of those that
+	// have a share in the current phase; Units the matured units of all
+	// versions in the current stage, Clean the consecutive clean windows.
 	Requests int64 `json:"requests"`
 	Units    int64 `json:"units"`
 	Clean    int   `json:"clean"`
 	// Seen is the seen split of the current phase by exposures, or nil.
 	Seen []int64 `json:"seen,omitempty"`
+	// Pairs is the pairs of the candidate with the fewest in the current stage.
+	Pairs int64 `json:"pairs,omitempty"`
+	// Arms is what a bandit stage knows, by group and version.
+	Arms []Arm `json:"arms,omitempty"`
+	// Doubts are reasons not to trust the evidence besides the mismatch.
+	Doubts []Doubt `json:"doubts,omitempty"`
+	// Spent is what the experiment has cost so far.
+	Spent Spent `json:"spent,omitzero"`
 	// Look is the number of looks spent; Planned that of the plan.
 	Look    int `json:"look,omitempty"`
 	Planned int `json:"planned,omitempty"`
 }
 
-// Find returns the verdict of a version in a role for a metric, or nil.
+// Doubt is a reason not to trust evidence, with what was seen and the limit.
+type Doubt struct {
+	Code    ReasonCode `json:"code"`
+	Metric  string     `json:"metric,omitempty"`
+	Version int        `json:"version,omitempty"`
+	Slice   string     `json:"slice,omitempty"`
+	Value   float64    `json:"value"`
+	Limit   float64    `json:"limit"`
+}
+
+// Spent is what an experiment has used up.
+type Spent struct {
+	// Cost is over all versions, in the plan's currency; Mirror is the part of
+	// it that the current mirror stage's copies made.
+	Cost   float64 `json:"cost,omitempty"`
+	Mirror float64 `json:"mirror,omitempty"`
+	// Units is the units ever exposed to a candidate, counted by phase.
+	Units int64 `json:"units,omitempty"`
+}
+
+// Find returns the verdict of a version in a role for a metric over everybody,
+// or nil.
 func (j *Judgement) Find(version int, role Role, metric string) *Verdict {
 	for i := range j.Verdicts {
 		v := &j.Verdicts[i]
-		if v.Version == version && v.Role == role && v.Metric == metric {
+		if v.Version == version && v.Role == role && v.Metric == metric && v.Slice == "" {
 			return v
 		}
 	}
@@ -134,12 +178,14 @@ type HarmMonitor struct {
 	Version int     `json:"version"`
 	Role    Role    `json:"role"`
 	Metric  string  `json:"metric"`
+	Slice   string  `json:"slice,omitempty"`
 	Worse   float64 `json:"worse"`
 	Better  float64 `json:"better"`
 }
 
-// SpentLook is one look at the reward.
+// SpentLook is one look at a candidate's reward.
 type SpentLook struct {
+	Version int `json:"version,omitempty"`
 	stats.Look
 	Z     float64 `json:"z"`
 	Bound float64 `json:"bound"`

@@ -42,18 +42,21 @@ var house = []room{
 	{"words", "internal/experiment", []string{"stats"}, nil},
 
 	{"rules", "internal/assign", []string{"internal/experiment"}, nil},
-	{"rules", "internal/judge", []string{"stats", "internal/experiment"}, nil},
-	{"rules", "internal/decide", []string{"internal/experiment", "internal/assign"}, nil},
-	{"rules", "internal/design", []string{"stats", "internal/experiment"}, nil},
+	{"rules", "internal/bandit", []string{"stats/...", "internal/experiment"}, nil},
+	{"rules", "internal/judge", []string{"stats/...", "internal/experiment", "internal/bandit"}, nil},
+	{"rules", "internal/decide", []string{"internal/experiment", "internal/assign", "internal/bandit"}, nil},
+	{"rules", "internal/design", []string{"stats/...", "internal/experiment"}, nil},
+	{"rules", "internal/lint", []string{"stats/...", "internal/experiment", "internal/design"}, nil},
 	{"rules", "internal/engine", []string{"internal/experiment", "internal/judge", "internal/decide"}, nil},
 	{
 		"rules", "internal/simulate",
-		[]string{"stats", "internal/experiment", "internal/assign", "internal/engine", "internal/design"},
+		[]string{"stats/...", "internal/experiment", "internal/assign", "internal/bandit", "internal/judge", "internal/engine", "internal/design"},
 		nil,
 	},
 
 	{"shapes", "internal/translate", []string{"api/v1alpha1", "internal/suggest", "internal/experiment", "internal/assign", "internal/design"}, nil},
 	{"shapes", "internal/view", []string{"stats", "internal/experiment", "internal/design"}, nil},
+	{"shapes", "internal/report", []string{"stats", "internal/experiment", "internal/view"}, nil},
 
 	{"adapters", "internal/sqlitefile", []string{"internal/experiment"}, nil},
 	{"adapters", "internal/ledger", []string{"stats", "internal/experiment", "internal/sqlitefile"}, nil},

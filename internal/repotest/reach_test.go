@@ -18,7 +18,10 @@ import (
 // what lets a journal be replayed and a simulation stand for the real thing.
 var pureRooms = []string{
 	"stats/...", "internal/experiment",
-	"internal/assign", "internal/judge", "internal/decide", "internal/engine", "internal/design", "internal/simulate",
+	"internal/assign", "internal/bandit",
+ "internal/judge",
+ "internal/lint",
+ "internal/report", "internal/decide", "internal/engine", "internal/design", "internal/simulate",
 	"internal/translate", "internal/view",
 }
 

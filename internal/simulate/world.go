@@ -196,7 +196,7 @@ func (t *traffic) seals(now time.Time) []experiment.Seal {
 		}
 		windows := int64((end.Sub(p.start) + t.plan.Window - 1) / t.plan.Window)
 		t.grow(p, int(windows))
-		for _, source := range experiment.Sources() {
+		for _, source := range t.plan.Sources() {
 			hold := t.plan.Lag
 			if source == experiment.SourceOutcomes {
 				hold += t.plan.OutcomeWindow()

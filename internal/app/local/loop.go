@@ -166,7 +166,7 @@ func (r *Run) publish(j experiment.Judgement, now time.Time) {
 func (r *Run) read(ctx context.Context, now time.Time) ([]experiment.Seal, []experiment.SourceHealth) {
 	var seals []experiment.Seal
 	var health []experiment.SourceHealth
-	for _, source := range experiment.Sources() {
+	for _, source := range r.plan.Sources() {
 		h := experiment.SourceHealth{Source: source}
 		for i := range r.record.Totals.Phases {
 			p := &r.record.Totals.Phases[i]

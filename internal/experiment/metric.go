@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package experiment
+
+import "time"
+
+// Goal is the direction in which a metric is good.
+type Goal string
+
+// The two goals.
+const (
+	Increase Goal = "increase"
+	Decrease Goal = "decrease"
+)
+
+// Sign is +1 when more is better and -1 when less is better.
+func (g Goal) Sign() float64 {
+	if g == Decrease {
+		return -1
+	}
+	return 1
+}
+
+// Metric is how outcomes or telemetry become a number per version; exactly one
+// source is set.
+type Metric struct {
+	Name     string          `json:"name"`
+	Goal     Goal            `json:"goal"`
+	Builtin  *BuiltinMetric  `json:"builtin,omitempty"`
+	Outcomes *OutcomesMetric `json:"outcomes,omitempty"`
+	Pairs    *PairsMetric    `json:"pairs,omitempty"`
+}
+
+// BuiltinMetric is a metric of the router's own pack.
+type BuiltinMetric struct {
+	Kind BuiltinKind `json:"kind"`
+	// Quantile and Limit are set for latency: the metric is the share of
+	// requests slower than Limit, which an objective on the quantile bounds by
+	// 1-Quantile. Exact counts beat interpolated quantiles.
+	Quantile float64       `json:"quantile,omitempty"`
+	Limit    time.Duration `json:"limit,omitempty"`
+}
+
+// BuiltinKind names a built-in metric.
+type BuiltinKind string
+
+// The built-in metrics.
+const (
+	ErrorRate BuiltinKind = "error-rate"
+	Latency   BuiltinKind = "latency"
+)
+
+// OutcomesMetric is a ratio over units: the sum of Event's values divided by
+// the number of Per events, or by the number of units when Per is empty.
+type OutcomesMetric struct {
+	Event string `json:"event"`
+	Per   string `json:"per,omitempty"`
+	// Window is how long after its first exposure a unit's outcomes count.
+	Window time.Duration `json:"window"`
+	// Joined is the least share of a version's matured units that must have
+	// been heard of, 0 where units may stay silent. A unit was heard of when
+	// it has an outcome of Per or, without Per, of Event. Below it, or where
+	// versions differ in it, the metric is untrustworthy.
+	Joined float64 `json:"joined,omitempty"`
+}
+
+// PairsMetric is the mean over pairs of how a candidate's answer compares to
+// the baseline's answer to the same request: 1 is full agreement, 0 none. For
+// latency it is the share of pairs in which the candidate took more than
+// 1+Tolerance times as long; for failures the share in which the candidate
+// alone failed.
+type PairsMetric struct {
+	Compare Comparison `json:"compare"`
+	// Value is a jq expression that picks from each answer what is compared.
+	Value string `json:"value,omitempty"`
+	// K is how many places of a ranking count.
+	K int `json:"k,omitempty"`
+	// Tolerance is the relative difference up to which numbers agree.
+	Tolerance float64 `json:"tolerance,omitempty"`
+}
+
+// Comparison names a way to compare two answers.
+type Comparison string
+
+// The comparisons.
+const (
+	CompareFailures Comparison = "failures"
+	CompareLatency  Comparison = "latency"
+	CompareClass    Comparison = "class"
+	CompareNumber   Comparison = "number"
+	CompareRanking  Comparison = "ranking"
+	CompareText     Comparison = "text"
+	CompareJSON     Comparison = "json"
+)
+
+// Cell is the name that the metric's cells carry. Error rates are read from
+// the requests' own cells, which always exist.
+func (m *Metric) Cell() string {
+	if m.Builtin != nil && m.Builtin.Kind == ErrorRate {
+		return CellRequests
+	}
+	return m.Name
+}
+
+// ByUnit reports whether the metric's cells are ratios over units or pairs
+// (true) or counts of requests.
+func (m *Metric) ByUnit() bool { return m.Outcomes != nil || m.Pairs != nil }
+
+// Basis says what the metric's sample is made of.
+func (m *Metric) Basis() Basis {
+	switch {
+	case m.Pairs != nil:
+		return BasisPairs
+	case m.Outcomes != nil:
+		return BasisUnits
+	default:
+		return BasisRequests
+	}
+}
+
+// Metric returns the metric of that name, or nil.
+func (p *Plan) Metric(name string) *Metric {
+	for i := range p.Metrics {
+		if p.Metrics[i].Name == name {
+			return &p.Metrics[i]
+		}
+	}
+	return nil
+}
+
+// OutcomeWindow is the longest outcome window of the plan's metrics: a window
+// of exposures is mature that long after its end.
+func (p *Plan) OutcomeWindow() time.Duration {
+	var w time.Duration
+	for _, m := range p.Metrics {
+		if m.Outcomes != nil {
+			w = max(w, m.Outcomes.Window)
+		}
+	}
+	return w
+}
