@@ -19,9 +19,9 @@ import (
 var pureRooms = []string{
 	"stats/...", "internal/experiment",
 	"internal/assign", "internal/bandit",
- "internal/judge",
- "internal/lint",
- "internal/report", "internal/decide", "internal/engine", "internal/design", "internal/simulate",
+	"internal/judge",
+	"internal/lint",
+	"internal/report", "internal/decide", "internal/engine", "internal/design", "internal/simulate",
 	"internal/translate", "internal/view",
 }
 
