@@ -87,15 +87,17 @@ func Step(p *experiment.Plan, rec experiment.Record, in Input) (Output, error) {
 
 	next := experiment.Record{
 		Revision: rec.Revision, State: state, Totals: totals, Monitors: monitors,
-		Holds: rec.Holds, Hold: rec.Hold, Entries: rec.Entries,
+		Holds: rec.Holds, Hold: rec.Hold, Entries: rec.Entries, Written: rec.Written,
 	}
 	out := Output{Judgement: judgement, Decision: decision, Intents: intents}
 	if codes := holdCodes(decision); codes != "" && codes == rec.Hold && before == after {
 		next.Holds++
 	} else {
+		var changed experiment.Totals
+		changed, next.Written = totals.Since(rec.Written)
 		out.Entry = &experiment.Entry{
 			Seq: rec.Entries, Engine: Version, Hash: state.Plan, Now: in.Now,
-			Before: before, After: after, State: state, Totals: totals.Clone(), Monitors: rec.Monitors,
+			Before: before, After: after, State: state, Totals: changed.Clone(), Monitors: rec.Monitors,
 			Facts: facts, Decision: decision, Intents: intents, Holds: rec.Holds,
 		}
 		next.Holds, next.Hold = 0, codes

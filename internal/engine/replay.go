@@ -31,6 +31,7 @@ func (d *Difference) Error() string {
 func Replay(journal iter.Seq2[experiment.Entry, error]) (int64, error) {
 	var plan *experiment.Plan
 	var prev experiment.State
+	var totals experiment.Totals
 	n := int64(0)
 	for e, err := range journal {
 		if err != nil {
@@ -42,7 +43,8 @@ func Replay(journal iter.Seq2[experiment.Entry, error]) (int64, error) {
 			}
 			plan = e.Plan
 		}
-		if what := replayEntry(plan, prev, n, &e); what != "" {
+		totals.Apply(e.Totals)
+		if what := replayEntry(plan, &totals, prev, n, &e); what != "" {
 			return n, &Difference{e.Seq, what}
 		}
 		prev = e.State
@@ -51,7 +53,7 @@ func Replay(journal iter.Seq2[experiment.Entry, error]) (int64, error) {
 	return n, nil
 }
 
-func replayEntry(p *experiment.Plan, prev experiment.State, n int64, e *experiment.Entry) (what string) {
+func replayEntry(p *experiment.Plan, totals *experiment.Totals, prev experiment.State, n int64, e *experiment.Entry) (what string) {
 	// Anybody may have written the file: a plan or state that no validation let
 	// through breaks what the rules rely on, and is a difference like others.
 	defer func() {
@@ -78,7 +80,7 @@ func replayEntry(p *experiment.Plan, prev experiment.State, n int64, e *experime
 		if prev.Hash() != e.Before {
 			return "it does not continue the state before it"
 		}
-		judgement, _ := judge.Judge(p, &e.Totals, e.Monitors, judge.AtState(&prev, e.Now))
+		judgement, _ := judge.Judge(p, totals, e.Monitors, judge.AtState(&prev, e.Now))
 		if !near(reflect.ValueOf(judgement), reflect.ValueOf(e.Facts.Judgement)) {
 			return "its evidence is judged otherwise"
 		}

@@ -275,3 +275,30 @@ func (t *Totals) Fold(s Seal) error {
 	*folded = s.To
 	return nil
 }
+
+// Since gives the phases that changed since the marks were made, and new marks.
+// The phases share their cells with t: neither may be folded into in place.
+func (t *Totals) Since(marks []PhaseMark) (Totals, []PhaseMark) {
+	var changed Totals
+	now := make([]PhaseMark, len(t.Phases))
+	for i := range t.Phases {
+		p := &t.Phases[i]
+		now[i] = PhaseMark{Folded: p.Folded, Clean: p.Clean}
+		if i >= len(marks) || marks[i] != now[i] {
+			changed.Phases = append(changed.Phases, *p)
+		}
+	}
+	return changed, now
+}
+
+// Apply puts changed phases in the place of what was known of them; new phases
+// come at the end.
+func (t *Totals) Apply(changed Totals) {
+	for _, p := range changed.Phases {
+		if old := t.Phase(p.Epoch, p.Phase); old != nil {
+			*old = p
+		} else {
+			t.Phases = append(t.Phases, p)
+		}
+	}
+}

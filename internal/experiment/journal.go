@@ -21,7 +21,10 @@ type Entry struct {
 	// State is the state after the decision.
 	State State `json:"state"`
 	// Totals and Monitors are as used: evidence folded up to this moment, and
-	// what tests remembered before it.
+	// what tests remembered before it. Of the totals an entry holds only the
+	// phases that changed since the entry before it, so that a journal grows
+	// with what happened and not with its square; Totals.Apply puts them
+	// together again.
 	Totals   Totals   `json:"totals"`
 	Monitors Monitors `json:"monitors"`
 	Facts    Facts    `json:"facts"`
@@ -46,4 +49,13 @@ type Record struct {
 	Hold  string `json:"hold,omitempty"`
 	// Entries is the number of journal entries written.
 	Entries int64 `json:"entries"`
+	// Written marks the phases of Totals as the last entry knows them, in
+	// order.
+	Written []PhaseMark `json:"written,omitempty"`
+}
+
+// PhaseMark tells whether a phase's totals changed: folding always moves it.
+type PhaseMark struct {
+	Folded Folded `json:"folded"`
+	Clean  int    `json:"clean,omitempty"`
 }

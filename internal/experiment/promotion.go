@@ -2,7 +2,10 @@
 
 package experiment
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Promotion is what happens once a candidate has won.
 type Promotion struct {
@@ -97,4 +100,16 @@ func (p *Plan) Needs() []Need {
 	need(p.Promote.How == PromoteCopy, CapCopy, "spec.promote.how")
 	need(p.Promote.Loser == LoserScaleDown || p.Promote.Loser == LoserDelete, CapRetire, "spec.promote.loser")
 	return out
+}
+
+// Fits reports the first thing that the plan needs and a router cannot do; the
+// router is named as people call it.
+func (p *Plan) Fits(router string, can []Capability) error {
+	for _, n := range p.Needs() {
+		if !slices.Contains(can, n.Capability) {
+			return Errorf(CodeInvalid, "%s: the %s cannot do %s", n.Path, router, n.Capability).
+				WithHint("plan, lint and simulate take the plan as it is; to run it, leave the field out or choose another router")
+		}
+	}
+	return nil
 }
