@@ -4,6 +4,7 @@ package experiment
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -187,5 +188,19 @@ func TestARouterMustFitThePlan(t *testing.T) {
 	wantError(t, p.Fits("gateway", []Capability{CapSticky}), "spec.stages[shadow].mirror: the gateway cannot do mirrored pairs")
 	if err := p.Fits("gateway", []Capability{CapMirror, CapSticky}); err != nil {
 		t.Error(err)
+	}
+}
+
+// A kill leaves nothing that could send a request elsewhere (D8).
+func TestAKilledRouteIsTheBaselines(t *testing.T) {
+	now := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	half := SlotsOf(Shares{5000, 5000})
+	r := Route{
+		Experiment: "x", Versions: []Version{{Name: "v1"}, {Name: "v2"}}, Epoch: 2, Phase: 3, Slots: half,
+		Tables: []GroupTable{{"tier=free", half}, {"tier=other", half}}, Where: Where{{Segment: "tier"}}, Mirror: &MirrorRoute{},
+	}
+	want := Route{Experiment: "x", Versions: r.Versions, Epoch: 2, Phase: 4, PhaseStart: now, Slots: SlotsOf(Baseline(2))}
+	if d := cmp.Diff(want, r.Killed(now)); d != "" {
+		t.Error(d)
 	}
 }

@@ -161,6 +161,16 @@ func RouteOf(p *Plan, s *State) Route {
 	return r
 }
 
+// Killed is the route when a person takes all traffic back: the baseline has
+// every request, in a phase of its own.
+func (r Route) Killed(now time.Time) Route {
+	r.Slots = SlotsOf(Baseline(len(r.Versions)))
+	r.Tables, r.Where, r.Mirror = nil, nil, nil
+	r.Phase++
+	r.PhaseStart = now
+	return r
+}
+
 // mirrorOf is the mirror that a stage asks for; nil outside mirrors.
 func mirrorOf(p *Plan, s *State, m *Mirror) *MirrorRoute {
 	if m == nil {

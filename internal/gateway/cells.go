@@ -14,7 +14,8 @@ import (
 )
 
 // phaseLog is what was recorded in one phase: windows, each with one tally per
-// version.
+// version. Its size does not depend on what clients send: the groups of
+// segments are the route's.
 type phaseLog struct {
 	id       phaseID
 	route    *experiment.Route
@@ -23,7 +24,11 @@ type phaseLog struct {
 	lag      time.Duration
 	versions int
 	measures []experiment.Measure
-	metrics  *metrics
+	// slices names the groups of all segments; first is where the groups of
+	// each segment begin in it.
+	slices  []string
+	first   []int
+	metrics *metrics
 
 	mu sync.Mutex
 	// windows are those that have had requests, in ascending order.
@@ -46,15 +51,23 @@ type window struct {
 	tallies []tally
 }
 
-// tally is the evidence of one version in one window.
+// tally is the evidence of one version in one window. Latencies are sketched
+// for everybody only: a sketch for each slice would outgrow all else that an
+// experiment remembers, and decisions are made of counts.
 type tally struct {
-	requests stats.Counts
-	latency  stats.Sketch
-	slow     []stats.Counts // by measure
+	// counts is a row for everybody and then one for each slice; a row is the
+	// requests and then each measure. Nil is no requests.
+	counts  []stats.Counts
+	latency stats.Sketch
 }
+
+// row is one row of the counts.
+func (t *tally) row(i, width int) []stats.Counts { return t.counts[i*width : (i+1)*width] }
 
 // observation is what is recorded of one request.
 type observation struct {
+	version          int
+	groups           uint64
 	took             time.Duration
 	failed, answered bool
 }
@@ -81,9 +94,6 @@ func (l *phaseLog) at(index int64) *window {
 		return l.windows[i]
 	}
 	w := &window{index: index, gone: l.gone, tallies: make([]tally, l.versions)}
-	for v := range w.tallies {
-		w.tallies[v].slow = make([]stats.Counts, len(l.measures))
-	}
 	l.windows = slices.Insert(l.windows, i, w)
 	if n := len(l.windows) - maxWindows; n > 0 {
 		l.metrics.windowsDropped.Add(float64(n))
@@ -92,31 +102,48 @@ func (l *phaseLog) at(index int64) *window {
 	return w
 }
 
-// add records how a request of the window ended. It is false if the window is
-// gone.
-func (w *window) add(version int, o observation, measures []experiment.Measure) bool {
+// width is the number of counts in a row.
+func (l *phaseLog) width() int { return 1 + len(l.measures) }
+
+// add records how a request of the window ended: for everybody and for its
+// group of every segment at once, so that slices always sum to the whole. It
+// is false if the window is gone.
+func (l *phaseLog) add(w *window, o *observation) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	t := &w.tallies[version]
+	t := &w.tallies[o.version]
+	if t.counts == nil {
+		t.counts = make([]stats.Counts, (1+len(l.slices))*l.width())
+	}
+	l.count(t.row(0, l.width()), o)
+	for i, first := range l.first {
+		l.count(t.row(1+first+groupOf(o.groups, i), l.width()), o)
+	}
 	if o.answered {
-		t.requests.N++
-		if o.failed {
-			t.requests.X++
-		}
 		t.latency.Add(o.took.Seconds())
 	}
-	for i := range measures {
+	return !w.gone
+}
+
+// count adds a request to a row.
+func (l *phaseLog) count(row []stats.Counts, o *observation) {
+	if o.answered {
+		row[0].N++
+		if o.failed {
+			row[0].X++
+		}
+	}
+	for i := range l.measures {
 		// Nobody knows how long a request would have taken that its client
 		// gave up, but for this: longer than it had waited. Without it, a
 		// version that hangs until everybody leaves would look idle.
-		if slow := o.took > measures[i].Limit; slow {
-			t.slow[i].N++
-			t.slow[i].X++
+		if slow := o.took > l.measures[i].Limit; slow {
+			row[1+i].N++
+			row[1+i].X++
 		} else if o.answered {
-			t.slow[i].N++
+			row[1+i].N++
 		}
 	}
-	return !w.gone
 }
 
 // end lets go of the window, after add.
@@ -155,16 +182,32 @@ func (l *phaseLog) seal(from int64, now time.Time) (experiment.Seal, error) {
 func (l *phaseLog) appendCells(cells []experiment.Cell, w *window) []experiment.Cell {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for v := range w.tallies {
-		t := &w.tallies[v]
-		key := experiment.CellKey{Epoch: l.id.epoch, Phase: l.id.phase, Window: w.index, Version: v, Metric: experiment.CellRequests}
-		if t.requests.N > 0 {
-			cells = append(cells, experiment.Cell{CellKey: key, Evidence: experiment.Evidence{Counts: t.requests, Sketch: &t.latency}})
+	key := experiment.CellKey{Epoch: l.id.epoch, Phase: l.id.phase, Window: w.index}
+	for key.Version = range w.tallies {
+		t := &w.tallies[key.Version]
+		if t.counts == nil {
+			continue
 		}
-		for i, m := range l.measures {
-			if key.Metric = m.Metric; t.slow[i].N > 0 {
-				cells = append(cells, experiment.Cell{CellKey: key, Evidence: experiment.Evidence{Counts: t.slow[i]}})
-			}
+		key.Slice = ""
+		cells = l.appendRow(cells, key, t.row(0, l.width()), &t.latency)
+		for i, slice := range l.slices {
+			key.Slice = slice
+			cells = l.appendRow(cells, key, t.row(1+i, l.width()), nil)
+		}
+	}
+	return cells
+}
+
+// appendRow appends the cells of one version in one slice.
+func (l *phaseLog) appendRow(cells []experiment.Cell, key experiment.CellKey, row []stats.Counts, latency *stats.Sketch) []experiment.Cell {
+	if row[0].N > 0 {
+		key.Metric = experiment.CellRequests
+		cells = append(cells, experiment.Cell{CellKey: key, Evidence: experiment.Evidence{Counts: row[0], Sketch: latency}})
+	}
+	for i, m := range l.measures {
+		if row[1+i].N > 0 {
+			key.Metric = m.Metric
+			cells = append(cells, experiment.Cell{CellKey: key, Evidence: experiment.Evidence{Counts: row[1+i]}})
 		}
 	}
 	return cells

@@ -13,8 +13,12 @@
 //     whoever answered. Windows seal only when none of their requests is under
 //     way, so nothing comes late. The exceptions are counted: a client that
 //     leaves before the answer, and an exchange cut off by Close.
-//   - A request without a unit is served by the baseline or refused; it is
-//     never evidence.
+//   - A request without a unit is served by the baseline or refused; one
+//     outside of what the stage is limited to is served by the baseline. Both
+//     are counted, and never evidence.
+//   - Cells are kept for everybody and for each group of each segment. A
+//     request is in one group of every segment: that of a header, a cookie or a
+//     JSON path, or else the group other. Slices of a segment sum to the whole.
 //   - Answers carry X-Headgate-Version, the version that answered, and
 //     X-Headgate-Exposure, the token by which outcomes find their exposure.
 //     The model sees X-Headgate-Experiment and X-Headgate-Version. Nobody else
@@ -23,7 +27,8 @@
 //   - Where a version cannot even be connected to, the baseline answers; the
 //     failure is the assigned version's.
 //   - Everything is bounded: time, headers, what is read of bodies, exchanges
-//     under way, evidence that nobody folds.
+//     under way, groups, evidence that nobody folds.
+//   - What it cannot do is refused: a snapshot that mirrors requests is.
 //
 // The engine is net/http (full.go). Assignment and recording know only an
 // exchange (exchange.go), so that another engine can share them.

@@ -35,6 +35,10 @@ func TestCellsAreExactUnderLoadAndSwaps(t *testing.T) {
 	r := routeTo(experiment.Shares{7000, 3000}, backend(t, serve), backend(t, serve))
 	r.PhaseStart, r.Window, r.Lag = time.Now(), 7*time.Millisecond, time.Millisecond
 	r.Measures = []experiment.Measure{{Metric: "any", Limit: 1}}
+	r.Segments = []experiment.Segment{
+		{Name: "client", Header: "x-client", Values: []string{"0", "1", "2"}},
+		{Name: "fails", Header: "x-fail", Bins: []float64{1}},
+	}
 	swap(t, g, r)
 	url, client := serving(t, g)
 
@@ -47,6 +51,7 @@ func TestCellsAreExactUnderLoadAndSwaps(t *testing.T) {
 			for i := 0; ctx.Err() == nil; i++ {
 				req, _ := http.NewRequestWithContext(t.Context(), "GET", url, nil)
 				req.Header.Set("X-User-Id", fmt.Sprintf("%d-%d", c, i))
+				req.Header.Set("X-Client", fmt.Sprint(c))
 				if i%7 == 0 {
 					req.Header.Set("X-Fail", "1")
 				}
@@ -68,14 +73,16 @@ func TestCellsAreExactUnderLoadAndSwaps(t *testing.T) {
 
 	totals := map[string]stats.Counts{}
 	var latencies int64
+	var all []experiment.Cell
 	folded := make(map[int]int64)
 	fold := func(phase int, now time.Time) {
 		s, err := g.Seal(r.Experiment, 1, phase, folded[phase], now)
 		if err != nil {
 			t.Fatal(err)
 		}
+		all = append(all, s.Cells...)
 		for _, cell := range s.Cells {
-			key := fmt.Sprintf("%s %d", cell.Metric, cell.Version)
+			key := fmt.Sprintf("%s %d%s", cell.Metric, cell.Version, cell.Slice)
 			totals[key] = totals[key].Merge(cell.Counts)
 			if cell.Sketch != nil {
 				latencies += cell.Sketch.Count()
@@ -107,6 +114,7 @@ func TestCellsAreExactUnderLoadAndSwaps(t *testing.T) {
 		fold(phase, time.Now().Add(time.Hour))
 	}
 
+	slicesSumToTheWhole(t, r.Segments, all)
 	for v := range sent {
 		n, x := sent[v].n.Load(), sent[v].x.Load()
 		if n == 0 || x == 0 {
@@ -114,6 +122,9 @@ func TestCellsAreExactUnderLoadAndSwaps(t *testing.T) {
 		}
 		if got, want := totals[fmt.Sprintf("requests %d", v)], (stats.Counts{N: n, X: x}); got != want {
 			t.Errorf("version %d: cells say %+v, clients %+v", v, got, want)
+		}
+		if got, want := totals[fmt.Sprintf("requests %dfails=>=1", v)], (stats.Counts{N: x, X: x}); got != want {
+			t.Errorf("version %d: the slice that fails says %+v, want %+v", v, got, want)
 		}
 		if got, want := totals[fmt.Sprintf("any %d", v)], (stats.Counts{N: n, X: n}); got != want {
 			t.Errorf("version %d: measures say %+v, want %+v", v, got, want)

@@ -5,6 +5,7 @@ package gateway
 import (
 	"time"
 
+	"github.com/headgate-dev/headgate/internal/assign"
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
@@ -24,11 +25,13 @@ type exchange interface {
 // admit makes must end.
 type call struct {
 	route *route
-	// version is the assigned version's index; the baseline's where there is
-	// no unit.
+	// version is the assigned version's index; the baseline's where the
+	// request is not assigned.
 	version int
-	// window takes the evidence; nil where there is no unit.
-	window   *window
+	// window takes the evidence; nil where the request is not assigned.
+	window *window
+	// groups are the request's groups.
+	groups   uint64
 	started  time.Time
 	exposure experiment.Exposure
 	// issued is a new unit id to be set as a cookie, or nothing.
@@ -55,19 +58,21 @@ func (g *Gateway) admit(c *call, x exchange) *refusal {
 	if r == nil {
 		return &refusedNoRoute
 	}
-	unit, issued, missing := r.unit.find(x, g.options.MaxUnitBody)
-	c.route, c.started, c.issued = r, g.options.Now(), issued
+	c.route = r
+	unit, missing := c.identify(&lookup{exchange: x, maxBody: g.options.MaxUnitBody})
+	c.started = g.options.Now()
 	if missing != nil {
 		g.metrics.unassigned[missing.reason].Inc()
 		if missing.refusal != nil {
 			return missing.refusal
 		}
-		if r.reject {
+		if r.reject && !missing.foreign {
 			return &refusedNoUnit
 		}
 		return nil
 	}
-	c.version = r.versionOf(unit)
+	t := r.tableOf(c.groups)
+	c.version = t.slots.At(assign.Slot(assign.Hash(unit), r.salt))
 	c.window = r.log.begin(c.started)
 	c.exposure = experiment.Exposure{
 		Experiment: r.experiment,
@@ -75,14 +80,27 @@ func (g *Gateway) admit(c *call, x exchange) *refusal {
 		Phase:      r.phase,
 		Window:     c.window.index,
 		Version:    c.version,
-		Propensity: r.shares[c.version],
+		Propensity: t.shares[c.version],
 		Unit:       g.options.Key.HashUnit(unit),
 		At:         c.started,
 	}
-	if !g.options.Expose(c.exposure) {
+	if !g.options.Expose(c.exposure, c.groups) {
 		g.metrics.exposuresDropped.Inc()
 	}
 	return nil
+}
+
+// identify finds the request's groups and, if it is the experiment's, its
+// unit.
+func (c *call) identify(in *lookup) (unit string, missing *absence) {
+	if c.groups, missing = c.route.segments.groups(in); missing != nil {
+		return "", missing
+	}
+	if !c.route.matches(c.groups) {
+		return "", &outside
+	}
+	unit, c.issued, missing = c.route.unit.find(in)
+	return unit, missing
 }
 
 // token is the exposure's token, or nothing where there is no exposure.
@@ -108,13 +126,13 @@ func (g *Gateway) finish(c *call, e ending) {
 	if e.fellBack {
 		m.fallbacks.Inc()
 	}
-	o := observation{took: took, failed: e.failed, answered: e.status != 0 || e.failed}
+	o := observation{version: c.version, groups: c.groups, took: took, failed: e.failed, answered: e.status != 0 || e.failed}
 	if o.answered {
 		m.observe(e.status, took)
 	} else {
 		m.aborts.Inc()
 	}
-	if !c.window.add(c.version, o, c.route.log.measures) {
+	if !c.route.log.add(c.window, &o) {
 		g.metrics.late.Inc()
 	}
 }

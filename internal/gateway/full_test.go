@@ -393,7 +393,7 @@ func TestTrailersAndEarlyHintsPass(t *testing.T) {
 
 func TestPanicsKillOneExchangeOnly(t *testing.T) {
 	calls := 0
-	g := testGateway(t, Options{Expose: func(experiment.Exposure) bool {
+	g := testGateway(t, Options{Expose: func(experiment.Exposure, uint64) bool {
 		if calls++; calls == 1 {
 			panic("broken sink")
 		}

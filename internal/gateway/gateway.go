@@ -7,6 +7,7 @@ import (
 	"context"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -21,9 +22,11 @@ import (
 type Options struct {
 	// Key seals exposure tokens and hides unit ids.
 	Key *experiment.Key
-	// Expose takes every exposure when it is assigned. It must not block; false
-	// says that the exposure was dropped, which is counted. Nil takes none.
-	Expose func(experiment.Exposure) bool
+	// Expose takes every exposure when it is assigned, with the groups that the
+	// request is in: byte i is the index of its group in the route's i-th
+	// segment. It must not block; false says that the exposure was dropped,
+	// which is counted. Nil takes none.
+	Expose func(e experiment.Exposure, groups uint64) bool
 	// Now is the clock of evidence; time-outs run on the machine's own. The
 	// default is time.Now.
 	Now func() time.Time
@@ -33,9 +36,9 @@ type Options struct {
 	// MaxHeaderBytes bounds a request's head; beyond is 431. The default is
 	// 64 KiB.
 	MaxHeaderBytes int
-	// MaxUnitBody is how many bytes of a body are read to find a unit by JSON
-	// path. A longer body streams through, but has no unit. The default is
-	// 1 MiB.
+	// MaxUnitBody is how many bytes of a body are read to find a unit or a
+	// segment's group by JSON path. A longer body streams through, but has no
+	// unit, and the group other. The default is 1 MiB.
 	MaxUnitBody int64
 	// MaxInFlight bounds the exchanges under way; beyond is 503, whatever the
 	// version would be. The default is 4096.
@@ -61,7 +64,7 @@ func (o *Options) complete() error {
 	o.MaxUnitBody = cmp.Or(o.MaxUnitBody, defaultMaxUnitBody)
 	o.MaxInFlight = cmp.Or(o.MaxInFlight, defaultMaxInFlight)
 	if o.Expose == nil {
-		o.Expose = func(experiment.Exposure) bool { return true }
+		o.Expose = func(experiment.Exposure, uint64) bool { return true }
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -83,6 +86,7 @@ type Gateway struct {
 	metrics *metrics
 	gate    gate
 	full    *full
+	pools   pools
 
 	// swapping is held by whoever changes what is served.
 	swapping sync.Mutex
@@ -106,6 +110,7 @@ func New(o Options) (*Gateway, error) {
 	g.cells.metrics = g.metrics
 	g.life, g.end = context.WithCancel(context.Background())
 	g.full = newFull(g)
+	g.pools.dial = new(net.Dialer).DialContext
 	return g, nil
 }
 
@@ -125,13 +130,15 @@ func (g *Gateway) Swap(s *experiment.Snapshot) error {
 	}
 	r, err := compile(s)
 	if err != nil {
-		return err
+		return experiment.Errorf(experiment.CodeInvalid, "snapshot %d, route %q: %w", s.Sequence, s.Routes[0].Experiment, err)
 	}
 	if r.log, err = g.cells.open(&s.Routes[0]); err != nil {
 		return err
 	}
 	for i := range r.versions {
-		r.versions[i].metrics = g.metrics.version(r.experiment, r.versions[i].name)
+		v := &r.versions[i]
+		v.metrics = g.metrics.version(r.experiment, v.name)
+		v.pool = g.pools.of(v.target)
 	}
 	g.route.Store(r)
 	return nil
@@ -148,10 +155,11 @@ func (g *Gateway) Snapshot() *experiment.Snapshot {
 // Handler proxies everything that comes to the version of its unit.
 func (g *Gateway) Handler() http.Handler { return g.full }
 
-// Server is a server of Handler for HTTP/1.1 and cleartext HTTP/2, with limits
-// on everything a client sends or leaves unsent. Whole exchanges are bounded by
-// Options.Timeout; there is no write time-out that would break streams sooner.
-func (g *Gateway) Server() *http.Server {
+// fullServer is a server of Handler for HTTP/1.1 and cleartext HTTP/2, with
+// limits on everything a client sends or leaves unsent. Whole exchanges are
+// bounded by Options.Timeout; there is no write time-out that would break
+// streams sooner.
+func (g *Gateway) fullServer() *http.Server {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)

@@ -5,9 +5,12 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -18,8 +21,6 @@ import (
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // epochStart is when the phases of these tests begin.
 var epochStart = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -79,32 +80,75 @@ func swap(t testing.TB, g *Gateway, r experiment.Route) {
 	}
 }
 
+// engine is the engine that tests of behaviour run on: TestMain runs every test
+// on both.
+var engine string
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(bothEngines{m}) }
+
+type bothEngines struct{ *testing.M }
+
+func (b bothEngines) Run() (code int) {
+	for _, engine = range []string{"fast", "full"} {
+		if c := b.M.Run(); c != 0 {
+			fmt.Printf("FAIL on the engine %s\n", engine)
+			code = c
+		}
+	}
+	return code
+}
+
 // serving is the gateway behind a real server, and a client of it.
 func serving(t testing.TB, g *Gateway) (string, *http.Client) {
 	t.Helper()
-	s := httptest.NewUnstartedServer(nil)
-	s.Config = g.Server()
-	tr := &tracked{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		tr.serving.Add(1)
-		defer tr.serving.Done()
-		g.Handler().ServeHTTP(w, r)
-	})
-	s.Start()
-	t.Cleanup(s.Close)
+	tr := &tracked{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, gateway: g}
 	t.Cleanup(tr.CloseIdleConnections)
-	return s.URL, &http.Client{Transport: tr}
+	if engine == "full" {
+		s := httptest.NewUnstartedServer(nil)
+		s.Config = g.fullServer()
+		s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			tr.serving.Add(1)
+			defer tr.serving.Done()
+			g.Handler().ServeHTTP(w, r)
+		})
+		s.Start()
+		t.Cleanup(s.Close)
+		return s.URL, &http.Client{Transport: tr}
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := g.Server()
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ln) }()
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; err != http.ErrServerClosed {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return "http://" + ln.Addr().String(), &http.Client{Transport: tr}
 }
 
 // tracked knows which of its requests the gateway is still busy with.
 type tracked struct {
 	*http.Transport
+	gateway *Gateway
 	serving sync.WaitGroup
 }
 
 // settled waits until the gateway is done: a client has its answer a moment
 // before the exchange is recorded.
-func settled(c *http.Client) { c.Transport.(*tracked).serving.Wait() }
+func settled(c *http.Client) {
+	tr := c.Transport.(*tracked)
+	tr.serving.Wait()
+	for tr.gateway.gate.n.Load() > 0 {
+		runtime.Gosched()
+	}
+}
 
 func backend(t testing.TB, h http.HandlerFunc) string {
 	t.Helper()

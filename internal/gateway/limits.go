@@ -39,6 +39,13 @@ const (
 	maxAnswerHeader = 1 << 20
 	// maxUnit is the greatest length of a unit id, in bytes.
 	maxUnit = 256
+	// maxSegments and maxGroups, in all segments together, bound the cells of
+	// one request. Plans have at most half the groups.
+	maxSegments = 8
+	maxGroups   = 64
+	// maxGroupValue is the greatest length of a value that can name a group,
+	// in bytes.
+	maxGroupValue = 256
 	// maxWindows and maxPhases bound the evidence that waits to be folded.
 	maxWindows = 600
 	maxPhases  = 8

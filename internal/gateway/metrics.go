@@ -71,10 +71,10 @@ func newMetrics(registry prometheus.Registerer, served *atomic.Pointer[route]) (
 		}),
 	}
 	unassigned := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "headgate_gateway_unassigned_total", Help: "Requests without a usable unit, by what is wrong with it; never evidence.",
+		Name: "headgate_gateway_unassigned_total", Help: "Requests that were not assigned: outside of what the stage is limited to, or by what is wrong with their unit; never evidence.",
 	}, []string{"reason"})
 	m.unassigned = make(map[string]prometheus.Counter)
-	for _, reason := range []string{reasonAbsent, reasonInvalid, reasonBodySize, reasonBody} {
+	for _, reason := range []string{reasonAbsent, reasonInvalid, reasonBodySize, reasonBody, reasonOutside} {
 		m.unassigned[reason] = unassigned.WithLabelValues(reason)
 	}
 	return m, m.register(
@@ -134,7 +134,7 @@ type servedMetrics struct {
 func newServedMetrics(served *atomic.Pointer[route]) *servedMetrics {
 	return &servedMetrics{
 		route:    served,
-		share:    prometheus.NewDesc("headgate_gateway_share", "Share of a version in the snapshot served, from 0 to 1.", []string{"experiment", "version"}, nil),
+		share:    prometheus.NewDesc("headgate_gateway_share", "Share of a version in the snapshot served, from 0 to 1; by slice where groups have shares of their own.", []string{"experiment", "version", "slice"}, nil),
 		sequence: prometheus.NewDesc("headgate_gateway_snapshot_sequence", "Sequence of the snapshot served.", nil, nil),
 	}
 }
@@ -152,8 +152,10 @@ func (s *servedMetrics) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	out <- prometheus.MustNewConstMetric(s.sequence, prometheus.GaugeValue, float64(r.snapshot.Sequence))
-	for i := range r.versions {
-		out <- prometheus.MustNewConstMetric(s.share, prometheus.GaugeValue, r.shares[i].Fraction(), r.experiment, r.versions[i].name)
+	for t := range r.tables {
+		for i := range r.versions {
+			out <- prometheus.MustNewConstMetric(s.share, prometheus.GaugeValue, r.tables[t].shares[i].Fraction(), r.experiment, r.versions[i].name, r.tables[t].slice)
+		}
 	}
 }
 

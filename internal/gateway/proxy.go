@@ -43,13 +43,7 @@ type fullExchange struct {
 
 func (x *fullExchange) header(name string) string { return x.in.Header.Get(name) }
 
-func (x *fullExchange) cookie(name string) string {
-	c, err := x.in.Cookie(name)
-	if err != nil {
-		return ""
-	}
-	return c.Value
-}
+func (x *fullExchange) cookie(name string) string { return cookieValue(x.in.Header["Cookie"], name) }
 
 func (x *fullExchange) prefix(limit int64) ([]byte, bool, error) {
 	switch n := x.in.ContentLength; {
@@ -176,12 +170,17 @@ func (x *fullExchange) stamp(h http.Header) {
 	}
 	// A version that sets the cookie itself knows its unit better.
 	if name := x.route.unit.cookie; x.issued != "" && !setsCookie(h, name) {
-		cookie := http.Cookie{
-			Name: name, Value: x.issued, Path: "/", MaxAge: cookieAge,
-			HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: x.in.TLS != nil,
-		}
-		h.Add("Set-Cookie", cookie.String())
+		h.Add("Set-Cookie", issuedCookie(name, x.issued, x.in.TLS != nil))
 	}
+}
+
+// issuedCookie sets a unit that was issued.
+func issuedCookie(name, unit string, secure bool) string {
+	cookie := http.Cookie{
+		Name: name, Value: unit, Path: "/", MaxAge: cookieAge,
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: secure,
+	}
+	return cookie.String()
 }
 
 // fail answers where no version did. What the error says stays here: it names
@@ -241,11 +240,17 @@ func lower(c byte) byte {
 // setsCookie says whether an answer sets the cookie.
 func setsCookie(h http.Header, name string) bool {
 	for _, line := range h["Set-Cookie"] {
-		if set, _, _ := strings.Cut(line, "="); strings.TrimSpace(set) == name {
+		if cookieNamed(line, name) {
 			return true
 		}
 	}
 	return false
+}
+
+// cookieNamed says whether a Set-Cookie line is of a cookie.
+func cookieNamed(line, name string) bool {
+	set, _, _ := strings.Cut(line, "=")
+	return strings.TrimSpace(set) == name
 }
 
 // isWebSocket says whether a request wishes to become a WebSocket.

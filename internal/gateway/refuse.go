@@ -36,6 +36,22 @@ var (
 		http.StatusBadRequest, experiment.CodeInvalid,
 		"the body of the request ended early or came too slowly", "send the whole body",
 	}
+	refusedMessage = refusal{
+		http.StatusBadRequest, experiment.CodeInvalid,
+		"the request is not HTTP/1.1, or could be read in two ways", "",
+	}
+	refusedHead = refusal{
+		http.StatusRequestHeaderFieldsTooLarge, experiment.CodeInvalid,
+		"the head of the request is too large", "send fewer or shorter header fields",
+	}
+	refusedCoding = refusal{
+		http.StatusNotImplemented, experiment.CodeInvalid,
+		"the request's transfer coding is not chunked", "send it chunked or with its length",
+	}
+	refusedVersion = refusal{
+		http.StatusHTTPVersionNotSupported, experiment.CodeInvalid,
+		"the gateway speaks HTTP/1.1 and HTTP/2", "",
+	}
 	refusedMethod = refusal{
 		http.StatusMethodNotAllowed, experiment.CodeInvalid,
 		"the gateway is not a forward proxy", "send requests to the gateway's own address",
@@ -50,8 +66,8 @@ var (
 	}
 )
 
-// write answers with the refusal as JSON.
-func (r *refusal) write(w http.ResponseWriter) {
+// body is the refusal as JSON.
+func (r *refusal) body() []byte {
 	type failure struct {
 		Code    experiment.Code `json:"code"`
 		Message string          `json:"message"`
@@ -59,8 +75,14 @@ func (r *refusal) write(w http.ResponseWriter) {
 	}
 	body, err := json.Marshal(map[string]failure{"error": {r.code, r.message, r.hint}})
 	if err != nil { // Three strings can always be written.
-		body = nil
+		return nil
 	}
+	return body
+}
+
+// write answers with the refusal.
+func (r *refusal) write(w http.ResponseWriter) {
+	body := r.body()
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/headgate-dev/headgate/internal/assign"
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -15,6 +16,11 @@ import (
 // assigned.
 const baseline = 0
 
+// Capabilities is what this gateway can do of what plans may need.
+func Capabilities() []experiment.Capability {
+	return []experiment.Capability{experiment.CapSticky, experiment.CapSegments, experiment.CapOutcomes}
+}
+
 // route is a snapshot laid out for serving. It never changes, so a request
 // that has loaded it needs no lock and sees one snapshot from start to end.
 type route struct {
@@ -22,13 +28,24 @@ type route struct {
 	experiment string
 	unit       unitFinder
 	reject     bool
+	segments   segments
+	where      []condition
 	epoch      int
 	phase      int
 	salt       uint64
-	table      *assign.Table
-	shares     experiment.Shares
-	versions   []version
-	log        *phaseLog
+	// tables is one table for all; or one for each group of segment number
+	// by, in the segment's order.
+	tables   []table
+	by       int
+	versions []version
+	log      *phaseLog
+}
+
+// table is a slot table laid out, with the share of each version in it.
+type table struct {
+	slice  string
+	slots  *assign.Table
+	shares experiment.Shares
 }
 
 // version is one backend of a route.
@@ -36,6 +53,10 @@ type version struct {
 	name    string
 	target  *url.URL
 	metrics versionMetrics
+	// base is the backend's path, without a slash at its end; pool its
+	// connections in the engine fast.
+	base string
+	pool *pool
 }
 
 // checkSnapshot reports the first thing that this gateway cannot serve.
@@ -50,14 +71,19 @@ func checkSnapshot(s *experiment.Snapshot) error {
 		return experiment.Errorf(experiment.CodeInvalid, "snapshot %d has %d routes: this gateway serves one experiment", s.Sequence, n).
 			WithHint("run one gateway per experiment")
 	}
-	if err := checkRoute(&s.Routes[0]); err != nil {
-		return experiment.Errorf(experiment.CodeInvalid, "snapshot %d, route %q: %w", s.Sequence, s.Routes[0].Experiment, err)
+	r := &s.Routes[0]
+	if r.Mirror != nil {
+		return experiment.Errorf(experiment.CodeInvalid, "snapshot %d, route %q: it mirrors requests, which this gateway cannot do", s.Sequence, r.Experiment).
+			WithHint("leave out stages that mirror")
+	}
+	if err := checkRoute(r); err != nil {
+		return experiment.Errorf(experiment.CodeInvalid, "snapshot %d, route %q: %w", s.Sequence, r.Experiment, err)
 	}
 	return nil
 }
 
-// checkRoute checks what only matters to this gateway. It never repeats a
-// backend that may hold a password.
+// checkRoute checks what only matters to this gateway and needs no laying
+// out. It never repeats a backend that may hold a password.
 func checkRoute(r *experiment.Route) error {
 	names := make(map[string]bool)
 	for _, v := range r.Versions {
@@ -87,8 +113,7 @@ func checkRoute(r *experiment.Route) error {
 	if r.Lag < 0 {
 		return fmt.Errorf("lag is %s: want 0 or more", r.Lag)
 	}
-	_, err := newUnitFinder(r.Assignment.Unit)
-	return err
+	return nil
 }
 
 // headerValue says whether s can stand in a header as it is.
@@ -101,42 +126,77 @@ func headerValue(s string) bool {
 	return s != ""
 }
 
-// compile lays out a snapshot that passed its check.
+// compile lays out a snapshot that passed its check. It refuses units,
+// segments and conditions that cannot be laid out.
 func compile(s *experiment.Snapshot) (*route, error) {
 	from := &s.Routes[0]
-	table, err := assign.NewTable(from.Slots)
-	if err != nil {
-		return nil, fmt.Errorf("lay out slots: %w", err)
-	}
-	unit, err := newUnitFinder(from.Assignment.Unit)
-	if err != nil {
-		return nil, err
-	}
 	r := &route{
 		snapshot:   s,
 		experiment: from.Experiment,
-		unit:       unit,
 		reject:     from.Assignment.RejectMissing,
 		epoch:      from.Epoch,
 		phase:      from.Phase,
 		salt:       assign.Salt(from.Experiment, from.Epoch),
-		table:      table,
-		shares:     from.Slots.Shares(len(from.Versions)),
 		versions:   make([]version, len(from.Versions)),
+	}
+	var err error
+	if r.unit, err = newUnitFinder(from.Assignment.Unit); err != nil {
+		return nil, err
+	}
+	if r.segments, err = newSegments(from.Segments); err != nil {
+		return nil, err
+	}
+	if r.where, err = newConditions(from.Where, r.segments); err != nil {
+		return nil, err
+	}
+	if err := r.layOut(from); err != nil {
+		return nil, err
 	}
 	for i, v := range from.Versions {
 		target, err := url.Parse(v.Backend)
 		if err != nil {
 			return nil, fmt.Errorf("version %s: backend is not a URL", v.Name)
 		}
-		r.versions[i] = version{name: v.Name, target: target}
+		r.versions[i] = version{name: v.Name, target: target, base: strings.TrimSuffix(target.EscapedPath(), "/")}
 	}
 	return r, nil
 }
 
-// versionOf is the index of the unit's version.
-func (r *route) versionOf(unit string) int {
-	return r.table.At(assign.Slot(assign.Hash(unit), r.salt))
+// layOut lays out the slot tables.
+func (r *route) layOut(from *experiment.Route) error {
+	tables := from.Tables
+	if len(tables) == 0 {
+		tables = []experiment.GroupTable{{Slots: from.Slots}}
+	} else {
+		segment := experiment.SegmentOf(tables[0].Slice)
+		r.by = slices.IndexFunc(from.Segments, func(s experiment.Segment) bool { return s.Name == segment })
+	}
+	for _, t := range tables {
+		laid, err := assign.NewTable(t.Slots)
+		if err != nil {
+			return fmt.Errorf("lay out slots: %w", err)
+		}
+		r.tables = append(r.tables, table{slice: t.Slice, slots: laid, shares: t.Slots.Shares(len(from.Versions))})
+	}
+	return nil
+}
+
+// matches says whether a request with these groups is the experiment's.
+func (r *route) matches(groups uint64) bool {
+	for _, c := range r.where {
+		if c.allowed>>groupOf(groups, c.segment)&1 == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// tableOf is the table that requests with these groups are assigned by.
+func (r *route) tableOf(groups uint64) *table {
+	if len(r.tables) == 1 {
+		return &r.tables[0]
+	}
+	return &r.tables[groupOf(groups, r.by)]
 }
 
 // sameEvidence says whether what two routes of one phase record may be added
@@ -144,5 +204,7 @@ func (r *route) versionOf(unit string) int {
 func sameEvidence(a, b *experiment.Route) bool {
 	return a.PhaseStart.Equal(b.PhaseStart) && a.Window == b.Window && a.Lag == b.Lag &&
 		slices.Equal(a.Slots, b.Slots) && slices.Equal(a.Measures, b.Measures) &&
+		slices.EqualFunc(a.Segments, b.Segments, sameSegment) && slices.EqualFunc(a.Where, b.Where, sameGroups) &&
+		slices.EqualFunc(a.Tables, b.Tables, sameTable) &&
 		slices.EqualFunc(a.Versions, b.Versions, func(v, w experiment.Version) bool { return v.Name == w.Name })
 }

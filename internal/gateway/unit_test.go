@@ -63,7 +63,7 @@ func TestUnitSources(t *testing.T) {
 				var mu sync.Mutex
 				var seen []experiment.Exposure
 				reg := prometheus.NewRegistry()
-				g := testGateway(t, Options{MaxUnitBody: 4096, Registry: reg, Expose: func(e experiment.Exposure) bool {
+				g := testGateway(t, Options{MaxUnitBody: 4096, Registry: reg, Expose: func(e experiment.Exposure, _ uint64) bool {
 					mu.Lock()
 					defer mu.Unlock()
 					seen = append(seen, e)
@@ -271,7 +271,7 @@ func FuzzUnit(f *testing.F) {
 			}
 			x := &fullExchange{in: in}
 			x.body.reader = strings.NewReader(string(body))
-			unit, issued, missing := finder.find(x, 1<<10)
+			unit, issued, missing := finder.find(&lookup{exchange: x, maxBody: 1 << 10})
 			switch {
 			case missing != nil:
 				if unit != "" || issued != "" || missing.reason == "" {

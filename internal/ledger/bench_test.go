@@ -62,7 +62,7 @@ func BenchmarkExposures(b *testing.B) {
 			n := 0
 			for b.Loop() {
 				e.Unit = uint64(n%units) * 0x9E3779B97F4A7C15
-				for !l.Expose(e) {
+				for !l.Expose(e, 0) {
 					// The queue is full: wait until the writer has emptied it.
 					if _, err := l.Moved(b.Context(), "search/ranker", 1, 1); err != nil {
 						b.Fatal(err)
@@ -78,13 +78,18 @@ func BenchmarkExposures(b *testing.B) {
 	}
 }
 
-// BenchmarkSeal is one window of 50,000 units with an outcome each.
+// BenchmarkSeal is one window of 50,000 units with an outcome each, without
+// segments and with two.
 func BenchmarkSeal(b *testing.B) {
+	b.Run("no segments", func(b *testing.B) { benchmarkSeal(b, func() *Ledger { l, _ := newLedger(b, Options{}); return l }) })
+	b.Run("two segments", func(b *testing.B) { benchmarkSeal(b, func() *Ledger { return newSegmented(b) }) })
+}
+
+func benchmarkSeal(b *testing.B, open func() *Ledger) {
 	const units = 50_000
 	for b.Loop() {
 		b.StopTimer()
-		l, c := newLedger(b, Options{})
-		c.set(t0.Add(time.Minute))
+		l := open()
 		for first := 0; first < units; first += experiment.MaxOutcomes {
 			outcomes := make([]experiment.UnitOutcome, experiment.MaxOutcomes)
 			for i := range outcomes {
@@ -95,5 +100,28 @@ func BenchmarkSeal(b *testing.B) {
 		}
 		b.StartTimer()
 		mustSeal(b, l, experiment.SourceOutcomes, 0, t0.Add(time.Hour))
+	}
+}
+
+// BenchmarkMoved is what a step pays to know how many units moved, of 100,000
+// units of which a tenth did.
+func BenchmarkMoved(b *testing.B) {
+	l, _ := newLedger(b, Options{Queue: 1 << 18})
+	for i := range 100_000 {
+		e := exposure("", 0, t0)
+		e.Unit = uint64(i) * 0x9E3779B97F4A7C15
+		l.Expose(e, 0)
+		if i%10 == 0 {
+			e.Version = 1
+			l.Expose(e, 0)
+		}
+	}
+	if _, err := l.Moved(b.Context(), "search/ranker", 1, 1); err != nil { // What is queued is written first.
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if n, err := l.Moved(b.Context(), "search/ranker", 1, 1); err != nil || n != 10_000 {
+			b.Fatal(n, err)
+		}
 	}
 }

@@ -11,6 +11,10 @@
 //   - A unit belongs to the window of its first exposure in a phase, in
 //     whatever order exposures and outcomes come in. A unit that met two
 //     versions in one phase has moved: it leaves unit-level cells.
+//   - Cells are kept for everybody and for each group of each segment. A unit is
+//     in the groups of its first exposure in the phase, so that the slices of a
+//     segment sum to the whole. Where only a token tells of the exposure, they
+//     are not known and the unit is in the group other.
 //   - A sealed window never changes. What comes for it later is counted as
 //     late, not added. Asking again gives the same cells.
 //   - Recording an exposure never blocks; when the queue is full it is dropped

@@ -11,19 +11,21 @@ import (
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
-// Expose records that a unit met a version. It never blocks. It is false, and
-// the exposure counted as dropped, when the queue is full, the ledger is
-// closed or the experiment is not registered with such a version.
-func (l *Ledger) Expose(e experiment.Exposure) bool {
+// Expose records that a unit met a version. Byte i of groups is the index of
+// its group in the plan's i-th segment at that moment. It never blocks. It is
+// false, and the exposure counted as dropped, when the queue is full, the
+// ledger is closed or the experiment is not registered with such a version or
+// such groups.
+func (l *Ledger) Expose(e experiment.Exposure, groups uint64) bool {
 	l.mu.RLock()
 	j := l.plans[e.Experiment]
 	l.mu.RUnlock()
-	if j != nil && e.Version >= 0 && e.Version < j.versions && e.Window >= 0 {
+	if j != nil && e.Version >= 0 && e.Version < j.versions && e.Window >= 0 && j.segments.has(groups) {
 		select {
 		case <-l.quit:
 		default:
 			select {
-			case l.exposures <- queued{j, e}:
+			case l.exposures <- queued{j, e, groups}:
 				return true
 			default:
 			}
@@ -49,6 +51,7 @@ type row struct {
 	version int
 	at      int64
 	moved   bool
+	groups  uint64
 }
 
 // horizon is how far a phase is sealed and pruned: windows below are final, or
@@ -64,12 +67,14 @@ func (h horizon) closed() bool { return h.pruned > 0 }
 // fold brings another exposure of the same unit and phase into the row. The
 // result does not depend on the order of exposures, except that a window that
 // is sealed neither takes nor loses a unit.
-func (r row) fold(e *experiment.Exposure, sealed int64) row {
+func (r row) fold(e *experiment.Exposure, groups uint64, sealed int64) row {
 	first := r
 	at := e.At.UnixMilli()
-	earlier := cmp.Or(cmp.Compare(at, r.at), cmp.Compare(e.Window, r.window), cmp.Compare(e.Version, r.version)) < 0
+	// Groups come last: those that are not known are beyond all others, so that
+	// whoever knows them tells whoever does not.
+	earlier := cmp.Or(cmp.Compare(at, r.at), cmp.Compare(e.Window, r.window), cmp.Compare(e.Version, r.version), cmp.Compare(groups, r.groups)) < 0
 	if earlier && e.Window >= sealed && r.window >= sealed {
-		first = row{window: e.Window, version: e.Version, at: at, moved: r.moved}
+		first = row{window: e.Window, version: e.Version, at: at, moved: r.moved, groups: groups}
 	}
 	if e.Version != r.version {
 		first.moved = true
@@ -83,7 +88,7 @@ func keyOf(j *join, e *experiment.Exposure) rowKey {
 
 // expose writes an exposure and returns its unit's row. One that begins in a
 // sealed window, or in a phase that is closed, is late and makes no row.
-func (w *writer) expose(k rowKey, e *experiment.Exposure) (r row, found bool, err error) {
+func (w *writer) expose(k rowKey, e *experiment.Exposure, groups uint64) (r row, found bool, err error) {
 	h, err := w.horizon(k.phaseKey)
 	if err != nil {
 		return r, false, err
@@ -96,17 +101,20 @@ func (w *writer) expose(k rowKey, e *experiment.Exposure) (r row, found bool, er
 		if h.closed() || e.Window < h.outcomes {
 			return r, false, nil
 		}
-		r = row{window: e.Window, version: e.Version, at: e.At.UnixMilli()}
+		r = row{window: e.Window, version: e.Version, at: e.At.UnixMilli(), groups: groups}
 		return r, true, w.store(w.stmt.addRow, k, r)
 	}
-	if next := r.fold(e, h.outcomes); next != r {
+	if next := r.fold(e, groups, h.outcomes); next != r {
+		if n, known := w.moved[k.phaseKey]; known && next.moved && !r.moved {
+			w.moved[k.phaseKey] = n + 1
+		}
 		return next, true, w.store(w.stmt.setRow, k, next)
 	}
 	return r, true, nil
 }
 
 func (w *writer) store(stmt *sql.Stmt, k rowKey, r row) error {
-	if _, err := stmt.ExecContext(w.ctx, k.experiment, k.unit, k.epoch, k.phase, r.window, r.version, r.at, r.moved); err != nil {
+	if _, err := stmt.ExecContext(w.ctx, k.experiment, k.unit, k.epoch, k.phase, r.window, r.version, r.at, r.moved, int64(r.groups)); err != nil {
 		return fmt.Errorf("write exposure: %w", err)
 	}
 	w.remember(k, r)
@@ -124,13 +132,15 @@ func (w *writer) row(k rowKey) (r row, found bool, err error) {
 	if r, found = w.rows[k]; found {
 		return r, true, nil
 	}
-	err = w.stmt.row.QueryRowContext(w.ctx, k.experiment, k.unit, k.epoch, k.phase).Scan(&r.window, &r.version, &r.at, &r.moved)
+	var groups int64
+	err = w.stmt.row.QueryRowContext(w.ctx, k.experiment, k.unit, k.epoch, k.phase).Scan(&r.window, &r.version, &r.at, &r.moved, &groups)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return row{}, false, nil
 	case err != nil:
 		return row{}, false, fmt.Errorf("read exposure: %w", err)
 	}
+	r.groups = uint64(groups)
 	w.remember(k, r)
 	return r, true, nil
 }

@@ -139,6 +139,7 @@ type join struct {
 	outcome    time.Duration // the longest outcome window
 	metrics    []joinMetric
 	events     map[string]bool
+	segments   segments
 }
 
 type joinMetric struct {
@@ -151,7 +152,7 @@ func newJoin(p *experiment.Plan) *join {
 	j := &join{
 		experiment: p.ID(), versions: len(p.Versions),
 		window: p.Window, lag: p.Lag, outcome: p.OutcomeWindow(),
-		events: map[string]bool{},
+		events: map[string]bool{}, segments: newSegments(p.Segments),
 	}
 	for _, m := range p.Metrics {
 		if m.Outcomes == nil {
@@ -180,6 +181,9 @@ func (l *Ledger) Register(plan *experiment.Plan) error {
 	if j.window <= 0 {
 		return experiment.Errorf(experiment.CodeInvalid, "register %s: window is %s: want more than 0", j.experiment, j.window)
 	}
+	if err := j.segments.check(); err != nil {
+		return experiment.Errorf(experiment.CodeInvalid, "register %s: %w", j.experiment, err)
+	}
 	l.mu.RLock()
 	old := l.plans[j.experiment]
 	l.mu.RUnlock()
@@ -203,8 +207,8 @@ func (l *Ledger) Register(plan *experiment.Plan) error {
 }
 
 func (j *join) same(o *join) error {
-	if j.versions != o.versions || j.window != o.window || j.lag != o.lag || !slices.Equal(j.metrics, o.metrics) {
-		return experiment.Errorf(experiment.CodeConflict, "register %s: it is registered with other outcomes, windows or versions", j.experiment).
+	if j.versions != o.versions || j.window != o.window || j.lag != o.lag || !slices.Equal(j.metrics, o.metrics) || !slices.Equal(j.segments.slices, o.segments.slices) {
+		return experiment.Errorf(experiment.CodeConflict, "register %s: it is registered with other outcomes, windows, versions or segments", j.experiment).
 			WithHint("run the changed plan under another name")
 	}
 	return nil

@@ -155,7 +155,7 @@ func wantReceipt(tb testing.TB, got, want experiment.Receipt) {
 func TestOutcomesJoin(t *testing.T) {
 	l, c := newLedger(t, Options{})
 	for _, e := range []experiment.Exposure{exposure("a", 0, t0), exposure("b", 1, t0), exposure("c", 1, t0.Add(time.Second))} {
-		if !l.Expose(e) {
+		if !l.Expose(e, 0) {
 			t.Fatal("exposure was dropped")
 		}
 	}
@@ -240,7 +240,7 @@ func TestTokenNeedsNoStoredExposure(t *testing.T) {
 		experiment.Receipt{Accepted: 1})
 	// The stored exposure was first: the unit belongs to window 0, where the
 	// outcome at 200 s is still within revenue's three minutes of 50 s.
-	l.Expose(exposure("a", 1, t0.Add(50*time.Second)))
+	l.Expose(exposure("a", 1, t0.Add(50*time.Second)), 0)
 	seal := mustSeal(t, l, experiment.SourceOutcomes, 0, t0.Add(time.Hour))
 	if len(seal.Cells) != 2 || seal.Cells[1].Window != 0 || seal.Cells[1].Units.MeanY != 3 {
 		t.Errorf("cells = %+v, want revenue 3 in window 0", seal.Cells)
@@ -252,9 +252,9 @@ func TestTokenNeedsNoStoredExposure(t *testing.T) {
 
 func TestMovedUnitsLeaveUnitCells(t *testing.T) {
 	l, _ := newLedger(t, Options{})
-	l.Expose(exposure("a", 0, t0))
-	l.Expose(exposure("a", 1, t0.Add(time.Second)))
-	l.Expose(exposure("b", 0, t0))
+	l.Expose(exposure("a", 0, t0), 0)
+	l.Expose(exposure("a", 1, t0.Add(time.Second)), 0)
+	l.Expose(exposure("b", 0, t0), 0)
 	mustRecord(t, l, experiment.UnitOutcome{Unit: "a", Event: "purchase", Value: 1, At: t0.Add(time.Second)})
 	n, err := l.Moved(t.Context(), "search/ranker", 1, 1)
 	if err != nil || n != 1 {
@@ -272,8 +272,8 @@ func TestMovedUnitsLeaveUnitCells(t *testing.T) {
 
 func TestSealedWindowsNeverChange(t *testing.T) {
 	l, c := newLedger(t, Options{})
-	l.Expose(exposure("a", 0, t0))
-	l.Expose(exposure("b", 0, t0.Add(61*time.Second)))
+	l.Expose(exposure("a", 0, t0), 0)
+	l.Expose(exposure("b", 0, t0.Add(61*time.Second)), 0)
 	now := t0.Add(7*time.Minute + 10*time.Second)
 	c.set(now)
 	before := mustSeal(t, l, experiment.SourceOutcomes, 0, now)
@@ -281,7 +281,7 @@ func TestSealedWindowsNeverChange(t *testing.T) {
 		t.Fatalf("sealed to %d, want 2", before.To)
 	}
 	e := exposure("new", 1, t0)
-	l.Expose(e)
+	l.Expose(e, 0)
 	wantReceipt(t, mustRecord(t, l,
 		experiment.UnitOutcome{Unit: "a", Event: "purchase", Value: 1, Key: "k"},
 		experiment.UnitOutcome{Unit: "a", Event: "purchase", Value: 1, Key: "k"}, // late outcomes take no key
@@ -370,7 +370,7 @@ func TestKeysAreRememberedAndForgotten(t *testing.T) {
 	c := &clock{now: t0}
 	o := experiment.UnitOutcome{Unit: "a", Event: "purchase", Value: 1, Key: "order-1"}
 	l := open(t, path, Options{Now: c.Now})
-	l.Expose(exposure("a", 0, t0))
+	l.Expose(exposure("a", 0, t0), 0)
 	wantReceipt(t, mustRecord(t, l, o, o), experiment.Receipt{Accepted: 1, Duplicates: 1})
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -403,11 +403,11 @@ func TestExposeNeverBlocks(t *testing.T) {
 	}()
 	<-entered // The writer is busy: nobody takes from the queue.
 	for i := range 3 {
-		if !l.Expose(exposure(fmt.Sprint(i), 0, t0)) {
+		if !l.Expose(exposure(fmt.Sprint(i), 0, t0), 0) {
 			t.Fatalf("exposure %d was dropped", i)
 		}
 	}
-	if l.Expose(exposure("x", 0, t0)) {
+	if l.Expose(exposure("x", 0, t0), 0) {
 		t.Error("a full queue took an exposure")
 	}
 	if s := l.Stats(); s.Dropped != 1 || s.Queued != 3 {
@@ -421,18 +421,18 @@ func TestExposeNeverBlocks(t *testing.T) {
 		t.Errorf("%d exposures stored, want 3", n)
 	}
 	e := exposure("a", 2, t0)
-	if l.Expose(e) {
+	if l.Expose(e, 0) {
 		t.Error("took an exposure to a version that is not")
 	}
 	e.Experiment = "other"
-	if l.Expose(e) {
+	if l.Expose(e, 0) {
 		t.Error("took an exposure of an unknown experiment")
 	}
 }
 
 func TestCallersShareCommits(t *testing.T) {
 	l, _ := newLedger(t, Options{Commit: maxCommit})
-	l.Expose(exposure("a", 0, t0))
+	l.Expose(exposure("a", 0, t0), 0)
 	query(t, l, `SELECT 1`)
 	before := l.Stats()
 	entered, leave := make(chan struct{}), make(chan struct{})
@@ -475,9 +475,9 @@ func TestCallersShareCommits(t *testing.T) {
 func TestPruneForgetsSealedWindowsOnly(t *testing.T) {
 	l, c := newLedger(t, Options{})
 	for i := range pruneBatch + 10 {
-		l.Expose(exposure(fmt.Sprint(i), i%2, t0))
+		l.Expose(exposure(fmt.Sprint(i), i%2, t0), 0)
 	}
-	l.Expose(exposure("late", 0, t0.Add(5*time.Minute)))
+	l.Expose(exposure("late", 0, t0.Add(5*time.Minute)), 0)
 	now := t0.Add(7*time.Minute + 10*time.Second)
 	c.set(now)
 	mustSeal(t, l, experiment.SourceExposures, 0, now)
@@ -563,7 +563,7 @@ func TestOpenRefuses(t *testing.T) {
 
 func TestStoreFailure(t *testing.T) {
 	l, _ := newLedger(t, Options{})
-	l.Expose(exposure("a", 0, t0))
+	l.Expose(exposure("a", 0, t0), 0)
 	query(t, l, `SELECT 1`)
 	var conn *sql.Conn
 	if err := l.do(t.Context(), &job{solo: true, run: func(w *writer) error { conn = w.conn; return nil }}); err != nil {
@@ -581,7 +581,7 @@ func TestStoreFailure(t *testing.T) {
 		t.Errorf("error = %v, want unavailable with a hint", err)
 	}
 	// Exposures wait for the store to come back.
-	l.Expose(exposure("b", 0, t0))
+	l.Expose(exposure("b", 0, t0), 0)
 	if _, err := l.Seal(t.Context(), experiment.SourceExposures, "search/ranker", 1, 1, t0, 0, t0.Add(time.Hour)); experiment.CodeOf(err) != experiment.CodeUnavailable {
 		t.Errorf("sealed without the exposures: %v", err)
 	}
@@ -623,7 +623,7 @@ func TestRolledBackWorkIsForgotten(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	l, _ := newLedger(t, Options{Registry: registry})
-	l.Expose(exposure("a", 0, t0))
+	l.Expose(exposure("a", 0, t0), 0)
 	mustRecord(t, l, experiment.UnitOutcome{Unit: "a", Event: "purchase"}, experiment.UnitOutcome{Unit: "a", Event: "click"})
 	families, err := registry.Gather()
 	if err != nil {
@@ -654,11 +654,11 @@ func TestMetrics(t *testing.T) {
 
 func TestClosed(t *testing.T) {
 	l, _ := newLedger(t, Options{})
-	l.Expose(exposure("a", 0, t0))
+	l.Expose(exposure("a", 0, t0), 0)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if l.Expose(exposure("b", 0, t0)) {
+	if l.Expose(exposure("b", 0, t0), 0) {
 		t.Error("a closed ledger took an exposure")
 	}
 	_, err := l.Record(t.Context(), "search/ranker", []experiment.UnitOutcome{{Unit: "a", Event: "purchase"}})

@@ -5,6 +5,7 @@ package ledger
 import (
 	"cmp"
 	"context"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -33,19 +34,28 @@ type modelUnit struct {
 	phase    int
 	unit     uint64
 	first    experiment.Exposure
+	groups   [2]string // empty where nobody told
 	moved    bool
 	outcomes []experiment.UnitOutcome
 }
 
 func newModel(starts []time.Time) *model {
 	return &model{
-		plan: testPlan(), keys: map[string]time.Time{}, starts: starts,
+		plan: segmentedPlan(), keys: map[string]time.Time{}, starts: starts,
 		sealed: map[experiment.Source]map[int]int64{experiment.SourceExposures: {}, experiment.SourceOutcomes: {}},
 		cells:  map[experiment.Source][]experiment.Cell{},
 	}
 }
 
-func (m *model) expose(e experiment.Exposure) *modelUnit {
+// groupsOf names the groups of an exposure.
+func (m *model) groupsOf(groups uint64) (names [2]string) {
+	for i := range names {
+		names[i] = m.plan.Segments[i].Slices()[groups>>(8*i)&0xff]
+	}
+	return names
+}
+
+func (m *model) expose(e experiment.Exposure, groups [2]string) *modelUnit {
 	horizon := m.sealed[experiment.SourceOutcomes][e.Phase]
 	for _, u := range m.units {
 		if u.phase != e.Phase || u.unit != e.Unit {
@@ -54,18 +64,33 @@ func (m *model) expose(e experiment.Exposure) *modelUnit {
 		if e.Version != u.first.Version {
 			u.moved = true
 		}
-		earlier := e.At.Before(u.first.At) || e.At.Equal(u.first.At) && e.Version < u.first.Version
-		if earlier && e.Window >= horizon && u.first.Window >= horizon {
-			u.first = e
+		order := cmp.Or(e.At.Compare(u.first.At), cmp.Compare(e.Version, u.first.Version))
+		if order == 0 && groups != u.groups {
+			order = m.compareGroups(groups, u.groups)
+		}
+		if order < 0 && e.Window >= horizon && u.first.Window >= horizon {
+			u.first, u.groups = e, groups
 		}
 		return u
 	}
 	if e.Window < horizon {
 		return nil
 	}
-	u := &modelUnit{phase: e.Phase, unit: e.Unit, first: e}
+	u := &modelUnit{phase: e.Phase, unit: e.Unit, first: e, groups: groups}
 	m.units = append(m.units, u)
 	return u
+}
+
+// compareGroups orders the groups of exposures that are equal otherwise: those
+// that are known first, then by the later segment and by the plan's order.
+func (m *model) compareGroups(a, b [2]string) int {
+	rank := func(names [2]string, i int) int {
+		if names[i] == "" {
+			return math.MaxInt
+		}
+		return slices.Index(m.plan.Segments[i].Slices(), names[i])
+	}
+	return cmp.Or(cmp.Compare(rank(a, 1), rank(b, 1)), cmp.Compare(rank(a, 0), rank(b, 0)))
 }
 
 // draft is an outcome before it is sent; exposure stands for its token.
@@ -89,7 +114,7 @@ func (m *model) record(key *experiment.Key, batch []draft, now time.Time) (r exp
 		}
 		var u *modelUnit
 		if d.exposure != nil {
-			u = m.expose(*d.exposure)
+			u = m.expose(*d.exposure, [2]string{})
 		} else {
 			hash := key.HashUnit(d.Unit)
 			for _, c := range m.units {
@@ -128,7 +153,15 @@ func (m *model) seal(s experiment.Source, phase int, from int64, now time.Time) 
 	}
 	for w := m.sealed[s][phase]; w < to; w++ {
 		for v := range m.plan.Versions {
-			m.cells[s] = append(m.cells[s], m.window(s, phase, w, v)...)
+			m.cells[s] = append(m.cells[s], m.window(s, phase, w, v, "", func(*modelUnit) bool { return true })...)
+			for i := range m.plan.Segments {
+				names := m.plan.Segments[i].Slices()
+				for _, name := range names {
+					m.cells[s] = append(m.cells[s], m.window(s, phase, w, v, name, func(u *modelUnit) bool {
+						return u.groups[i] == name || u.groups[i] == "" && name == names[len(names)-1]
+					})...)
+				}
+			}
 		}
 		m.sealed[s][phase] = w + 1
 	}
@@ -141,15 +174,15 @@ func (m *model) seal(s experiment.Source, phase int, from int64, now time.Time) 
 	return seal
 }
 
-func (m *model) window(s experiment.Source, phase int, window int64, version int) (cells []experiment.Cell) {
+func (m *model) window(s experiment.Source, phase int, window int64, version int, slice string, member func(*modelUnit) bool) (cells []experiment.Cell) {
 	var units []*modelUnit
 	for _, u := range m.units {
-		if u.phase == phase && u.first.Window == window && u.first.Version == version {
+		if u.phase == phase && u.first.Window == window && u.first.Version == version && member(u) {
 			units = append(units, u)
 		}
 	}
 	slices.SortFunc(units, func(a, b *modelUnit) int { return cmp.Compare(int64(a.unit), int64(b.unit)) })
-	key := experiment.CellKey{Epoch: 1, Phase: phase, Window: window, Version: version, Metric: experiment.CellExposures}
+	key := experiment.CellKey{Epoch: 1, Phase: phase, Window: window, Version: version, Metric: experiment.CellExposures, Slice: slice}
 	if s == experiment.SourceExposures {
 		if len(units) > 0 {
 			cells = append(cells, experiment.Cell{CellKey: key, Evidence: experiment.Evidence{Counts: stats.Counts{N: int64(len(units))}}})
@@ -157,6 +190,7 @@ func (m *model) window(s experiment.Source, phase int, window int64, version int
 		return cells
 	}
 	var refund, revenue stats.Pair
+	var noPurchase, noMoney int64
 	for _, u := range units {
 		if u.moved {
 			continue
@@ -165,6 +199,7 @@ func (m *model) window(s experiment.Source, phase int, window int64, version int
 			return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Value, b.Value))
 		})
 		var money, refunded, bought float64
+		spent := false
 		for _, o := range u.outcomes {
 			age := o.At.Sub(u.first.At)
 			switch {
@@ -175,17 +210,24 @@ func (m *model) window(s experiment.Source, phase int, window int64, version int
 				bought++
 				if age <= 3*time.Minute {
 					money += o.Value
+					spent = true
 				}
 			}
 		}
 		revenue.Add(money, 1)
 		refund.Add(refunded, bought)
+		if bought == 0 {
+			noPurchase++
+		}
+		if !spent {
+			noMoney++
+		}
 	}
 	if revenue.N > 0 {
 		key.Metric = "refund"
-		cells = append(cells, experiment.Cell{CellKey: key, Evidence: experiment.Evidence{Units: refund}})
+		cells = append(cells, experiment.Cell{CellKey: key, Evidence: experiment.Evidence{Units: refund, Counts: stats.Counts{N: refund.N, X: noPurchase}}})
 		key.Metric = "revenue"
-		cells = append(cells, experiment.Cell{CellKey: key, Evidence: experiment.Evidence{Units: revenue}})
+		cells = append(cells, experiment.Cell{CellKey: key, Evidence: experiment.Evidence{Units: revenue, Counts: stats.Counts{N: revenue.N, X: noMoney}}})
 	}
 	return cells
 }
@@ -205,7 +247,7 @@ func TestLedgerIsTheModel(t *testing.T) {
 			if l, err = Open(ctx, path, Options{Key: key, Now: c.Now, Commit: time.Nanosecond}); err != nil {
 				rt.Fatal(err)
 			}
-			if err := l.Register(testPlan()); err != nil {
+			if err := l.Register(segmentedPlan()); err != nil {
 				rt.Fatal(err)
 			}
 		}
@@ -239,10 +281,11 @@ func TestLedgerIsTheModel(t *testing.T) {
 			"expose": func(rt *rapid.T) {
 				for range rapid.IntRange(1, 4).Draw(rt, "exposures") {
 					e := exposed(rt)
-					if !l.Expose(e) {
+					groups := uint64(rapid.IntRange(0, 2).Draw(rt, "tier") | rapid.IntRange(0, 3).Draw(rt, "age")<<8)
+					if !l.Expose(e, groups) {
 						rt.Fatal("exposure was dropped")
 					}
-					m.expose(e)
+					m.expose(e, m.groupsOf(groups))
 				}
 			},
 			"record": func(rt *rapid.T) {
@@ -283,8 +326,13 @@ func TestLedgerIsTheModel(t *testing.T) {
 				if err != nil {
 					rt.Fatal(err)
 				}
-				if diff := gocmp.Diff(m.seal(s, phase, from, c.Now()), got); diff != "" {
+				want := m.seal(s, phase, from, c.Now())
+				slices.SortFunc(want.Cells, func(a, b experiment.Cell) int { return a.Compare(b.CellKey) })
+				if diff := gocmp.Diff(want, got); diff != "" {
 					rt.Fatalf("seal (-model +ledger):\n%s", diff)
+				}
+				if diff := sumOfSlices(m.plan.Segments, got.Cells); diff != "" {
+					rt.Fatalf("slices do not sum to the whole (-whole +slices):\n%s", diff)
 				}
 			},
 			"restart": func(rt *rapid.T) {

@@ -11,22 +11,36 @@ import (
 // of Record wait little.
 const pruneBatch = 2000
 
-// Moved is the number of units that met more than one version in a phase.
+// Moved is the number of units that met more than one version in a phase, of
+// those that are not pruned. It may be asked at every step: units are counted
+// at the first call only.
 func (l *Ledger) Moved(ctx context.Context, id string, epoch, phase int) (int64, error) {
 	j, err := l.lookup(id)
 	if err != nil {
 		return 0, err
 	}
 	var n int64
-	err = l.do(ctx, &job{solo: true, run: func(w *writer) error {
-		if err := w.stmt.moved.QueryRowContext(w.ctx, j.id, epoch, phase).Scan(&n); err != nil {
-			return fmt.Errorf("count moved units: %w", err)
-		}
-		return nil
+	err = l.do(ctx, &job{solo: true, run: func(w *writer) (err error) {
+		n, err = w.countMoved(phaseKey{j.id, epoch, phase})
+		return err
 	}})
 	if err != nil {
 		return 0, err
 	}
+	return n, nil
+}
+
+func (w *writer) countMoved(k phaseKey) (n int64, err error) {
+	if n, known := w.moved[k]; known {
+		return n, nil
+	}
+	if err := w.stmt.moved.QueryRowContext(w.ctx, k.experiment, k.epoch, k.phase).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count moved units: %w", err)
+	}
+	if len(w.moved) >= maxRows {
+		clear(w.moved)
+	}
+	w.moved[k] = n
 	return n, nil
 }
 
@@ -69,6 +83,7 @@ func (w *writer) prune(k phaseKey, upto int64) (more bool, err error) {
 		}
 	}
 	clear(w.rows)
+	delete(w.moved, k)
 	if _, err := w.stmt.pruneSeals.ExecContext(w.ctx, k.experiment, k.epoch, k.phase, upto); err != nil {
 		return false, fmt.Errorf("prune cells: %w", err)
 	}

@@ -200,7 +200,9 @@ func (w *writer) match(j *join, a *admitted) (k rowKey, r result, err error) {
 	var first row
 	if a.exposure != nil {
 		k = keyOf(j, a.exposure)
-		first, found, err = w.expose(k, a.exposure)
+		// A token does not say in which groups its unit was. Its exposure does,
+		// and has come before it, unless it was dropped.
+		first, found, err = w.expose(k, a.exposure, j.segments.unknown())
 	} else {
 		k = rowKey{phaseKey{experiment: j.id}, int64(a.unit)}
 		err = w.stmt.newest.QueryRowContext(w.ctx, j.id, k.unit, a.at).Scan(&k.epoch, &k.phase)

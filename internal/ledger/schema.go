@@ -18,7 +18,7 @@ func kind() sqlitefile.Kind {
 		Name:        "ledger",
 		Application: 0x48474c45, // "HGLE"
 		Exclusive:   true,
-		Migrations:  []string{schema1},
+		Migrations:  []string{schema1, schema2},
 	}
 }
 
@@ -91,6 +91,11 @@ CREATE TABLE seals (
 ) STRICT, WITHOUT ROWID;
 `
 
+// groups is what the unit's first exposure was in: byte i is the index of its
+// group in the plan's i-th segment. All ones is not known, which is what files
+// of before do not know of any unit.
+const schema2 = `ALTER TABLE exposures ADD COLUMN groups INTEGER NOT NULL DEFAULT -1`
+
 // statements are prepared once, on the writer's connection.
 type statements struct {
 	all []*sql.Stmt
@@ -115,13 +120,13 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 		{&s.experiment, `SELECT id FROM experiments WHERE name = ?1`},
 		{&s.addExperiment, `INSERT INTO experiments (name) VALUES (?1) ON CONFLICT DO NOTHING`},
 
-		{&s.row, `SELECT window, version, at, moved FROM exposures
+		{&s.row, `SELECT window, version, at, moved, groups FROM exposures
 			WHERE experiment = ?1 AND unit = ?2 AND epoch = ?3 AND phase = ?4`},
 		{&s.newest, `SELECT epoch, phase FROM exposures
 			WHERE experiment = ?1 AND unit = ?2 AND at <= ?3 ORDER BY at DESC, epoch DESC, phase DESC LIMIT 1`},
-		{&s.addRow, `INSERT INTO exposures (experiment, unit, epoch, phase, window, version, at, moved)
-			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)`},
-		{&s.setRow, `UPDATE exposures SET window = ?5, version = ?6, at = ?7, moved = ?8
+		{&s.addRow, `INSERT INTO exposures (experiment, unit, epoch, phase, window, version, at, moved, groups)
+			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`},
+		{&s.setRow, `UPDATE exposures SET window = ?5, version = ?6, at = ?7, moved = ?8, groups = ?9
 			WHERE experiment = ?1 AND unit = ?2 AND epoch = ?3 AND phase = ?4`},
 
 		{&s.key, `SELECT 1 FROM keys WHERE experiment = ?1 AND hash = ?2 AND expires > ?3`},
@@ -141,12 +146,12 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 		{&s.setPhase, `INSERT OR REPLACE INTO phases (experiment, epoch, phase, exposures, outcomes, pruned)
 			VALUES (?1, ?2, ?3, ?4, ?5, ?6)`},
 
-		{&s.countExposures, `SELECT window, version, count(*) FROM exposures INDEXED BY exposures_by_window
+		{&s.countExposures, `SELECT window, version, groups, count(*) FROM exposures INDEXED BY exposures_by_window
 			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window >= ?4 AND window < ?5
-			GROUP BY window, version ORDER BY window, version`},
+			GROUP BY window, version, groups ORDER BY window`},
 		// The order is part of the result: sums of floating-point numbers
 		// depend on it.
-		{&s.joinOutcomes, `SELECT e.window, e.unit, e.version, e.at, coalesce(o.event, ''), coalesce(o.value, 0), coalesce(o.at, 0)
+		{&s.joinOutcomes, `SELECT e.window, e.unit, e.version, e.at, e.groups, coalesce(o.event, ''), coalesce(o.value, 0), coalesce(o.at, 0)
 			FROM exposures e INDEXED BY exposures_by_window
 			LEFT JOIN outcomes o ON o.experiment = e.experiment AND o.unit = e.unit AND o.epoch = e.epoch AND o.phase = e.phase
 			WHERE e.experiment = ?1 AND e.epoch = ?2 AND e.phase = ?3 AND e.window >= ?4 AND e.window < ?5 AND e.moved = 0

@@ -6,17 +6,18 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
-	"github.com/headgate-dev/headgate/stats"
 )
 
 // Seal returns the cells of a phase's windows from the window from on that are
 // mature at now, and seals them for ever; start is when the phase began.
 // SourceExposures counts units by version, those that moved later too;
-// SourceOutcomes joins their outcomes, moved units left out. Windows that are
+// SourceOutcomes joins their outcomes, moved units left out, and counts in
+// each cell the units and those never heard of: without an outcome of Per or,
+// where there is no Per, of Event within the metric's window. Both give cells
+// of everybody and of each slice. Windows that are
 // sealed already give the same cells again; windows below from are taken as
 // sealed elsewhere. CodeNotFound when the experiment is not registered or the
 // windows are pruned.
@@ -148,18 +149,31 @@ func (w *writer) countExposures(s sealing) ([]experiment.Cell, error) {
 		return nil, fmt.Errorf("count exposures: %w", err)
 	}
 	defer rows.Close()
-	var cells []experiment.Cell
+	c := counter{sealing: s}
 	for rows.Next() {
-		c := experiment.Cell{CellKey: experiment.CellKey{Epoch: s.epoch, Phase: s.phase, Metric: experiment.CellExposures}}
-		if err := rows.Scan(&c.Window, &c.Version, &c.Counts.N); err != nil {
+		var window, groups, n int64
+		var version int
+		if err := rows.Scan(&window, &version, &groups, &n); err != nil {
 			return nil, fmt.Errorf("count exposures: %w", err)
 		}
-		cells = append(cells, c)
+		if err := s.checkVersion(version); err != nil {
+			return nil, err
+		}
+		c.add(window, version, uint64(groups), n)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("count exposures: %w", err)
 	}
-	return cells, nil
+	return c.finish(), nil
+}
+
+// checkVersion refuses rows that were written under another plan.
+func (s *sealing) checkVersion(version int) error {
+	if version < s.join.versions {
+		return nil
+	}
+	return experiment.Errorf(experiment.CodeConflict, "seal %s: units of version %d are stored, the plan has %d", s.join.experiment, version, s.join.versions).
+		WithHint("run the changed plan under another name")
 }
 
 func (w *writer) joinOutcomes(s sealing) ([]experiment.Cell, error) {
@@ -172,110 +186,18 @@ func (w *writer) joinOutcomes(s sealing) ([]experiment.Cell, error) {
 	for rows.Next() {
 		var u unitKey
 		var o stored
-		if err := rows.Scan(&u.window, &u.unit, &u.version, &u.at, &o.event, &o.value, &o.at); err != nil {
+		var groups int64
+		if err := rows.Scan(&u.window, &u.unit, &u.version, &u.at, &groups, &o.event, &o.value, &o.at); err != nil {
 			return nil, fmt.Errorf("join outcomes: %w", err)
 		}
-		if u.version >= s.join.versions {
-			return nil, experiment.Errorf(experiment.CodeConflict, "seal %s: units of version %d are stored, the plan has %d", s.join.experiment, u.version, s.join.versions).
-				WithHint("run the changed plan under another name")
+		if err := s.checkVersion(u.version); err != nil {
+			return nil, err
 		}
+		u.groups = uint64(groups)
 		f.add(u, o)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("join outcomes: %w", err)
 	}
 	return f.finish(), nil
-}
-
-// unitKey is the unit that a joined line is about.
-type unitKey struct {
-	window, unit int64
-	version      int
-	at           int64
-}
-
-// stored is an outcome as it stands in the file; no event means that the unit
-// has none.
-type stored struct {
-	event string
-	value float64
-	at    int64
-}
-
-// folder turns joined lines, ordered by window and unit, into cells.
-type folder struct {
-	sealing
-	cells []experiment.Cell
-
-	begun bool
-	unit  unitKey
-	sums  []sums         // of the unit, by metric
-	pairs [][]stats.Pair // of the window, by version and metric
-}
-
-type sums struct{ y, x float64 }
-
-func (f *folder) add(u unitKey, o stored) {
-	if !f.begun || u != f.unit {
-		f.endUnit()
-		if f.begun && u.window != f.unit.window {
-			f.endWindow()
-		}
-		f.begun, f.unit = true, u
-	}
-	for i, m := range f.join.metrics {
-		if o.at < u.at || o.at-u.at > m.windowMS || o.event == "" {
-			continue
-		}
-		if o.event == m.event {
-			f.sums[i].y += o.value
-		}
-		if o.event == m.per {
-			f.sums[i].x++
-		}
-	}
-}
-
-// endUnit adds the unit to its version's pairs and makes room for the next.
-func (f *folder) endUnit() {
-	if f.begun {
-		for i, m := range f.join.metrics {
-			x := f.sums[i].x
-			if m.per == "" {
-				x = 1
-			}
-			f.pairs[f.unit.version][i].Add(f.sums[i].y, x)
-		}
-		clear(f.sums)
-		return
-	}
-	f.sums = make([]sums, len(f.join.metrics))
-	f.pairs = make([][]stats.Pair, f.join.versions)
-	for v := range f.pairs {
-		f.pairs[v] = make([]stats.Pair, len(f.join.metrics))
-	}
-}
-
-// endWindow makes the window's cells, in the order of their keys.
-func (f *folder) endWindow() {
-	first := len(f.cells)
-	for v := range f.pairs {
-		for i, m := range f.join.metrics {
-			if p := f.pairs[v][i]; p.N > 0 {
-				key := experiment.CellKey{Epoch: f.epoch, Phase: f.phase, Window: f.unit.window, Version: v, Metric: m.name}
-				f.cells = append(f.cells, experiment.Cell{CellKey: key, Evidence: experiment.Evidence{Units: p}})
-			}
-		}
-		clear(f.pairs[v])
-	}
-	slices.SortFunc(f.cells[first:], func(a, b experiment.Cell) int { return a.Compare(b.CellKey) })
-}
-
-func (f *folder) finish() []experiment.Cell {
-	if !f.begun {
-		return nil
-	}
-	f.endUnit()
-	f.endWindow()
-	return f.cells
 }

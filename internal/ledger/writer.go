@@ -16,6 +16,7 @@ import (
 type queued struct {
 	join     *join
 	exposure experiment.Exposure
+	groups   uint64
 }
 
 // job is work for the writer. Its effects outside the file happen in done's
@@ -82,6 +83,8 @@ type writer struct {
 	ctx    context.Context
 	rows   map[rowKey]row
 	phases map[phaseKey]horizon
+	// moved are the numbers of units that moved, by phases once asked about.
+	moved map[phaseKey]int64
 	// pending are exposures taken from the queue and not yet on disk.
 	pending []queued
 	// late counts the late exposures of the transaction under way.
@@ -99,7 +102,7 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 	}
 	return &writer{
 		db: db, conn: conn, stmt: stmt, ctx: context.WithoutCancel(ctx),
-		rows: map[rowKey]row{}, phases: map[phaseKey]horizon{},
+		rows: map[rowKey]row{}, phases: map[phaseKey]horizon{}, moved: map[phaseKey]int64{},
 	}, nil
 }
 
@@ -221,7 +224,7 @@ func (w *writer) writeShared(jobs []*job) error {
 	err := w.transact(func() error {
 		for i := range w.pending {
 			q := &w.pending[i]
-			_, found, err := w.expose(keyOf(q.join, &q.exposure), &q.exposure)
+			_, found, err := w.expose(keyOf(q.join, &q.exposure), &q.exposure, q.groups)
 			if err != nil {
 				return err
 			}
@@ -269,6 +272,7 @@ func (w *writer) transact(f func() error) error {
 	if err != nil {
 		clear(w.rows)
 		clear(w.phases)
+		clear(w.moved)
 		if _, ok := errors.AsType[*experiment.Error](err); ok {
 			return err
 		}

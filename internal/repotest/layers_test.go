@@ -63,7 +63,8 @@ var house = []room{
 	{"adapters", "internal/record/sqlite", []string{"internal/experiment", "internal/sqlitefile"}, nil},
 	{"adapters", "internal/record/recordtest", []string{"stats", "internal/experiment"}, nil},
 
-	{"faces", "internal/gateway", []string{"stats", "internal/experiment", "internal/assign"}, nil},
+	{"faces", "internal/gateway/h1", nil, nil},
+	{"faces", "internal/gateway", []string{"stats", "internal/experiment", "internal/assign", "internal/gateway/h1"}, nil},
 	{"faces", "internal/httpapi", []string{"internal/experiment", "internal/suggest", "internal/view"}, nil},
 
 	{"faces", "internal/apiclient", []string{"internal/experiment", "internal/view"}, nil},

@@ -88,11 +88,7 @@ func (r *Run) killRoute() error {
 	if r.killed {
 		return nil
 	}
-	route := r.served
-	route.Slots = experiment.SlotsOf(experiment.Baseline(len(r.plan.Versions)))
-	route.Phase++
-	route.PhaseStart = moment()
-	if err := r.serveRoute(route); err != nil {
+	if err := r.serveRoute(r.served.Killed(moment())); err != nil {
 		return err
 	}
 	r.killed = true

@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +27,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/gateway"
 	"github.com/headgate-dev/headgate/internal/suggest"
 )
 
@@ -64,7 +64,7 @@ type Host struct {
 	runs     []*Run
 	api      net.Listener
 	control  net.Listener
-	servers  []*http.Server
+	servers  []drainer
 	wg       sync.WaitGroup
 }
 
@@ -93,6 +93,11 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 func (h *Host) open(ctx context.Context, o Options) error {
 	if err := checkClaims(o.Experiments); err != nil {
 		return err
+	}
+	for _, e := range o.Experiments {
+		if err := e.Plan.Fits("gateway", gateway.Capabilities()); err != nil {
+			return err
+		}
 	}
 	var err error
 	if h.api, err = listen(ctx, "API", cmp.Or(o.API, Loopback)); err != nil {
@@ -128,6 +133,13 @@ func (h *Host) open(ctx context.Context, o Options) error {
 		}
 	}
 	return nil
+}
+
+// drainer is a server that can be asked to end, and ended.
+type drainer interface {
+	Serve(ln net.Listener) error
+	Shutdown(ctx context.Context) error
+	Close() error
 }
 
 // checkClaims refuses two experiments of one name, and two that claim the same

@@ -106,6 +106,7 @@ func (r *Run) step(ctx context.Context, now time.Time) error {
 		in.Commands = append(in.Commands, p.Command)
 	}
 	in.Seals, in.Sources = r.read(ctx, now)
+	in.Moved = r.moved(ctx)
 	out, err := engine.Step(r.plan, r.record, in)
 	if err != nil {
 		return err
@@ -235,6 +236,18 @@ func (r *Run) seal(ctx context.Context, source experiment.Source, p *experiment.
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	return r.ledger.Seal(ctx, source, r.plan.ID(), p.Epoch, p.Phase, p.Start, from, now)
+}
+
+// moved counts the units that changed version inside the current phase. A
+// ledger that cannot be read says so where it is read for evidence.
+func (r *Run) moved(ctx context.Context) int64 {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	n, err := r.ledger.Moved(ctx, r.plan.ID(), r.record.State.Epoch, r.record.State.Phase)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // forget lets go of what is folded and recorded: the gateway's windows at once,

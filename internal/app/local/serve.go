@@ -72,7 +72,7 @@ func server(handler http.Handler) *http.Server {
 	}
 }
 
-func (h *Host) start(s *http.Server, ln net.Listener) {
+func (h *Host) start(s drainer, ln net.Listener) {
 	h.servers = append(h.servers, s)
 	h.wg.Go(func() {
 		if err := s.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
