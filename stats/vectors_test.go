@@ -55,7 +55,7 @@ func computed(t *testing.T) map[string]computation {
 	all := map[string]computation{}
 	for _, family := range []map[string]computation{
 		coreRows(), multipleRows(), quantileRows(), counterRows(),
-		bayesRows(), pairedRows(), delayedRows(), adaptiveRows(),
+		bayesRows(), pairedRows(), delayedRows(), adaptiveRows(), banditRows(),
 	} {
 		for fn, c := range family {
 			if all[fn] != nil {

@@ -33,15 +33,18 @@ type Spec struct {
 	// Owner is a team or address that answers for the experiment.
 	Owner      string `json:"owner,omitempty"`
 	Hypothesis string `json:"hypothesis,omitempty"`
-	// Versions: the first is the baseline, the second the candidate.
+	// Versions: the first is the baseline, the rest are candidates.
 	Versions   []Version   `json:"versions"`
 	Traffic    Traffic     `json:"traffic"`
 	Assignment Assignment  `json:"assignment,omitempty"`
+	Segments   []Segment   `json:"segments,omitempty"`
 	Metrics    []Metric    `json:"metrics,omitempty"`
 	Reward     *Reward     `json:"reward,omitempty"`
 	Objectives []Objective `json:"objectives,omitempty"`
 	Guardrails []Guardrail `json:"guardrails,omitempty"`
 	Stages     []Stage     `json:"stages"`
+	Promote    *Promote    `json:"promote,omitempty"`
+	Budget     *Budget     `json:"budget,omitempty"`
 	Analysis   Analysis    `json:"analysis,omitempty"`
 	Evidence   Evidence    `json:"evidence,omitempty"`
 	OnUnknown  OnUnknown   `json:"onUnknown,omitempty"`
@@ -52,6 +55,15 @@ type Version struct {
 	Name string `json:"name"`
 	// Backend is in the router's terms; for the gateway a base URL.
 	Backend string `json:"backend"`
+	Cost    *Cost  `json:"cost,omitempty"`
+	// Parts say what the version is made of, by name: model, features, prompt.
+	Parts map[string]string `json:"parts,omitempty"`
+}
+
+// Cost is what a version costs, in the experiment's one currency.
+type Cost struct {
+	PerRequest Quantity `json:"perRequest,omitempty"`
+	PerHour    Quantity `json:"perHour,omitempty"`
 }
 
 // Traffic names exactly one router.
@@ -84,6 +96,24 @@ type Unit struct {
 	Request  bool   `json:"request,omitempty"`
 }
 
+// Segment is a named way to tell requests apart. Exactly one of Header, Cookie
+// and JSONPath says where the value stands, and exactly one of Values and Bins
+// names its groups; what they do not name is the group "other".
+type Segment struct {
+	Name     string `json:"name"`
+	Header   string `json:"header,omitempty"`
+	Cookie   string `json:"cookie,omitempty"`
+	JSONPath string `json:"jsonPath,omitempty"`
+	// Values names a group for each value.
+	Values []string `json:"values,omitempty"`
+	// Bins are the rising edges between groups of numbers: [1, 10] makes "<1",
+	// "1..10" and ">=10".
+	Bins []Quantity `json:"bins,omitempty"`
+	// Stratify weighs the groups alike in all versions when the reward is
+	// compared, and watches the sample ratio of each.
+	Stratify bool `json:"stratify,omitempty"`
+}
+
 // Metric is how outcomes or telemetry become a number per version.
 type Metric struct {
 	Name string `json:"name"`
@@ -100,6 +130,8 @@ type From struct {
 	Quantile Quantity `json:"quantile,omitempty"`
 	// Outcomes is a metric of the ledger.
 	Outcomes *Outcomes `json:"outcomes,omitempty"`
+	// Pairs compares the answers of two versions to the same request.
+	Pairs *Pairs `json:"pairs,omitempty"`
 }
 
 // Outcomes is a ratio over units: the sum of an event's values per event of
@@ -108,12 +140,33 @@ type Outcomes struct {
 	Event  string   `json:"event"`
 	Per    string   `json:"per,omitempty"`
 	Window Duration `json:"window"`
+	// Joined is the least share of units that must have been heard of.
+	Joined Quantity `json:"joined,omitempty"`
+}
+
+// Pairs is how a candidate's answer compares to the baseline's in a mirror.
+type Pairs struct {
+	// Compare is failures, latency, class, number, ranking, text or json.
+	Compare string `json:"compare"`
+	// Value is the jq expression that picks what is compared.
+	Value string `json:"value,omitempty"`
+	// K is how many places of a ranking count.
+	K int64 `json:"k,omitempty"`
+	// Tolerance is the relative difference that does not count.
+	Tolerance Quantity `json:"tolerance,omitempty"`
 }
 
 // Reward is the metric to improve.
 type Reward struct {
 	Metric        string `json:"metric"`
 	MinimumEffect Margin `json:"minimumEffect"`
+	Range         *Range `json:"range,omitempty"`
+}
+
+// Range bounds what one unit's reward can be.
+type Range struct {
+	Low  Quantity `json:"low"`
+	High Quantity `json:"high"`
 }
 
 // Margin is relative to the baseline or absolute in the metric's unit; exactly
@@ -129,6 +182,8 @@ type Objective struct {
 	Metric string   `json:"metric"`
 	Max    Quantity `json:"max,omitempty"`
 	Min    Quantity `json:"min,omitempty"`
+	// Owner is who answers for the limit, if it is not the experiment's owner.
+	Owner string `json:"owner,omitempty"`
 }
 
 // Guardrail is a metric that the candidate must not worsen by more than a
@@ -136,54 +191,23 @@ type Objective struct {
 type Guardrail struct {
 	Metric      string `json:"metric"`
 	NoWorseThan Margin `json:"noWorseThan"`
-}
-
-// Stage is one traffic pattern; exactly one of Ramp, Split and Observe is set.
-type Stage struct {
-	Name    string              `json:"name"`
-	Ramp    *Ramp               `json:"ramp,omitempty"`
-	Split   map[string]Quantity `json:"split,omitempty"`
-	Observe *Observe            `json:"observe,omitempty"`
-	// Hold goes with ramp.
-	Hold *Hold `json:"hold,omitempty"`
-	// Until and Otherwise go with split.
-	Until     *Until `json:"until,omitempty"`
-	Otherwise string `json:"otherwise,omitempty"`
-}
-
-// Ramp raises the candidate's share step by step.
-type Ramp struct {
-	Steps []Quantity `json:"steps"`
-}
-
-// Hold is what each step of a ramp waits for; all of it must be had.
-type Hold struct {
-	Requests int64    `json:"requests,omitempty"`
-	Windows  int64    `json:"windows,omitempty"`
-	Settle   Duration `json:"settle,omitempty"`
-	For      Duration `json:"for,omitempty"`
-}
-
-// Until is the exit of a split.
-type Until struct {
-	Decided bool     `json:"decided,omitempty"`
-	Units   int64    `json:"units,omitempty"`
-	AtLeast Duration `json:"atLeast,omitempty"`
-	AtMost  Duration `json:"atMost"`
-}
-
-// Observe shifts nothing for a while.
-type Observe struct {
-	For Duration `json:"for"`
+	// Slices names the segments in whose every group it holds too.
+	Slices []string `json:"slices,omitempty"`
+	// Owner is who answers for it, if it is not the experiment's owner.
+	Owner string `json:"owner,omitempty"`
 }
 
 // Analysis fixes error rates before the start.
 type Analysis struct {
-	// Method is sequential (default) or anytime.
+	// Method is sequential (default), anytime, fixed, bayesian or threshold.
 	Method    string   `json:"method,omitempty"`
 	Alpha     Quantity `json:"alpha,omitempty"`
 	HarmAlpha Quantity `json:"harmAlpha,omitempty"`
-	Looks     int64    `json:"looks,omitempty"`
+	// Looks goes with sequential.
+	Looks int64 `json:"looks,omitempty"`
+	// Power is the probability of finding the smallest effect that matters
+	// which planning aims at.
+	Power Quantity `json:"power,omitempty"`
 }
 
 // Evidence says how evidence is cut into windows and how old it may be.
@@ -191,6 +215,39 @@ type Evidence struct {
 	Window Duration `json:"window,omitempty"`
 	Lag    Duration `json:"lag,omitempty"`
 	Stale  Duration `json:"stale,omitempty"`
+}
+
+// Promote is what happens once a candidate has won.
+type Promote struct {
+	// How is pointer (default) or copy.
+	How      string    `json:"how,omitempty"`
+	KeepWarm *KeepWarm `json:"keepWarm,omitempty"`
+	// Loser is what becomes of the baseline: keep (default), scaleDown or
+	// delete.
+	Loser string `json:"loser,omitempty"`
+}
+
+// KeepWarm is how long the old version stays able to take everything back; all
+// that is asked for must be had.
+type KeepWarm struct {
+	AtLeast Duration `json:"atLeast,omitempty"`
+	// Matured names metrics whose outcomes must have had their time.
+	Matured []string `json:"matured,omitempty"`
+	// Approval names who must approve the end.
+	Approval string `json:"approval,omitempty"`
+	// Holdback is the share that stays on the baseline meanwhile.
+	Holdback Quantity `json:"holdback,omitempty"`
+}
+
+// Budget bounds the whole experiment.
+type Budget struct {
+	// Cost is in the currency of the versions' costs.
+	Cost Quantity `json:"cost,omitempty"`
+	// Units counts those exposed to a candidate.
+	Units    int64    `json:"units,omitempty"`
+	Duration Duration `json:"duration,omitempty"`
+	// OnExceeded is hold (default) or rollback.
+	OnExceeded string `json:"onExceeded,omitempty"`
 }
 
 // OnUnknown bounds the wait for evidence that can be trusted.

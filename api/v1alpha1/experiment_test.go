@@ -19,7 +19,7 @@ import (
 func TestFieldsCanBeWritten(t *testing.T) {
 	seen := map[reflect.Type]bool{}
 	check(t, reflect.TypeFor[Experiment](), "Experiment", seen)
-	if len(seen) < 20 {
+	if len(seen) < 30 {
 		t.Fatalf("only %d types found; does the walk work?", len(seen))
 	}
 }
@@ -75,12 +75,16 @@ func TestExperimentSurvivesJSON(t *testing.T) {
 			Assignment: Assignment{Unit: Unit{Request: true}, Missing: "reject"},
 			Metrics:    []Metric{{Name: "m", From: From{Outcomes: &Outcomes{Event: "e", Per: "p", Window: "14d"}}}, {Name: "l", From: From{Builtin: "latency", Quantile: "99%"}}},
 			Reward:     &Reward{Metric: "m", MinimumEffect: Margin{Relative: "1%"}},
+			Segments:   []Segment{{Name: "s", Header: "x-s", Values: []string{"a"}, Stratify: true}, {Name: "t", Cookie: "t", Bins: []Quantity{"1"}}},
 			Objectives: []Objective{{Metric: "l", Max: "250ms"}},
 			Stages: []Stage{
 				{Name: "a", Ramp: &Ramp{Steps: []Quantity{"1%", "0.05"}}, Hold: &Hold{Requests: 5, Settle: "1m"}},
 				{Name: "b", Split: map[string]Quantity{"v1": "50%", "v2": "50%"}, Until: &Until{Decided: true, AtMost: "1d"}, Otherwise: "keep"},
-				{Name: "c", Observe: &Observe{For: "1m"}},
+				{Name: "c", Observe: &Observe{For: "1m"}, Where: map[string]Groups{"s": {In: Names{"a"}}, "t": {Not: Names{"<1"}}}},
+				{Name: "d", Bandit: &Bandit{Limits: map[string]Limit{"v1": {Min: "1%"}}, Learn: new(false)}},
 			},
+			Promote: &Promote{KeepWarm: &KeepWarm{Matured: []string{"m"}}},
+			Budget:  &Budget{Cost: "5", Units: 1},
 		},
 	}
 	b, err := json.Marshal(in)

@@ -29,6 +29,11 @@ type Metric struct {
 	Builtin  *BuiltinMetric  `json:"builtin,omitempty"`
 	Outcomes *OutcomesMetric `json:"outcomes,omitempty"`
 	Pairs    *PairsMetric    `json:"pairs,omitempty"`
+	Output   *OutputMetric   `json:"output,omitempty"`
+	Response *ResponseMetric `json:"response,omitempty"`
+	// Trusted says that a metric which the version reports about itself may
+	// satisfy a promotion (D10).
+	Trusted bool `json:"trusted,omitempty"`
 }
 
 // BuiltinMetric is a metric of the router's own pack.
@@ -79,6 +84,30 @@ type PairsMetric struct {
 	Tolerance float64 `json:"tolerance,omitempty"`
 }
 
+// OutputMetric is a ratio over answers: the sum of what Sum finds in each
+// answer's JSON body divided by the sum of Count, or by the number of answers
+// where Count is empty. Both are jq expressions that give one number; an answer
+// in which one does not is invalid and counted apart. What Headgate sees of
+// answers is observation, not report.
+type OutputMetric struct {
+	Sum   string `json:"sum"`
+	Count string `json:"count,omitempty"`
+	// Sample is the share of answers that is looked at.
+	Sample Share `json:"sample"`
+}
+
+// ResponseMetric is the mean over answers of a number that the model server
+// reports about itself: in a header, or at a jq expression of the body. It is
+// self-reported (D10).
+type ResponseMetric struct {
+	Header string `json:"header,omitempty"`
+	Value  string `json:"value,omitempty"`
+	Sample Share  `json:"sample"`
+}
+
+// SelfReported reports whether the metric is a version's own word (D10).
+func (m *Metric) SelfReported() bool { return m.Response != nil && !m.Trusted }
+
 // Comparison names a way to compare two answers.
 type Comparison string
 
@@ -103,8 +132,10 @@ func (m *Metric) Cell() string {
 }
 
 // ByUnit reports whether the metric's cells are ratios over units or pairs
-// (true) or counts of requests.
-func (m *Metric) ByUnit() bool { return m.Outcomes != nil || m.Pairs != nil }
+// (true), those of outputs over answers, or counts of requests.
+func (m *Metric) ByUnit() bool {
+	return m.Outcomes != nil || m.Pairs != nil || m.Output != nil || m.Response != nil
+}
 
 // Basis says what the metric's sample is made of.
 func (m *Metric) Basis() Basis {

@@ -19,18 +19,19 @@ type Plan struct {
 	Hypothesis string    `json:"hypothesis,omitempty"`
 	Versions   []Version `json:"versions"`
 	// Listen is the gateway's address, where the file names one.
-	Listen     string      `json:"listen,omitempty"`
-	Assignment Assignment  `json:"assignment"`
-	Segments   []Segment   `json:"segments,omitempty"`
-	Metrics    []Metric    `json:"metrics"`
-	Reward     *Reward     `json:"reward,omitempty"`
-	Objectives []Objective `json:"objectives,omitempty"`
-	Guardrails []Guardrail `json:"guardrails,omitempty"`
-	Stages     []Stage     `json:"stages"`
-	Promote    Promotion   `json:"promote,omitzero"`
-	Budget     *Budget     `json:"budget,omitempty"`
-	Analysis   Analysis    `json:"analysis"`
-	OnUnknown  OnUnknown   `json:"onUnknown"`
+	Listen     string       `json:"listen,omitempty"`
+	Gateway    GatewayRules `json:"gateway,omitzero"`
+	Assignment Assignment   `json:"assignment"`
+	Segments   []Segment    `json:"segments,omitempty"`
+	Metrics    []Metric     `json:"metrics"`
+	Reward     *Reward      `json:"reward,omitempty"`
+	Objectives []Objective  `json:"objectives,omitempty"`
+	Guardrails []Guardrail  `json:"guardrails,omitempty"`
+	Stages     []Stage      `json:"stages"`
+	Promote    Promotion    `json:"promote,omitzero"`
+	Budget     *Budget      `json:"budget,omitempty"`
+	Analysis   Analysis     `json:"analysis"`
+	OnUnknown  OnUnknown    `json:"onUnknown"`
 
 	// Window is the length of one evidence window.
 	Window time.Duration `json:"window"`
@@ -74,11 +75,23 @@ type Version struct {
 	// Backend says where the version is, in the router's terms; for Headgate's
 	// own gateway a base URL.
 	Backend string `json:"backend"`
-	Cost    Cost   `json:"cost,omitzero"`
+	// Model is the name that the backend knows the model by, where it is not
+	// the one that clients ask for: paths of the Open Inference Protocol and of
+	// KServe, and the field model of OpenAI requests, are rewritten to it.
+	Model string `json:"model,omitempty"`
+	// Path replaces the beginning of the path that clients ask for.
+	Path *PathRewrite `json:"path,omitempty"`
+	Cost Cost         `json:"cost,omitzero"`
 	// Parts say what the version is made of (model, features, prompt), by
 	// part name in order. Where more than one differs, an effect is not the
 	// model's alone.
 	Parts []Part `json:"parts,omitempty"`
+}
+
+// PathRewrite replaces a path's beginning.
+type PathRewrite struct {
+	From string `json:"from"`
+	To   string `json:"to"`
 }
 
 // Cost is what a version costs, in the plan's one currency.
@@ -123,6 +136,46 @@ type Assignment struct {
 	// RejectMissing answers 400 to a request without a unit instead of serving
 	// it from the baseline. Neither is ever counted as evidence.
 	RejectMissing bool `json:"rejectMissing,omitempty"`
+	// Cohort is a header by which the application says itself which version a
+	// request gets, by its name; a value that is absent or no version's gets
+	// the baseline. Units are then exposed by the application's word alone.
+	// Empty where Headgate assigns.
+	Cohort string `json:"cohort,omitempty"`
+	// Overrides give testers a version; such requests are never counted.
+	Overrides []Override `json:"overrides,omitempty"`
+	// Exclude names requests that get the baseline and are never counted:
+	// bots, synthetic load.
+	Exclude []Exclusion `json:"exclude,omitempty"`
+}
+
+// Override sends requests that carry a header value to a version.
+type Override struct {
+	Header  string `json:"header"`
+	Value   string `json:"value"`
+	Version int    `json:"version"`
+}
+
+// Exclusion matches requests by a header: by any of the texts that it contains,
+// whatever their case, or by being there at all where there are none.
+type Exclusion struct {
+	Header   string   `json:"header"`
+	Contains []string `json:"contains,omitempty"`
+}
+
+// GatewayRules is how Headgate's own gateway treats the versions.
+type GatewayRules struct {
+	// Idempotent says that every request may be sent a second time: a
+	// candidate's 5xx or time-out is then answered by the baseline.
+	Idempotent bool `json:"idempotent,omitempty"`
+	// Probe is the path that tells whether a version is healthy, asked every
+	// ProbeEvery; empty asks nothing and trusts what requests show.
+	Probe      string        `json:"probe,omitempty"`
+	ProbeEvery time.Duration `json:"probeEvery,omitempty"`
+	// Concurrency bounds a version's requests under way, Queue those that wait
+	// for a place; 0 is the gateway's own bound. What finds no place is a
+	// failure of the candidate, and the baseline answers it.
+	Concurrency int `json:"concurrency,omitempty"`
+	Queue       int `json:"queue,omitempty"`
 }
 
 // Unit says where in a request the unit stands; exactly one field is set.

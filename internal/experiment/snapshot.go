@@ -21,8 +21,10 @@ type Route struct {
 	Experiment string     `json:"experiment"`
 	Assignment Assignment `json:"assignment"`
 	Versions   []Version  `json:"versions"`
-	Epoch      int        `json:"epoch"`
-	Phase      int        `json:"phase"`
+	// Rules is how the versions are treated.
+	Rules GatewayRules `json:"rules,omitzero"`
+	Epoch int          `json:"epoch"`
+	Phase int          `json:"phase"`
 	// PhaseStart and Window give a request its evidence window.
 	PhaseStart time.Time     `json:"phaseStart"`
 	Window     time.Duration `json:"window"`
@@ -139,6 +141,7 @@ func RouteOf(p *Plan, s *State) Route {
 		Experiment: p.ID(),
 		Assignment: p.Assignment,
 		Versions:   p.Versions,
+		Rules:      p.Gateway,
 		Epoch:      s.Epoch,
 		Phase:      s.Phase,
 		PhaseStart: s.PhaseStart,

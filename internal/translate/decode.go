@@ -27,8 +27,9 @@ const (
 // decoder fills API structs from a YAML document, strictly: what it does not
 // know it names, with the line and the nearest name it does know.
 type decoder struct {
-	lines    map[string]int // by path
-	broken   []string       // paths that could not be read
+	lines    map[string]int  // by path
+	nulls    map[string]bool // paths that hold nothing
+	broken   []string        // paths that could not be read
 	values   int
 	problems Problems
 }
@@ -37,7 +38,7 @@ type decoder struct {
 // with it, so that later problems can name theirs. The experiment is nil if
 // nothing sensible can be said about its content.
 func decode(data []byte) (*v1alpha1.Experiment, *decoder) {
-	d := &decoder{lines: map[string]int{}}
+	d := &decoder{lines: map[string]int{}, nulls: map[string]bool{}}
 	if len(data) > maxFile {
 		d.add("", 0, fmt.Sprintf("%d bytes", len(data)), fmt.Sprintf("the file is larger than %d bytes", maxFile), "an experiment is a few kilobytes; is this the right file?")
 		return nil, d
@@ -78,6 +79,13 @@ func (d *decoder) unread(path string, line int, value, message, hint string) {
 	d.add(path, line, value, message, hint)
 }
 
+// given says whether a field is in the file: a zero that somebody wrote is not
+// the same as none.
+func (d *decoder) given(path string) bool {
+	_, ok := d.lines[path]
+	return ok && !d.nulls[path]
+}
+
 // value decodes a node into v. Null is a field that is not given.
 func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	for n.Kind == yaml.AliasNode {
@@ -92,6 +100,11 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		return
 	}
 	if n.Tag == "!!null" {
+		d.nulls[path] = true
+		return
+	}
+	if short := shortOf(n, v); short.IsValid() {
+		d.value(n, short, path)
 		return
 	}
 	switch v.Kind() {
@@ -107,6 +120,23 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	default:
 		d.scalar(n, v, path)
 	}
+}
+
+// shortOf gives what a short form stands for: groups without a word are those
+// to include, and a name alone is a list of one.
+func shortOf(n *yaml.Node, v reflect.Value) reflect.Value {
+	switch v.Type() {
+	case reflect.TypeFor[v1alpha1.Groups]():
+		if n.Kind != yaml.MappingNode {
+			return v.FieldByName("In")
+		}
+	case reflect.TypeFor[v1alpha1.Names]():
+		if n.Kind == yaml.ScalarNode {
+			v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+			return v.Index(0)
+		}
+	}
+	return reflect.Value{}
 }
 
 // entry is one key of a mapping and what stands behind it.

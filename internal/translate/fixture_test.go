@@ -28,7 +28,7 @@ func TestFixturesSetEveryField(t *testing.T) {
 	}
 	all := map[string]bool{}
 	list(reflect.TypeFor[v1alpha1.Experiment](), "", all)
-	if len(all) < 50 {
+	if len(all) < 100 {
 		t.Fatalf("only %d fields found; does the listing work?", len(all))
 	}
 	for _, path := range slices.Sorted(maps.Keys(all)) {
@@ -54,6 +54,10 @@ func mark(v reflect.Value, path string, set map[string]bool) {
 		for i := range v.Len() {
 			mark(v.Index(i), path, set)
 		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			mark(v.MapIndex(key), join(path, "*"), set)
+		}
 	case reflect.Struct:
 		for i, name := range fieldsOf(v.Type()) {
 			mark(v.Field(i), join(path, name), set)
@@ -66,6 +70,8 @@ func list(t reflect.Type, path string, all map[string]bool) {
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice:
 		list(t.Elem(), path, all)
+	case reflect.Map:
+		list(t.Elem(), join(path, "*"), all)
 	case reflect.Struct:
 		for i, name := range fieldsOf(t) {
 			all[join(path, name)] = true
@@ -157,6 +163,7 @@ func mutations(s string) []string {
 // inputs, some at a time: what is still accepted can be run.
 func TestPlanRandomEdits(t *testing.T) {
 	values := []string{
+		"{in: a}", "{not: [premium, other]}", "{v1: {min: 40%}, v2: {max: 50%}}", "{premium: 30%}", "premium", "[tier]", "tier", "copy", "thompson", "epsilon-greedy", "v3",
 		`""`, "0", "1", "-1", "2", "50", "0%", "1%", "50%", "100%", "0.5", "1e-9", "1e300", "9223372036854775807", ".nan",
 		"0s", "1ns", "1s", "1m", "2h", "366d", "~", "true", "false", "[]", "{}", "[1%, 2%]", "{v1: 30%, v2: 70%}",
 		"v1", "v2", "purchase", "refund", "error-rate", "p99", "latency", "increase", "decrease", "requests",

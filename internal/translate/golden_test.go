@@ -8,6 +8,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -142,9 +143,11 @@ func TestPlanBad(t *testing.T) {
 			checkProblems(t, err)
 		}
 	}}
-	datadriven.RunTest(t, "testdata/bad.txt", s.run)
-	if bad < 60 {
-		t.Errorf("%d bad inputs, want at least 60", bad)
+	for _, file := range []string{"testdata/bad.txt", "testdata/bad-stages.txt"} {
+		datadriven.RunTest(t, file, s.run)
+	}
+	if bad < 200 {
+		t.Errorf("%d bad inputs, want at least 200", bad)
 	}
 }
 
@@ -185,7 +188,7 @@ func checkPlan(t testing.TB, p *experiment.Plan) {
 			t.Errorf(format, args...)
 		}
 	}
-	want(n >= 1 && n <= maxVersions && p.Name != "", "%d versions, name %q", n, p.Name)
+	want(n >= 1 && n <= experiment.MaxVersions && p.Name != "", "%d versions, name %q", n, p.Name)
 	want(p.Window > 0 && p.Lag >= 0 && p.Stale >= 2*p.Window && p.OnUnknown.After >= p.Window, "times are %s %s %s %s", p.Window, p.Lag, p.Stale, p.OnUnknown.After)
 	a := p.Analysis
 	want(a.Alpha > 0 && a.Alpha <= mostAlpha && a.HarmAlpha > 0 && a.HarmAlpha <= mostAlpha && a.Looks >= 1, "analysis is %+v", a)
@@ -193,7 +196,7 @@ func checkPlan(t testing.TB, p *experiment.Plan) {
 	snapshot := experiment.Snapshot{Routes: []experiment.Route{route}}
 	want(snapshot.Check() == nil, "the gateway refuses it: %v", snapshot.Check())
 	for _, m := range p.Metrics {
-		want((m.Builtin == nil) != (m.Outcomes == nil) && (m.Goal == experiment.Increase || m.Goal == experiment.Decrease), "metric %+v", m)
+		want(sources(m) == 1 && (m.Goal == experiment.Increase || m.Goal == experiment.Decrease), "metric %+v", m)
 		if b := m.Builtin; b != nil {
 			latency := b.Kind == experiment.Latency
 			want((b.Limit > 0) == latency && (b.Quantile > 0 && b.Quantile < 1) == latency, "builtin %+v", b)
@@ -205,14 +208,14 @@ func checkPlan(t testing.TB, p *experiment.Plan) {
 	}
 	if p.Reward != nil {
 		m := p.Metric(p.Reward.Metric)
-		want(m != nil && m.Outcomes != nil && n == 2, "reward %+v", p.Reward)
+		want(m != nil && m.Outcomes != nil && n >= 2, "reward %+v", p.Reward)
 		margin(p.Reward.MinimumEffect)
 	}
 	for _, o := range p.Objectives {
-		want(p.Metric(o.Metric) != nil && (o.Max == nil) != (o.Min == nil), "objective %+v", o)
+		want(p.Metric(o.Metric) != nil && p.Metric(o.Metric).Pairs == nil && (o.Max == nil) != (o.Min == nil), "objective %+v", o)
 	}
 	for _, g := range p.Guardrails {
-		want(p.Metric(g.Metric) != nil && n == 2, "guardrail %+v", g)
+		want(p.Metric(g.Metric) != nil && p.Metric(g.Metric).Pairs == nil && n >= 2, "guardrail %+v", g)
 		margin(g.NoWorseThan)
 	}
 	want(len(p.Stages) >= 1 && len(p.Stages) <= maxStages, "%d stages", len(p.Stages))
@@ -221,24 +224,38 @@ func checkPlan(t testing.TB, p *experiment.Plan) {
 	}
 }
 
+// sources counts where a metric comes from.
+func sources(m experiment.Metric) int {
+	n := 0
+	for _, on := range []bool{m.Builtin != nil, m.Outcomes != nil, m.Pairs != nil} {
+		if on {
+			n++
+		}
+	}
+	return n
+}
+
 func checkStage(t testing.TB, p *experiment.Plan, s *experiment.Stage) {
 	t.Helper()
 	kinds := 0
-	for _, on := range []bool{s.Ramp != nil, s.Split != nil, s.Observe != nil} {
+	for _, on := range []bool{s.Ramp != nil, s.Split != nil, s.Mirror != nil, s.Bandit != nil, s.Switch != nil, s.Observe != nil} {
 		if on {
 			kinds++
 		}
 	}
-	if kinds != 1 || s.Name == "" {
-		t.Fatalf("stage %q has %d kinds", s.Name, kinds)
+	if kinds != 1 || s.Name == "" || s.AtMost() <= 0 {
+		t.Fatalf("stage %q has %d kinds and lasts %s", s.Name, kinds, s.AtMost())
 	}
-	for step := range s.Steps() {
-		if shares := s.SharesAt(step, len(p.Versions), func(int) bool { return false }); shares != nil {
-			if err := shares.Check(); err != nil {
-				t.Errorf("stage %s, step %d: %v", s.Name, step, err)
-			}
+	checkSteps(t, p, s)
+	for _, c := range s.Where {
+		checkGroups(t, p, c)
+	}
+	for _, gate := range s.Require {
+		if m := p.Metric(gate.Metric); m == nil || (gate.Max == nil) == (gate.Min == nil) || (m.Pairs != nil) != (s.Mirror != nil) {
+			t.Errorf("gate %+v of %s", gate, s.Kind())
 		}
 	}
+	mature := p.Window + p.OutcomeWindow() + p.Lag
 	switch {
 	case s.Ramp != nil:
 		last := s.Ramp.Steps[len(s.Ramp.Steps)-1]
@@ -247,12 +264,100 @@ func checkStage(t testing.TB, p *experiment.Plan, s *experiment.Stage) {
 			t.Errorf("ramp %+v", s.Ramp)
 		}
 	case s.Split != nil:
-		if p.Reward == nil || s.Split.Until.AtMost <= p.Window+p.OutcomeWindow()+p.Lag || s.Split.Until.AtLeast > s.Split.Until.AtMost {
+		if u := s.Split.Until; p.Reward == nil || u.AtMost <= mature || u.AtLeast > u.AtMost || u.Pairs != 0 || u.Best != 0 {
 			t.Errorf("split %+v", s.Split)
 		}
+	case s.Mirror != nil:
+		if m := s.Mirror; m.Share <= 0 || m.Until.Pairs <= 0 || m.Until.AtLeast > m.Until.AtMost || m.Rate < 0 || m.Concurrency < 0 || m.Cost < 0 {
+			t.Errorf("mirror %+v", m)
+		}
+	case s.Bandit != nil:
+		if u := s.Bandit.Until; p.Reward == nil || u.AtMost <= mature || u.AtLeast > u.AtMost || u.Pairs != 0 || u.Decided {
+			t.Errorf("bandit %+v", s.Bandit)
+		}
+		checkBandit(t, p, s.Bandit)
+	case s.Switch != nil:
+		if s.Switch.Soak < p.Window || s.Switch.Warm < 0 {
+			t.Errorf("switch %+v", s.Switch)
+		}
 	default:
-		if s.Observe.For <= 0 || len(p.Objectives) == 0 {
+		if s.Observe.For <= 0 || len(p.Objectives)+len(s.Require) == 0 {
 			t.Errorf("observe %+v", s.Observe)
+		}
+	}
+}
+
+// checkSteps asks of every step for shares that can be served.
+func checkSteps(t testing.TB, p *experiment.Plan, s *experiment.Stage) {
+	t.Helper()
+	chosen := slices.IndexFunc(p.Stages, func(s experiment.Stage) bool { return s.Split != nil || s.Bandit != nil })
+	at := slices.IndexFunc(p.Stages, func(o experiment.Stage) bool { return o.Name == s.Name })
+	// Once a split or a bandit is over, one candidate is left.
+	removed := func(v int) bool { return chosen >= 0 && at > chosen && v > 1 }
+	for step := range s.Steps() {
+		if shares := s.SharesAt(step, len(p.Versions), removed); shares != nil {
+			if err := shares.Check(); err != nil {
+				t.Errorf("stage %s, step %d: %v", s.Name, step, err)
+			}
+		}
+	}
+	if s.Switch != nil && len(p.Versions) > 2 && (chosen < 0 || at < chosen) {
+		t.Errorf("several candidates at switch %s", s.Name)
+	}
+}
+
+func checkGroups(t testing.TB, p *experiment.Plan, c experiment.Groups) {
+	t.Helper()
+	s := p.Segment(c.Segment)
+	if s == nil || (len(c.In) == 0) == (len(c.Not) == 0) {
+		t.Fatalf("where %+v", c)
+	}
+	matched := 0
+	for _, group := range s.Groups() {
+		if (experiment.Where{c}).Match(func(string) string { return group }) {
+			matched++
+		}
+	}
+	for _, group := range slices.Concat(c.In, c.Not) {
+		if !slices.Contains(s.Groups(), group) {
+			t.Errorf("where asks for %q", group)
+		}
+	}
+	if matched == 0 {
+		t.Errorf("where %+v leaves nobody", c)
+	}
+}
+
+// checkBandit asks for limits between which there is a vector, for everybody
+// and for each group.
+func checkBandit(t testing.TB, p *experiment.Plan, b *experiment.Bandit) {
+	t.Helper()
+	n := len(p.Versions)
+	if len(b.Min) != n || len(b.Max) != n || b.Every < p.Window || b.Explore < 1 || b.Step <= 0 || b.Fallback < 0 || b.Fallback >= n {
+		t.Fatalf("bandit %+v", b)
+	}
+	var low, high experiment.Share
+	for v := range n {
+		if b.Min[v] < 0 || b.Min[v] > b.Max[v] || b.Max[v] <= 0 || b.Max[v] > experiment.Whole {
+			t.Errorf("version %d has %s to %s", v, b.Min[v].Percent(), b.Max[v].Percent())
+		}
+		low, high = low+b.Min[v], high+b.Max[v]
+	}
+	if low > experiment.Whole || high < experiment.Whole {
+		t.Errorf("shares sum to %s at least and %s at most", low.Percent(), high.Percent())
+	}
+	if (b.Epsilon > 0) != (b.Policy == experiment.EpsilonGreedy) || b.Decay < 0 {
+		t.Errorf("%s has epsilon %v and decay %v", b.Policy, b.Epsilon, b.Decay)
+	}
+	if b.Per == "" {
+		if b.Pool || len(b.Caps) > 0 {
+			t.Errorf("pool %t and caps %v of no segment", b.Pool, b.Caps)
+		}
+		return
+	}
+	for _, c := range b.Caps {
+		if !slices.Contains(p.Segment(b.Per).Groups(), c.Group) || c.Max < low-b.Min[0] || c.Max <= 0 || experiment.Whole-c.Max > b.Max[0] {
+			t.Errorf("cap %+v", c)
 		}
 	}
 }

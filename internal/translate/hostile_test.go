@@ -15,6 +15,7 @@ import (
 // "" is a file that is accepted.
 func hostile(t testing.TB) map[string]struct{ in, want string } {
 	ramp := string(goldenInputs(t)["ramp"])
+	worked := string(goldenInputs(t)["worked"])
 	utf16le := "\xff\xfe"
 	for _, u := range utf16.Encode([]rune(ramp)) {
 		utf16le += string([]byte{byte(u), byte(u >> 8)})
@@ -65,6 +66,12 @@ func hostile(t testing.TB) map[string]struct{ in, want string } {
 		"hint that steers":          {`spec: {metrics: [{name: "a\eb"}], objectives: [{metric: "a b"}]}`, `no such metric, got "a b"`},
 		"dates as names":            {"spec: {versions: [{name: 2026-01-01}]}", "put it in quotes"},
 		"empty names":               {`{"": {"": 1}, ? : 2}`, "unknown field"},
+		"control in an approval":    {strings.Replace(worked, "approval: search-lead", `approval: "a\eb"`, 1), "it holds control characters"},
+		"control in a part":         {strings.Replace(worked, "model: r1", `model: "r\n1"`, 1), "it holds control characters"},
+		"control in a group":        {strings.Replace(worked, "[premium, basic]", `["premium", "a\tb"]`, 1), "not a value"},
+		"control in a condition":    {strings.Replace(worked, "not: [premium]", `not: ["pre\emium"]`, 1), "has no such group"},
+		"a condition of itself":     {"spec: {stages: [{where: &w {tier: *w}}]}", "want"},
+		"many groups":               {strings.Replace(worked, "[premium, basic]", "["+strings.Repeat("a, ", 900)+"b]", 1), "want at most 8 groups"},
 		"directives":                {"%YAML 9.9\n---\na: 1", "not YAML: "},
 	}
 }
@@ -185,5 +192,7 @@ func TestPlanIsTheSameEveryTime(t *testing.T) {
 			t.Errorf("the second time it says otherwise:\n%v\n%v", first, second)
 		}
 	}
-	datadriven.RunTest(t, "testdata/bad.txt", s.run)
+	for _, file := range []string{"testdata/bad.txt", "testdata/bad-stages.txt"} {
+		datadriven.RunTest(t, file, s.run)
+	}
 }

@@ -5,7 +5,6 @@ package translate
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -21,7 +20,7 @@ func (t *translator) metrics() {
 	t.names("spec.metrics", len(ms), func(i int) string { return ms[i].Name })
 	for i, m := range ms {
 		path := fmt.Sprintf("spec.metrics[%d]", i)
-		if m.Name == experiment.CellExposures || m.Name == experiment.CellRequests {
+		if slices.Contains([]string{experiment.CellExposures, experiment.CellMirrored, experiment.CellRequests}, m.Name) {
 			t.fail(path+".name", quote(m.Name), "the name is taken by Headgate itself", "choose another")
 		}
 		t.plan.Metrics = append(t.plan.Metrics, t.metric(path, m))
@@ -32,23 +31,37 @@ func (t *translator) metric(path string, m v1alpha1.Metric) experiment.Metric {
 	out := experiment.Metric{Name: m.Name, Goal: experiment.Goal(m.Goal)}
 	from := m.From
 	t.option(path+".goal", m.Goal, string(experiment.Increase), string(experiment.Decrease))
+	sources := 0
+	for _, on := range []bool{from.Builtin != "", from.Outcomes != nil, from.Pairs != nil} {
+		if on {
+			sources++
+		}
+	}
 	switch {
-	case (from.Builtin == "") == (from.Outcomes == nil):
-		t.fail(path+".from", "", "exactly one of builtin and outcomes is required", "for example from: {builtin: error-rate}")
+	case sources != 1:
+		t.fail(path+".from", "", "exactly one of builtin, outcomes and pairs is required", "for example from: {builtin: error-rate}")
 	case from.Outcomes != nil:
 		out.Outcomes = t.outcomes(path+".from.outcomes", from.Outcomes)
 		out.Goal = cmp.Or(out.Goal, experiment.Increase)
+	case from.Pairs != nil:
+		out.Pairs = t.pairs(path+".from.pairs", from.Pairs)
+		out.Goal = t.naturalGoal(path+".goal", m.Goal, pairsGoal(out.Pairs), "the comparison says which way is better")
 	default:
 		out.Builtin = t.builtin(path+".from", from)
-		if out.Goal == experiment.Increase {
-			t.fail(path+".goal", quote(m.Goal), "errors and latency are better when they decrease", "leave goal out")
-		}
-		out.Goal = experiment.Decrease
+		out.Goal = t.naturalGoal(path+".goal", m.Goal, experiment.Decrease, "errors and latency are better when they decrease")
 	}
 	if from.Quantile != "" && from.Builtin != string(experiment.Latency) {
 		t.fail(path+".from.quantile", quote(string(from.Quantile)), "a quantile goes with builtin: latency only", "leave quantile out")
 	}
 	return out
+}
+
+// naturalGoal is the goal of a metric that knows its own; another is refused.
+func (t *translator) naturalGoal(path, given string, goal experiment.Goal, why string) experiment.Goal {
+	if given == string(experiment.Increase) && goal == experiment.Decrease || given == string(experiment.Decrease) && goal == experiment.Increase {
+		t.fail(path, quote(given), why, "leave goal out")
+	}
+	return goal
 }
 
 func (t *translator) builtin(path string, from v1alpha1.From) *experiment.BuiltinMetric {
@@ -72,13 +85,68 @@ func (t *translator) outcomes(path string, o *v1alpha1.Outcomes) *experiment.Out
 	}
 	t.text(path+".event", o.Event, experiment.MaxOutcomeText)
 	t.text(path+".per", o.Per, experiment.MaxOutcomeText)
-	out := &experiment.OutcomesMetric{Event: o.Event, Per: o.Per}
+	out := &experiment.OutcomesMetric{Event: o.Event, Per: o.Per, Joined: t.within(path+".joined", o.Joined, 0, 0, 1)}
 	if o.Window == "" {
 		t.fail(path+".window", "", "an outcome window is required", "how long after a unit's first exposure its outcomes count, for example 72h")
 		return out
 	}
 	out.Window = t.duration(path+".window", o.Window, 0, leastTime)
 	return out
+}
+
+// Bounds and defaults of comparisons.
+const (
+	maxPlaces               = 1000
+	defaultPlaces           = 10
+	maxTolerance            = 10
+	defaultNumberTolerance  = 0.01
+	defaultLatencyTolerance = 0.1
+)
+
+// Which comparisons a field goes with; a value must be named where nothing can
+// be compared without it.
+var (
+	withValue     = []string{"class", "number", "ranking", "text", "json"}
+	wantValue     = []string{"class", "number", "ranking"}
+	withTolerance = []string{"number", "latency"}
+)
+
+func (t *translator) pairs(path string, in *v1alpha1.Pairs) *experiment.PairsMetric {
+	out := &experiment.PairsMetric{Compare: experiment.Comparison(in.Compare), Value: in.Value}
+	t.choice(path+".compare", in.Compare, string(experiment.CompareFailures), string(experiment.CompareLatency), string(experiment.CompareClass),
+		string(experiment.CompareNumber), string(experiment.CompareRanking), string(experiment.CompareText), string(experiment.CompareJSON))
+	if !t.clean(path) {
+		return out
+	}
+	switch {
+	case in.Value == "" && slices.Contains(wantValue, in.Compare):
+		t.fail(path+".value", "", "what is compared is required", "a jq expression on the answer, for example value: .label")
+	case in.Value != "" && !slices.Contains(withValue, in.Compare):
+		t.fail(path+".value", quote(in.Value), in.Compare+" are of the whole answer", "leave value out")
+	}
+	t.text(path+".value", in.Value, maxText)
+	if out.Compare == experiment.CompareRanking {
+		out.K = int(t.some(path+".k", in.K, defaultPlaces, maxPlaces))
+	} else if t.given(path + ".k") {
+		t.fail(path+".k", fmt.Sprint(in.K), "k goes with compare: ranking only", "leave k out")
+	}
+	switch {
+	case out.Compare == experiment.CompareNumber:
+		out.Tolerance = t.within(path+".tolerance", in.Tolerance, defaultNumberTolerance, 0, maxTolerance)
+	case out.Compare == experiment.CompareLatency:
+		out.Tolerance = t.within(path+".tolerance", in.Tolerance, defaultLatencyTolerance, 0, maxTolerance)
+	case t.given(path + ".tolerance"):
+		t.fail(path+".tolerance", quote(string(in.Tolerance)), "a tolerance goes with compare: "+oneOf(withTolerance)+" only", "leave tolerance out")
+	}
+	return out
+}
+
+// pairsGoal says which way a comparison is better.
+func pairsGoal(p *experiment.PairsMetric) experiment.Goal {
+	if p.Compare == experiment.CompareFailures || p.Compare == experiment.CompareLatency {
+		return experiment.Decrease
+	}
+	return experiment.Increase
 }
 
 // known looks a metric up and says so when there is none.
@@ -100,111 +168,4 @@ func (t *translator) known(path, name string) *experiment.Metric {
 	}
 	t.fail(path, quote(name), "no such metric", hint)
 	return nil
-}
-
-func (t *translator) objectives() {
-	os := t.api.Spec.Objectives
-	for i, o := range os {
-		path := fmt.Sprintf("spec.objectives[%d]", i)
-		m := t.known(path+".metric", o.Metric)
-		if slices.ContainsFunc(os[:i], func(x v1alpha1.Objective) bool { return x.Metric == o.Metric && m != nil }) {
-			t.fail(path+".metric", quote(o.Metric), "the metric has an objective already", "define a second metric for a second limit")
-		}
-		switch {
-		case (o.Max == "") == (o.Min == ""):
-			t.fail(path, "", "exactly one of max and min is required", "")
-		case m != nil:
-			t.plan.Objectives = append(t.plan.Objectives, t.objective(path, o, m))
-		}
-	}
-	for i, m := range t.plan.Metrics {
-		if m.Builtin == nil || m.Builtin.Kind != experiment.Latency {
-			continue
-		}
-		if !slices.ContainsFunc(os, func(o v1alpha1.Objective) bool { return o.Metric == m.Name }) {
-			t.fail(fmt.Sprintf("spec.metrics[%d]", i), quote(m.Name), "a latency metric needs an objective", "for example objectives: [{metric: NAME, max: 250ms}]")
-		}
-	}
-}
-
-func (t *translator) objective(path string, o v1alpha1.Objective, m *experiment.Metric) experiment.Objective {
-	out := experiment.Objective{Metric: o.Metric}
-	switch {
-	case m.Builtin != nil && o.Min != "":
-		t.fail(path+".min", quote(string(o.Min)), "errors and latency have a max", "")
-	case m.Builtin != nil && m.Builtin.Kind == experiment.Latency:
-		m.Builtin.Limit = t.duration(path+".max", v1alpha1.Duration(o.Max), 0, leastTime)
-		// Rounding makes the share over the limit of a p99 1%, not 1.0000000000000009%.
-		limit := math.Round((1-m.Builtin.Quantile)*1e9) / 1e9
-		out.Max = &limit
-	case m.Builtin != nil:
-		limit := t.probability(path+".max", o.Max, 0, mostProbability)
-		out.Max = &limit
-	case o.Max != "":
-		limit, _ := t.fraction(path+".max", o.Max)
-		out.Max = &limit
-	default:
-		limit, _ := t.fraction(path+".min", o.Min)
-		out.Min = &limit
-	}
-	return out
-}
-
-func (t *translator) reward() {
-	r := t.api.Spec.Reward
-	if r == nil {
-		return
-	}
-	if len(t.plan.Versions) == 1 {
-		t.fail("spec.reward", "", "a reward needs a candidate to compare", "add a second version, or leave the reward out")
-	}
-	if m := t.known("spec.reward.metric", r.Metric); m != nil && m.Builtin != nil {
-		t.fail("spec.reward.metric", quote(r.Metric), "a reward is a metric of outcomes", "limit errors and latency by objectives")
-	}
-	t.plan.Reward = &experiment.Reward{Metric: r.Metric, MinimumEffect: t.margin("spec.reward.minimumEffect", r.MinimumEffect)}
-}
-
-func (t *translator) guardrails() {
-	gs := t.api.Spec.Guardrails
-	for i, g := range gs {
-		path := fmt.Sprintf("spec.guardrails[%d]", i)
-		m := t.known(path+".metric", g.Metric)
-		if m != nil && m.Builtin != nil && m.Builtin.Kind == experiment.Latency {
-			t.fail(path+".metric", quote(g.Metric), "latency is limited by an objective", "write it under objectives")
-		}
-		if slices.ContainsFunc(gs[:i], func(x v1alpha1.Guardrail) bool { return x.Metric == g.Metric && m != nil }) {
-			t.fail(path+".metric", quote(g.Metric), "the metric is a guardrail already", "")
-		}
-		if len(t.plan.Versions) == 1 {
-			t.fail(path, "", "a guardrail needs a candidate to compare", "add a second version, or write an objective")
-		}
-		t.plan.Guardrails = append(t.plan.Guardrails, experiment.Guardrail{
-			Metric: g.Metric, NoWorseThan: t.margin(path+".noWorseThan", g.NoWorseThan),
-		})
-	}
-}
-
-func (t *translator) margin(path string, m v1alpha1.Margin) experiment.Margin {
-	switch {
-	case (m.Relative == "") == (m.Absolute == ""):
-		t.fail(path, "", "exactly one of relative and absolute is required", "for example {relative: 1%}")
-		return experiment.Margin{}
-	case m.Absolute != "":
-		return experiment.Margin{Absolute: t.positive(path+".absolute", m.Absolute)}
-	}
-	at, q := path+".relative", m.Relative
-	f := t.positive(at, q)
-	if hint := percentHint(q, f); hint != "" {
-		t.fail(at, quote(string(q)), "as much as the whole baseline, or more", fmt.Sprintf("%s %g%% would say as much", hint, 100*f))
-	}
-	return experiment.Margin{Relative: f}
-}
-
-// positive reads a number above zero.
-func (t *translator) positive(path string, q v1alpha1.Quantity) float64 {
-	f, ok := t.fraction(path, q)
-	if ok && f <= 0 {
-		t.fail(path, quote(string(q)), "want more than 0", "the direction comes from the metric's goal")
-	}
-	return f
 }

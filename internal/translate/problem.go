@@ -64,6 +64,7 @@ func (p Problems) asError() error {
 	slices.SortStableFunc(p, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Path, b.Path))
 	})
+	p = slices.Compact(p) // Two keys that are no names say the same of their place.
 	if more := len(p) - maxProblems; more > 0 {
 		p = append(p[:maxProblems:maxProblems], Problem{Message: fmt.Sprintf("and %d more problems", more)})
 	}

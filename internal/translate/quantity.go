@@ -58,15 +58,70 @@ const (
 
 // probability reads a fraction from leastProbability to most, or the default.
 func (t *translator) probability(path string, q v1alpha1.Quantity, def, most float64) float64 {
+	return t.within(path, q, def, leastProbability, most)
+}
+
+// within reads a fraction between two bounds, or the default.
+func (t *translator) within(path string, q v1alpha1.Quantity, def, least, most float64) float64 {
 	if q == "" {
 		return def
 	}
 	f, ok := t.fraction(path, q)
-	if ok && (f < leastProbability || f > most) {
-		t.fail(path, quote(string(q)), fmt.Sprintf("want %g%% to %g%%", 100*leastProbability, 100*most), percentHint(q, f))
+	if ok && (f < least || f > most) {
+		t.fail(path, quote(string(q)), fmt.Sprintf("want %.6g%% to %.6g%%", 100*least, 100*most), percentHint(q, f))
 		return def
 	}
 	return f
+}
+
+// maxAmount bounds costs and the like: sums of them stay exact enough.
+const maxAmount = 1e12
+
+// number reads a plain number between two bounds, or the default: an amount is
+// no part of anything, so that a percent sign in it is a mistake.
+func (t *translator) number(path string, q v1alpha1.Quantity, def, least, most float64) float64 {
+	if q == "" {
+		return def
+	}
+	f, ok := finite(strings.TrimSpace(string(q)))
+	switch {
+	case !ok:
+		t.fail(path, quote(string(q)), "not a plain number", `write 0.5 or "0.5"`)
+		return def
+	case f < least || f > most:
+		t.fail(path, quote(string(q)), fmt.Sprintf("want %g to %g", least, most), "")
+		return def
+	}
+	return f + 0 // -0 is 0.
+}
+
+// amount reads a number above zero, 0 if there is none.
+func (t *translator) amount(path string, q v1alpha1.Quantity) float64 {
+	f := t.number(path, q, 0, 0, maxAmount)
+	if f == 0 && q != "" && t.clean(path) {
+		t.fail(path, quote(string(q)), "want more than 0", "leave it out for no bound")
+	}
+	return f
+}
+
+// count checks a number of things that may be none.
+func (t *translator) count(path string, n, most int64) int64 {
+	if n < 0 || n > most {
+		t.fail(path, fmt.Sprint(n), fmt.Sprintf("want 0 to %d", most), "")
+	}
+	return n
+}
+
+// some checks a number of things that may not be none, or gives the default.
+func (t *translator) some(path string, n, def, most int64) int64 {
+	if !t.given(path) {
+		return def
+	}
+	if n < 1 || n > most {
+		t.fail(path, fmt.Sprint(n), fmt.Sprintf("want 1 to %d", most), "")
+		return def
+	}
+	return n
 }
 
 // share reads a fraction as slots: 0 to 100 % in steps of 0.01 %. It is
@@ -89,6 +144,17 @@ func (t *translator) share(path string, q v1alpha1.Quantity) experiment.Share {
 		return -1
 	}
 	return experiment.Share(slots)
+}
+
+// shareOr reads a share, or gives the default.
+func (t *translator) shareOr(path string, q v1alpha1.Quantity, def experiment.Share) experiment.Share {
+	if q == "" {
+		return def
+	}
+	if s := t.share(path, q); s >= 0 {
+		return s
+	}
+	return def
 }
 
 const durationHint = "for example 250ms, 30s, 5m, 72h or 14d"

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -25,43 +26,125 @@ func (t *translator) stages() {
 	}
 }
 
+// kindsOf lists the kinds that a stage asks for.
+func kindsOf(s v1alpha1.Stage) []experiment.StageKind {
+	var kinds []experiment.StageKind
+	for _, k := range []struct {
+		on   bool
+		kind experiment.StageKind
+	}{
+		{s.Ramp != nil, experiment.KindRamp},
+		{s.Split != nil, experiment.KindSplit},
+		{s.Mirror != nil, experiment.KindMirror},
+		{s.Bandit != nil, experiment.KindBandit},
+		{s.Switch != nil, experiment.KindSwitch},
+		{s.Observe != nil, experiment.KindObserve},
+	} {
+		if k.on {
+			kinds = append(kinds, k.kind)
+		}
+	}
+	return kinds
+}
+
 func (t *translator) stage(path string, s v1alpha1.Stage) experiment.Stage {
-	out := experiment.Stage{Name: s.Name}
-	kinds := 0
-	for _, on := range []bool{s.Ramp != nil, s.Split != nil, s.Observe != nil} {
-		if on {
-			kinds++
+	out := experiment.Stage{Name: s.Name, Approval: s.Approval}
+	kinds := kindsOf(s)
+	if len(kinds) != 1 {
+		t.fail(path, fmt.Sprintf("%d of them", len(kinds)), "exactly one of ramp, split, mirror, bandit, switch and observe is required", "for example observe: {for: 10m}")
+		return out
+	}
+	kind := kinds[0]
+	t.belongs(path, s, kind)
+	t.line(path+".approval", s.Approval, maxText)
+	if n := len(t.plan.Versions); n < 2 && kind != experiment.KindObserve {
+		if n == 1 {
+			t.fail(path, "", "the stage needs a candidate", "add a second version, or use observe")
 		}
-	}
-	if kinds != 1 {
-		t.fail(path, fmt.Sprintf("%d of them", kinds), "exactly one of ramp, split and observe is required", "for example observe: {for: 10m}")
 		return out
 	}
-	if s.Hold != nil && s.Ramp == nil {
-		t.fail(path+".hold", "", "hold goes with ramp", "")
-	}
-	if s.Until != nil && s.Split == nil {
-		t.fail(path+".until", "", "until goes with split", "")
-	}
-	if s.Otherwise != "" && s.Split == nil {
-		t.fail(path+".otherwise", quote(s.Otherwise), "otherwise goes with split", "")
-	}
-	if s.Observe == nil && len(t.plan.Versions) == 1 {
-		t.fail(path, "", "the stage needs a candidate", "add a second version, or use observe")
-		return out
-	}
-	switch {
-	case s.Ramp != nil:
+	switch kind {
+	case experiment.KindRamp:
 		out.Ramp = t.ramp(path, s)
-	case s.Split != nil:
+	case experiment.KindSplit:
 		out.Split = t.split(path, s)
-	default:
-		out.Observe = &experiment.Observe{For: t.duration(path+".observe.for", s.Observe.For, 0, time.Second)}
-		if len(t.api.Spec.Objectives) == 0 {
-			t.fail(path+".observe", "", "there is nothing to observe", "add an objective")
+	case experiment.KindMirror:
+		out.Mirror = t.mirror(path, s)
+	case experiment.KindBandit:
+		out.Bandit = t.bandit(path, s)
+	case experiment.KindSwitch:
+		out.Switch = &experiment.Switch{
+			Warm: t.duration(path+".switch.warm", s.Switch.Warm, 0, 0),
+			Soak: t.soak(path+".switch.soak", s.Switch.Soak),
 		}
+	default:
+		out.Observe = t.observe(path, s)
 	}
+	out.Where = t.stageWhere(path, s)
+	t.gates(path+".require", s.Require, &out)
 	return out
+}
+
+// stageWhere reads the conditions of a stage; a ramp may hold them itself.
+func (t *translator) stageWhere(path string, s v1alpha1.Stage) experiment.Where {
+	at, in := path+".where", s.Where
+	if s.Ramp != nil && len(s.Ramp.Where) > 0 {
+		if len(in) > 0 {
+			t.fail(path+".ramp.where", "", "the stage has a where already", "write all conditions there")
+		}
+		at, in = path+".ramp.where", s.Ramp.Where
+	}
+	return t.where(at, in)
+}
+
+// belongs reports what goes with other kinds of stages.
+func (t *translator) belongs(path string, s v1alpha1.Stage, kind experiment.StageKind) {
+	const ramp, split, mirror, bandit = experiment.KindRamp, experiment.KindSplit, experiment.KindMirror, experiment.KindBandit
+	for _, f := range []struct {
+		field string
+		kinds []experiment.StageKind
+	}{
+		{"hold", []experiment.StageKind{ramp}},
+		{"until", []experiment.StageKind{ramp, split, mirror, bandit}},
+		{"until.decided", []experiment.StageKind{split}},
+		{"until.units", []experiment.StageKind{split, bandit}},
+		{"until.pairs", []experiment.StageKind{mirror}},
+		{"until.best", []experiment.StageKind{bandit}},
+		{"until.atLeast", []experiment.StageKind{split, mirror, bandit}},
+		{"otherwise", []experiment.StageKind{split, bandit}},
+	} {
+		// Of an until that does not belong, its fields need not be told.
+		if slices.Contains(f.kinds, kind) || !t.given(path+"."+f.field) || strings.Contains(f.field, ".") && untilless(kind) {
+			continue
+		}
+		names := make([]string, len(f.kinds))
+		for i, k := range f.kinds {
+			names[i] = string(k)
+		}
+		t.fail(path+"."+f.field, "", f.field+" goes with "+oneOf(names), "")
+	}
+}
+
+// untilless says whether a kind of stage has an end of its own.
+func untilless(kind experiment.StageKind) bool {
+	return kind == experiment.KindSwitch || kind == experiment.KindObserve
+}
+
+func (t *translator) observe(path string, s v1alpha1.Stage) *experiment.Observe {
+	if len(t.api.Spec.Objectives) == 0 && len(s.Require) == 0 {
+		t.fail(path+".observe", "", "there is nothing to observe", "add an objective")
+	}
+	return &experiment.Observe{For: t.duration(path+".observe.for", s.Observe.For, 0, time.Second)}
+}
+
+// soak reads how long a candidate serves after a cut-over: nothing is known of
+// it before a window is over.
+func (t *translator) soak(path string, in v1alpha1.Duration) time.Duration {
+	if in == "" {
+		t.fail(path, "", "a switch says how long its candidate serves before the stage is over", "for example switch: {warm: 10m, soak: 1h}")
+		return t.plan.Window
+	}
+	return t.duration(path, in, t.plan.Window, t.plan.Window)
 }
 
 func (t *translator) ramp(path string, s v1alpha1.Stage) *experiment.Ramp {
@@ -86,8 +169,43 @@ func (t *translator) ramp(path string, s v1alpha1.Stage) *experiment.Ramp {
 		t.fail(path+".hold", "", "a ramp says what each step waits for", holdHint)
 		return out
 	}
+	before := len(t.problems)
 	out.Hold = t.hold(path+".hold", s.Hold)
+	if len(t.problems) == before {
+		out.AtMost = t.rampHorizon(path+".until.atMost", s.Until, out)
+	}
 	return out
+}
+
+// rampHorizon reads a ramp's horizon, which its steps must fit into.
+func (t *translator) rampHorizon(path string, u *v1alpha1.Until, r *experiment.Ramp) time.Duration {
+	least := 0.0
+	for _, step := range r.Steps {
+		if step > 0 {
+			least += max(float64(r.Hold.For), float64(r.Hold.Windows)*float64(t.plan.Window))
+		}
+	}
+	atMost, value := defaultRampHorizon, ""
+	if u != nil && u.AtMost != "" {
+		before := len(t.problems)
+		atMost, value = t.duration(path, u.AtMost, 0, t.plan.Window), quote(string(u.AtMost))
+		if len(t.problems) > before {
+			return atMost
+		}
+	}
+	if least >= float64(atMost) {
+		t.fail(path, value, fmt.Sprintf("the steps wait at least %s and the horizon is %s", short(least), short(float64(atMost))), "give it more, for example until: {atMost: 60d}")
+	}
+	return atMost
+}
+
+// short writes a time as people do: "36h".
+func short(ns float64) string {
+	const day = float64(24 * time.Hour)
+	if ns >= 2*day {
+		return fmt.Sprintf("%gd", math.Round(10*ns/day)/10)
+	}
+	return time.Duration(ns).String()
 }
 
 const holdHint = "for example hold: {requests: 5000, windows: 2}"
@@ -111,14 +229,6 @@ func (t *translator) hold(path string, h *v1alpha1.Hold) experiment.Hold {
 	return out
 }
 
-// count checks a number of things.
-func (t *translator) count(path string, n, most int64) int64 {
-	if n < 0 || n > most {
-		t.fail(path, fmt.Sprint(n), fmt.Sprintf("want 0 to %d", most), "")
-	}
-	return n
-}
-
 func (t *translator) split(path string, s v1alpha1.Stage) *experiment.Split {
 	out := &experiment.Split{
 		Shares:    t.splitShares(path+".split", s.Split),
@@ -127,20 +237,36 @@ func (t *translator) split(path string, s v1alpha1.Stage) *experiment.Split {
 	if t.api.Spec.Reward == nil {
 		t.fail(path+".split", "", "a split needs a reward to decide", "add spec.reward, or use ramp")
 	}
-	t.option(path+".otherwise", s.Otherwise, string(experiment.KeepBaseline), string(experiment.PromoteCandidate))
-	if s.Until == nil || s.Until.AtMost == "" {
-		t.fail(path+".until.atMost", "", "a split needs a horizon", "for example until: {decided: true, atMost: 28d}")
-		return out
-	}
-	out.Until = t.until(path+".until", s.Until)
+	t.otherwise(path+".otherwise", s.Otherwise)
+	out.Until = t.until(path+".until", s.Until, experiment.KindSplit)
 	return out
 }
 
-func (t *translator) until(path string, u *v1alpha1.Until) experiment.Until {
+// untilHints are examples of exits.
+var untilHints = map[experiment.StageKind]string{
+	experiment.KindSplit:  "for example until: {decided: true, atMost: 28d}",
+	experiment.KindMirror: "for example until: {pairs: 20000, atMost: 3d}",
+	experiment.KindBandit: "for example until: {best: 99%, atMost: 28d}",
+}
+
+// until reads the exit of a split, a mirror or a bandit.
+func (t *translator) until(path string, u *v1alpha1.Until, kind experiment.StageKind) experiment.Until {
+	if u == nil || u.AtMost == "" {
+		t.fail(path+".atMost", "", fmt.Sprintf("a %s needs a horizon", kind), untilHints[kind])
+		return experiment.Until{}
+	}
 	out := experiment.Until{
 		Decided: u.Decided,
 		Units:   t.count(path+".units", u.Units, maxCount),
+		Best:    t.within(path+".best", u.Best, 0, 0.5, mostProbability),
 		AtLeast: t.duration(path+".atLeast", u.AtLeast, 0, 0),
+	}
+	evidence, mature, why := "outcome can mature", t.plan.Window+t.plan.OutcomeWindow()+t.plan.Lag, "evidence window, outcome window and lag"
+	if kind == experiment.KindMirror {
+		if out.Pairs = t.some(path+".pairs", u.Pairs, 0, maxCount); !t.given(path + ".pairs") {
+			t.fail(path+".pairs", "", "a mirror says how many pairs it collects", untilHints[kind])
+		}
+		evidence, mature, why = "pair can be known", t.plan.Window+t.plan.Lag, "evidence window and lag"
 	}
 	before := len(t.problems)
 	out.AtMost = t.duration(path+".atMost", u.AtMost, 0, t.plan.Window)
@@ -151,28 +277,22 @@ func (t *translator) until(path string, u *v1alpha1.Until) experiment.Until {
 		t.fail(path+".atLeast", quote(string(u.AtLeast)), "longer than atMost", "")
 	}
 	// Nothing is known of a window before it has ended and its outcomes came.
-	if mature := t.plan.Window + t.plan.OutcomeWindow() + t.plan.Lag; mature >= out.AtMost {
-		t.fail(path+".atMost", quote(string(u.AtMost)), "no outcome can mature before the horizon",
-			fmt.Sprintf("evidence window, outcome window and lag take %s: give it more", mature))
+	if mature >= out.AtMost {
+		t.fail(path+".atMost", quote(string(u.AtMost)), "no "+evidence+" before the horizon", fmt.Sprintf("%s take %s: give it more", why, mature))
 	}
 	return out
 }
 
 func (t *translator) splitShares(path string, in map[string]v1alpha1.Quantity) experiment.Shares {
-	names := make([]string, len(t.plan.Versions))
-	for i, v := range t.plan.Versions {
-		names[i] = v.Name
-	}
-	shares, before := make(experiment.Shares, len(names)), len(t.problems)
+	shares, before := make(experiment.Shares, len(t.plan.Versions)), len(t.problems)
 	named := t.clean("spec.versions")
 	for _, name := range slices.Sorted(maps.Keys(in)) {
-		at, i := join(path, name), slices.Index(names, name)
+		at := join(path, name)
+		i := t.version(at, "", name)
 		switch {
 		case i >= 0:
 			shares[i] = t.share(at, in[name])
-		case named:
-			t.fail(at, "", "no such version", nearest(name, names))
-		default:
+		case !named:
 			return shares // It may be the one that is misnamed.
 		}
 		if i >= 0 && shares[i] == 0 {
@@ -190,7 +310,7 @@ func (t *translator) splitShares(path string, in map[string]v1alpha1.Quantity) e
 	case sum != experiment.Whole:
 		t.fail(path, sum.Percent(), "shares must sum to 100%", "give every version its share")
 	case missing >= 0 && named:
-		t.fail(path, "", fmt.Sprintf("no share for version %s", names[missing]), "a version without traffic cannot be compared")
+		t.fail(path, "", fmt.Sprintf("no share for version %s", t.plan.Versions[missing].Name), "a version without traffic cannot be compared")
 	}
 	return shares
 }

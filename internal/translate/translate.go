@@ -9,7 +9,6 @@ package translate
 import (
 	"cmp"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -23,13 +22,12 @@ import (
 
 // Bounds of lists and names.
 const (
-	maxMetrics  = 24
-	maxStages   = 12
-	maxSteps    = 50
-	maxName     = 63
-	maxText     = 1000
-	maxLooks    = 50
-	maxVersions = 2 // The engine compares one candidate with the baseline.
+	maxMetrics = 24
+	maxStages  = 12
+	maxSteps   = 50
+	maxName    = 63
+	maxText    = 1000
+	maxLooks   = 50
 )
 
 // Defaults of what a plan may leave out.
@@ -37,12 +35,16 @@ const (
 	defaultAlpha     = 0.05
 	mostAlpha        = 0.5
 	defaultLooks     = 5
+	defaultPower     = 0.8
+	leastPower       = 0.5
 	defaultWindow    = time.Minute
 	defaultLag       = 10 * time.Second
 	defaultStale     = 5 * time.Minute
 	defaultUnknown   = 24 * time.Hour
 	longestDuration  = 366 * 24 * time.Hour
 	defaultOtherwise = experiment.KeepBaseline
+
+	defaultRampHorizon = 30 * 24 * time.Hour
 )
 
 // Plan reads an experiment from YAML or JSON. The error, if any, is of class
@@ -62,11 +64,15 @@ func Plan(data []byte) (*experiment.Plan, error) {
 	t.assignment()
 	t.analysis()
 	t.evidence()
+	t.segments()
 	t.metrics()
 	t.objectives()
 	t.reward()
 	t.guardrails()
 	t.stages()
+	t.promote()
+	t.budget()
+	t.fits()
 	if err := t.problems.asError(); err != nil {
 		return nil, err
 	}
@@ -152,10 +158,15 @@ func (t *translator) names(list string, n int, name func(i int) string) {
 // text bounds a free text. It is shown in terminals, so that it may not hold
 // what steers them.
 func (t *translator) text(path, s string, most int) {
-	if len(s) > most {
+	t.line(path, strings.NewReplacer("\n", " ", "\t", " ").Replace(s), most)
+}
+
+// line is a text that is one line.
+func (t *translator) line(path, s string, most int) {
+	switch {
+	case len(s) > most:
 		t.fail(path, fmt.Sprintf("%d bytes", len(s)), fmt.Sprintf("longer than %d bytes", most), "")
-	}
-	if strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) {
+	case strings.ContainsFunc(s, unicode.IsControl):
 		t.fail(path, quote(s), "it holds control characters", "")
 	}
 }
@@ -193,47 +204,6 @@ func (t *translator) listen(path, address string) {
 	t.plan.Listen = address
 }
 
-func (t *translator) versions() {
-	vs := t.api.Spec.Versions
-	if len(vs) == 0 || len(vs) > maxVersions {
-		t.fail("spec.versions", fmt.Sprintf("%d versions", len(vs)), fmt.Sprintf("want 1 to %d versions", maxVersions), "the first is the baseline, the second the candidate")
-	}
-	t.names("spec.versions", len(vs), func(i int) string { return vs[i].Name })
-	for i, v := range vs {
-		t.backend(fmt.Sprintf("spec.versions[%d].backend", i), v.Backend)
-		t.plan.Versions = append(t.plan.Versions, experiment.Version{Name: v.Name, Backend: v.Backend})
-	}
-}
-
-// backend checks a base URL. What may hold a secret is not repeated.
-func (t *translator) backend(path, s string) {
-	value := quote(s)
-	if strings.ContainsAny(s, "@?#") {
-		value = ""
-	}
-	u, err := url.Parse(s)
-	switch {
-	case s == "":
-		t.fail(path, "", "a backend is required", backendHint)
-	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "":
-		t.fail(path, value, "not a URL that the gateway can reach", backendHint)
-	case u.User != nil:
-		t.fail(path, "", "a URL with a user or password", "keep secrets out of experiments")
-	case strings.ContainsAny(s, "?#"):
-		t.fail(path, "", "a URL with a query or fragment", "write the base URL alone")
-	case len(s) > maxText:
-		t.fail(path, value, fmt.Sprintf("longer than %d bytes", maxText), "")
-	}
-	if err != nil || u.Port() == "" {
-		return
-	}
-	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil {
-		t.fail(path, value, "not a port", "ports are 1 to 65535")
-	}
-}
-
-const backendHint = "write http://HOST:PORT"
-
 func (t *translator) assignment() {
 	a := t.api.Spec.Assignment
 	set := 0
@@ -246,15 +216,20 @@ func (t *translator) assignment() {
 	if set != 1 {
 		t.fail(path, fmt.Sprintf("%d of them", set), "exactly one of header, cookie, jsonPath and request is required", "for example unit: {header: x-user-id}")
 	}
-	t.form(path+".header", a.Unit.Header, tokenForm, "not the name of a header", "for example x-user-id")
-	t.form(path+".cookie", a.Unit.Cookie, tokenForm, "not the name of a cookie", "for example uid")
-	t.form(path+".jsonPath", a.Unit.JSONPath, jsonPathForm, "not a path that the gateway reads", "names and indexes from the root, for example $.user.id or $.inputs.0.id")
+	t.place(path, a.Unit.Header, a.Unit.Cookie, a.Unit.JSONPath)
 	t.option("spec.assignment.by", a.By, "gateway")
 	t.option("spec.assignment.missing", a.Missing, "baseline", "reject")
 	t.plan.Assignment = experiment.Assignment{
 		Unit:          experiment.Unit{Header: a.Unit.Header, Cookie: a.Unit.Cookie, JSONPath: a.Unit.JSONPath, Request: a.Unit.Request},
 		RejectMissing: a.Missing == "reject",
 	}
+}
+
+// place checks where in a request a value stands.
+func (t *translator) place(path, header, cookie, jsonPath string) {
+	t.form(path+".header", header, tokenForm, "not the name of a header", "for example x-user-id")
+	t.form(path+".cookie", cookie, tokenForm, "not the name of a cookie", "for example uid")
+	t.form(path+".jsonPath", jsonPath, jsonPathForm, "not a path that the gateway reads", "names and indexes from the root, for example $.user.id or $.inputs.0.id")
 }
 
 // form checks a text, if it is given.
@@ -265,16 +240,25 @@ func (t *translator) form(path, s string, form *regexp.Regexp, message, hint str
 }
 
 func (t *translator) analysis() {
-	a := t.api.Spec.Analysis
+	a, path := t.api.Spec.Analysis, "spec.analysis"
+	method := experiment.Method(cmp.Or(a.Method, string(experiment.Sequential)))
 	t.plan.Analysis = experiment.Analysis{
-		Method:    experiment.Method(cmp.Or(a.Method, string(experiment.Sequential))),
-		Alpha:     t.probability("spec.analysis.alpha", a.Alpha, defaultAlpha, mostAlpha),
-		HarmAlpha: t.probability("spec.analysis.harmAlpha", a.HarmAlpha, defaultAlpha, mostAlpha),
-		Looks:     int(cmp.Or(a.Looks, defaultLooks)),
+		Method:    method,
+		Alpha:     t.probability(path+".alpha", a.Alpha, defaultAlpha, mostAlpha),
+		HarmAlpha: t.probability(path+".harmAlpha", a.HarmAlpha, defaultAlpha, mostAlpha),
+		Looks:     int(t.some(path+".looks", a.Looks, defaultLooks, maxLooks)),
+		Power:     t.within(path+".power", a.Power, defaultPower, leastPower, mostProbability),
 	}
-	t.option("spec.analysis.method", a.Method, string(experiment.Sequential), string(experiment.Anytime))
-	if a.Looks < 0 || a.Looks > maxLooks {
-		t.fail("spec.analysis.looks", fmt.Sprint(a.Looks), fmt.Sprintf("want 1 to %d looks", maxLooks), "")
+	methods := []string{
+		string(experiment.Sequential), string(experiment.Anytime), string(experiment.Fixed),
+		string(experiment.Bayesian), string(experiment.Threshold),
+	}
+	t.option(path+".method", a.Method, methods...)
+	if t.given(path+".looks") && slices.Contains(methods[1:], a.Method) {
+		t.fail(path+".looks", fmt.Sprint(a.Looks), "looks go with method: sequential", "leave looks out")
+	}
+	if t.given(path+".alpha") && method == experiment.Threshold {
+		t.fail(path+".alpha", quote(string(a.Alpha)), "the method threshold takes no error rate", "leave alpha out, or choose another method")
 	}
 }
 

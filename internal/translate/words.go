@@ -14,8 +14,7 @@ import (
 // planned are fields that the design names and this version refuses, because
 // what they ask for does not work yet.
 var planned = []string{
-	"mirror", "bandit", "switch", "power", "where", "require", "promote", "budget", "segments", "slices", "cost", "parts",
-	"prometheus", "http", "sql", "output", "response", "pairs", "labels", "strict",
+	"prometheus", "http", "sql", "output", "response", "labels", "strict",
 }
 
 // quote writes a value of the file into a message: short, and printable

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Stage is one traffic pattern; exactly one of Ramp, Split, Mirror, Bandit,
+// Switch and Observe is set.
+type Stage struct {
+	Name    string              `json:"name"`
+	Ramp    *Ramp               `json:"ramp,omitempty"`
+	Split   map[string]Quantity `json:"split,omitempty"`
+	Mirror  *Mirror             `json:"mirror,omitempty"`
+	Bandit  *Bandit             `json:"bandit,omitempty"`
+	Switch  *Switch             `json:"switch,omitempty"`
+	Observe *Observe            `json:"observe,omitempty"`
+	// Where limits the stage to some groups of segments; all conditions must
+	// hold. Shares are shares of these requests.
+	Where map[string]Groups `json:"where,omitempty"`
+	// Require lists limits that a candidate must be known to meet before the
+	// stage goes on.
+	Require []Objective `json:"require,omitempty"`
+	// Approval names who must approve before the stage is left.
+	Approval string `json:"approval,omitempty"`
+	// Hold goes with ramp.
+	Hold *Hold `json:"hold,omitempty"`
+	// Until goes with ramp, split, mirror and bandit.
+	Until *Until `json:"until,omitempty"`
+	// Otherwise goes with split and bandit: keep (default), promote or ask.
+	Otherwise string `json:"otherwise,omitempty"`
+}
+
+// Groups asks for some groups of a segment; exactly one of In and Not is set.
+// Files may write a name or a list of names alone, which is In.
+type Groups struct {
+	In  Names `json:"in,omitempty"`
+	Not Names `json:"not,omitempty"`
+}
+
+// Names is a list of names; files may write a single one without brackets.
+type Names []string
+
+// Ramp raises the candidates' shares step by step.
+type Ramp struct {
+	Steps []Quantity `json:"steps"`
+	// Where may stand here instead of beside ramp.
+	Where map[string]Groups `json:"where,omitempty"`
+}
+
+// Hold is what each step of a ramp waits for; all of it must be had.
+type Hold struct {
+	// Requests counts the candidate's own.
+	Requests int64    `json:"requests,omitempty"`
+	Windows  int64    `json:"windows,omitempty"`
+	Settle   Duration `json:"settle,omitempty"`
+	For      Duration `json:"for,omitempty"`
+}
+
+// Until is the exit of a stage. Decided goes with split, Pairs with mirror,
+// Best with bandit, Units with split and bandit, AtLeast with all three.
+type Until struct {
+	Decided bool  `json:"decided,omitempty"`
+	Units   int64 `json:"units,omitempty"`
+	Pairs   int64 `json:"pairs,omitempty"`
+	// Best is the probability of being the best that ends a bandit.
+	Best    Quantity `json:"best,omitempty"`
+	AtLeast Duration `json:"atLeast,omitempty"`
+	AtMost  Duration `json:"atMost,omitempty"`
+}
+
+// Mirror sends copies of requests to the candidates; their answers go to
+// nobody.
+type Mirror struct {
+	Share Quantity `json:"share"`
+	// Rate bounds copies per second, Concurrency those in flight.
+	Rate        Quantity `json:"rate,omitempty"`
+	Concurrency int64    `json:"concurrency,omitempty"`
+	// Cost ends the stage when its copies have cost that much.
+	Cost Quantity `json:"cost,omitempty"`
+}
+
+// Bandit moves traffic towards the version with the best reward while it
+// learns which one that is.
+type Bandit struct {
+	// Policy is epsilon-greedy, ucb1, kl-ucb, thompson (default) or top-two.
+	Policy string `json:"policy,omitempty"`
+	// Epsilon and Decay go with epsilon-greedy.
+	Epsilon Quantity `json:"epsilon,omitempty"`
+	Decay   Quantity `json:"decay,omitempty"`
+	// Every is the time between two updates.
+	Every Duration `json:"every,omitempty"`
+	// Explore is the number of matured units that each version must have
+	// before the first update.
+	Explore int64 `json:"explore,omitempty"`
+	// Min and Max bound the share of each version, Step its change at an
+	// update; Limits are bounds of single versions.
+	Min    Quantity         `json:"min,omitempty"`
+	Max    Quantity         `json:"max,omitempty"`
+	Step   Quantity         `json:"step,omitempty"`
+	Limits map[string]Limit `json:"limits,omitempty"`
+	// Per names a segment whose groups have shares of their own; Pool lends
+	// each group the strength of all, Caps bound the candidates' shares
+	// together in some.
+	Per  string              `json:"per,omitempty"`
+	Pool bool                `json:"pool,omitempty"`
+	Caps map[string]Quantity `json:"caps,omitempty"`
+	// Fallback is the version that takes everything when the evidence stays
+	// untrustworthy; the baseline by default.
+	Fallback string `json:"fallback,omitempty"`
+	// Learn is true by default; false keeps the shares even.
+	Learn *bool `json:"learn,omitempty"`
+}
+
+// Limit bounds a version's share.
+type Limit struct {
+	Min Quantity `json:"min,omitempty"`
+	Max Quantity `json:"max,omitempty"`
+}
+
+// Switch gives the candidate everything at once.
+type Switch struct {
+	// Warm is how long the candidate must have been ready before.
+	Warm Duration `json:"warm,omitempty"`
+	Soak Duration `json:"soak"`
+}
+
+// Observe shifts nothing for a while.
+type Observe struct {
+	For Duration `json:"for"`
+}

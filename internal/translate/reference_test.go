@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"maps"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/headgate-dev/headgate/api/v1alpha1"
+)
+
+var quoted = regexp.MustCompile("`([^`]+)`")
+
+// TestReferenceHasEveryField keeps docs/reference/experiment.md complete and
+// free of what does not exist: each field of the API has a row in the section
+// of what holds it, with its meaning, range and default.
+func TestReferenceHasEveryField(t *testing.T) {
+	page, err := os.ReadFile("../../docs/reference/experiment.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]bool{}
+	sections := []string{""}
+	for line := range strings.Lines(string(page)) {
+		switch {
+		case strings.HasPrefix(line, "#"):
+			sections = nil
+			for _, m := range quoted.FindAllStringSubmatch(line, -1) {
+				sections = append(sections, strings.ReplaceAll(m[1], "[]", ""))
+			}
+			if sections == nil {
+				sections = []string{""}
+			}
+		case strings.HasPrefix(line, "| `"):
+			cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+			if len(cells) != 4 || strings.TrimSpace(cells[1]) == "" {
+				t.Errorf("a row has %d cells, or no meaning: %s", len(cells), line)
+				continue
+			}
+			for _, section := range sections {
+				documented[strings.TrimPrefix(section+"."+quoted.FindStringSubmatch(cells[0])[1], ".")] = true
+			}
+		}
+	}
+	fields := map[string]bool{}
+	list(reflect.TypeFor[v1alpha1.Experiment](), "", fields)
+	if len(documented) < 100 {
+		t.Fatalf("only %d fields found on the page; does the reading work?", len(documented))
+	}
+	for _, path := range slices.Sorted(maps.Keys(fields)) {
+		if !documented[path] {
+			t.Errorf("%s is not on the page", path)
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(documented)) {
+		if !fields[path] {
+			t.Errorf("%s is on the page and not in the API", path)
+		}
+	}
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/headgate-dev/headgate/api/v1alpha1"
+	"github.com/headgate-dev/headgate/internal/experiment"
+)
+
+// Why pairs decide nothing but whether a mirror goes on.
+const pairsHint = "a mirror says nothing about how users react; write it under require of the mirror"
+
+func (t *translator) objectives() {
+	os := t.api.Spec.Objectives
+	for i, o := range os {
+		path := fmt.Sprintf("spec.objectives[%d]", i)
+		m := t.known(path+".metric", o.Metric)
+		if m != nil && m.Pairs != nil {
+			t.fail(path+".metric", quote(o.Metric), "pairs are no objective", pairsHint)
+			continue
+		}
+		t.once(path, o, os[:i], "the metric has an objective already", m)
+		if out, ok := t.limit(path, o, m); ok {
+			t.plan.Objectives = append(t.plan.Objectives, out)
+		}
+	}
+}
+
+// once reports a second limit of one metric in a list.
+func (t *translator) once(path string, o v1alpha1.Objective, before []v1alpha1.Objective, message string, m *experiment.Metric) {
+	if m != nil && slices.ContainsFunc(before, func(x v1alpha1.Objective) bool { return x.Metric == o.Metric }) {
+		t.fail(path+".metric", quote(o.Metric), message, "define a second metric for a second limit")
+	}
+}
+
+// limit reads an objective or a gate of a metric; ok is false if there is none.
+func (t *translator) limit(path string, o v1alpha1.Objective, m *experiment.Metric) (out experiment.Objective, ok bool) {
+	t.line(path+".owner", o.Owner, maxText)
+	if (o.Max == "") == (o.Min == "") {
+		t.fail(path, "", "exactly one of max and min is required", "")
+		return out, false
+	}
+	if m == nil {
+		return out, false
+	}
+	out = experiment.Objective{Metric: o.Metric, Owner: o.Owner}
+	word, q, into := "max", o.Max, &out.Max
+	if o.Min != "" {
+		word, q, into = "min", o.Min, &out.Min
+	}
+	at := path + "." + word
+	var limit float64
+	switch {
+	case m.Builtin != nil && word == "min":
+		t.fail(at, quote(string(q)), "errors and latency have a max", "")
+	case m.Builtin != nil && m.Builtin.Kind == experiment.Latency:
+		limit = t.latency(at, v1alpha1.Duration(q), m.Builtin)
+	case m.Builtin != nil:
+		limit = t.probability(at, q, 0, mostProbability)
+	case m.Pairs != nil && (word == "min") != (m.Goal == experiment.Increase):
+		t.fail(at, quote(string(q)), "agreement has a min, failures and latency have a max", "")
+	case m.Pairs != nil:
+		limit = t.probability(at, q, 0, mostProbability)
+	default:
+		limit, _ = t.fraction(at, q)
+	}
+	*into = &limit
+	return out, true
+}
+
+// latency reads a limit of a latency metric and gives the share of requests
+// that may be over it. Requests over the limit are counted exactly, so that a
+// metric has one.
+func (t *translator) latency(path string, in v1alpha1.Duration, b *experiment.BuiltinMetric) float64 {
+	before := len(t.problems)
+	limit := t.duration(path, in, 0, leastTime)
+	switch {
+	case len(t.problems) > before:
+	case b.Limit != 0 && b.Limit != limit:
+		t.fail(path, quote(string(in)), fmt.Sprintf("the metric is limited to %s elsewhere", b.Limit), "define a second metric for a second limit")
+	default:
+		b.Limit = limit
+	}
+	// Rounding makes the share over the limit of a p99 1%, not 1.0000000000000009%.
+	return math.Round((1-b.Quantile)*1e9) / 1e9
+}
+
+// gates reads the limits that a stage requires.
+func (t *translator) gates(path string, in []v1alpha1.Objective, out *experiment.Stage) {
+	if len(in) > 0 && t.candidates() == 0 {
+		t.fail(path, "", "a gate is a limit of candidates", "add a second version, or write an objective")
+		return
+	}
+	for i, o := range in {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		m := t.known(at+".metric", o.Metric)
+		switch {
+		case m == nil:
+		case m.Pairs != nil && out.Mirror == nil:
+			t.fail(at+".metric", quote(o.Metric), "pairs are compared in mirrors only", "a mirror says nothing about how users react; limit another metric here")
+			continue
+		case m.Pairs == nil && out.Mirror != nil:
+			t.fail(at+".metric", quote(o.Metric), "a mirror gives its candidates no traffic of their own", "compare failures or latency by a metric from: {pairs: {compare: failures}}")
+			continue
+		}
+		t.once(at, o, in[:i], "the stage requires it already", m)
+		if gate, ok := t.limit(at, o, m); ok {
+			out.Require = append(out.Require, gate)
+		}
+		if m != nil && m.Outcomes != nil && t.clean("spec.stages") {
+			if mature := t.plan.Window + m.Outcomes.Window + t.plan.Lag; mature >= out.AtMost() {
+				t.fail(at+".metric", quote(o.Metric), "none of its outcomes can mature before the stage is over",
+					fmt.Sprintf("evidence window, outcome window and lag take %s: give the stage more", mature))
+			}
+		}
+	}
+}
+
+func (t *translator) reward() {
+	r, path := t.api.Spec.Reward, "spec.reward"
+	if r == nil {
+		return
+	}
+	if len(t.plan.Versions) == 1 {
+		t.fail(path, "", "a reward needs a candidate to compare", "add a second version, or leave the reward out")
+	}
+	switch m := t.known(path+".metric", r.Metric); {
+	case m == nil:
+	case m.Builtin != nil:
+		t.fail(path+".metric", quote(r.Metric), "a reward is a metric of outcomes", "limit errors and latency by objectives")
+	case m.Pairs != nil:
+		t.fail(path+".metric", quote(r.Metric), "pairs are no reward", pairsHint)
+	}
+	t.plan.Reward = &experiment.Reward{
+		Metric: r.Metric, MinimumEffect: t.margin(path+".minimumEffect", r.MinimumEffect), Range: t.rewardRange(path+".range", r.Range),
+	}
+}
+
+func (t *translator) rewardRange(path string, r *v1alpha1.Range) *experiment.Range {
+	if r == nil {
+		return nil
+	}
+	low, ok := t.fraction(path+".low", r.Low)
+	high, also := t.fraction(path+".high", r.High)
+	if ok && also && low >= high {
+		t.fail(path, "", "high must be above low", "for example range: {low: 0, high: 1}")
+	}
+	return &experiment.Range{Low: low + 0, High: high + 0} // -0 is 0.
+}
+
+func (t *translator) guardrails() {
+	gs := t.api.Spec.Guardrails
+	for i, g := range gs {
+		path := fmt.Sprintf("spec.guardrails[%d]", i)
+		m := t.known(path+".metric", g.Metric)
+		switch {
+		case m == nil:
+		case m.Pairs != nil:
+			t.fail(path+".metric", quote(g.Metric), "pairs are no guardrail", pairsHint)
+		case m.Builtin != nil && m.Builtin.Kind == experiment.Latency:
+			t.fail(path+".metric", quote(g.Metric), "latency is limited by an objective", "write it under objectives")
+		case slices.ContainsFunc(gs[:i], func(x v1alpha1.Guardrail) bool { return x.Metric == g.Metric }):
+			t.fail(path+".metric", quote(g.Metric), "the metric is a guardrail already", "")
+		}
+		if len(t.plan.Versions) == 1 {
+			t.fail(path, "", "a guardrail needs a candidate to compare", "add a second version, or write an objective")
+		}
+		t.line(path+".owner", g.Owner, maxText)
+		t.plan.Guardrails = append(t.plan.Guardrails, experiment.Guardrail{
+			Metric: g.Metric, NoWorseThan: t.margin(path+".noWorseThan", g.NoWorseThan), Slices: t.slices(path+".slices", g.Slices), Owner: g.Owner,
+		})
+	}
+}
+
+// slices checks the names of segments.
+func (t *translator) slices(path string, in []string) []string {
+	for i, name := range in {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if t.segmentNamed(at, name) != nil && slices.Contains(in[:i], name) {
+			t.fail(at, quote(name), "given twice", "")
+		}
+	}
+	return slices.Clone(in)
+}
+
+func (t *translator) margin(path string, m v1alpha1.Margin) experiment.Margin {
+	switch {
+	case (m.Relative == "") == (m.Absolute == ""):
+		t.fail(path, "", "exactly one of relative and absolute is required", "for example {relative: 1%}")
+		return experiment.Margin{}
+	case m.Absolute != "":
+		return experiment.Margin{Absolute: t.positive(path+".absolute", m.Absolute)}
+	}
+	at, q := path+".relative", m.Relative
+	f := t.positive(at, q)
+	if hint := percentHint(q, f); hint != "" {
+		t.fail(at, quote(string(q)), "as much as the whole baseline, or more", fmt.Sprintf("%s %g%% would say as much", hint, 100*f))
+	}
+	return experiment.Margin{Relative: f}
+}
+
+// positive reads a number above zero.
+func (t *translator) positive(path string, q v1alpha1.Quantity) float64 {
+	f, ok := t.fraction(path, q)
+	if ok && f <= 0 {
+		t.fail(path, quote(string(q)), "want more than 0", "the direction comes from the metric's goal")
+	}
+	return f
+}

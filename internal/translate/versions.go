@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package translate
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/headgate-dev/headgate/api/v1alpha1"
+	"github.com/headgate-dev/headgate/internal/experiment"
+)
+
+// Bounds of what a version is made of.
+const (
+	maxParts     = 16
+	maxPartValue = 256
+)
+
+func (t *translator) versions() {
+	vs := t.api.Spec.Versions
+	if n := len(vs); n == 0 || n > experiment.MaxVersions {
+		t.fail("spec.versions", fmt.Sprintf("%d versions", n), fmt.Sprintf("want 1 to %d versions", experiment.MaxVersions), "the first is the baseline, the rest are candidates")
+	}
+	t.names("spec.versions", len(vs), func(i int) string { return vs[i].Name })
+	for i, v := range vs {
+		path := fmt.Sprintf("spec.versions[%d]", i)
+		t.backend(path+".backend", v.Backend)
+		t.plan.Versions = append(t.plan.Versions, experiment.Version{
+			Name: v.Name, Backend: v.Backend, Cost: t.cost(path+".cost", v.Cost), Parts: t.parts(path+".parts", v.Parts),
+		})
+	}
+}
+
+// backend checks a base URL. What may hold a secret is not repeated.
+func (t *translator) backend(path, s string) {
+	value := quote(s)
+	if strings.ContainsAny(s, "@?#") {
+		value = ""
+	}
+	u, err := url.Parse(s)
+	switch {
+	case s == "":
+		t.fail(path, "", "a backend is required", backendHint)
+	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "":
+		t.fail(path, value, "not a URL that the gateway can reach", backendHint)
+	case u.User != nil:
+		t.fail(path, "", "a URL with a user or password", "keep secrets out of experiments")
+	case strings.ContainsAny(s, "?#"):
+		t.fail(path, "", "a URL with a query or fragment", "write the base URL alone")
+	case len(s) > maxText:
+		t.fail(path, value, fmt.Sprintf("longer than %d bytes", maxText), "")
+	}
+	if err != nil || u.Port() == "" {
+		return
+	}
+	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil {
+		t.fail(path, value, "not a port", "ports are 1 to 65535")
+	}
+}
+
+const backendHint = "write http://HOST:PORT"
+
+func (t *translator) cost(path string, c *v1alpha1.Cost) experiment.Cost {
+	if c == nil {
+		return experiment.Cost{}
+	}
+	return experiment.Cost{
+		PerRequest: t.number(path+".perRequest", c.PerRequest, 0, 0, maxAmount),
+		PerHour:    t.number(path+".perHour", c.PerHour, 0, 0, maxAmount),
+	}
+}
+
+func (t *translator) parts(path string, in map[string]string) []experiment.Part {
+	if len(in) > maxParts {
+		t.fail(path, fmt.Sprintf("%d parts", len(in)), fmt.Sprintf("want at most %d parts", maxParts), "")
+	}
+	var out []experiment.Part
+	for _, name := range slices.Sorted(maps.Keys(in)) {
+		at, value := join(path, name), in[name]
+		t.name(at, name)
+		if value == "" {
+			t.fail(at, "", "a part says which one it is", "for example parts: {model: r2}")
+		}
+		t.line(at, value, maxPartValue)
+		out = append(out, experiment.Part{Name: name, Value: value})
+	}
+	return out
+}
+
+// version finds a version by name and says so, with the value as it stands
+// there, when there is none; -1 is none.
+func (t *translator) version(path, value, name string) int {
+	names := make([]string, len(t.plan.Versions))
+	for i, v := range t.plan.Versions {
+		names[i] = v.Name
+	}
+	i := slices.Index(names, name)
+	if i < 0 && t.clean("spec.versions") { // Else it may be the one that is misnamed.
+		t.fail(path, value, "no such version", nearest(name, names))
+	}
+	return i
+}
+
+// candidates is how many versions compete with the baseline.
+func (t *translator) candidates() int { return len(t.plan.Versions) - 1 }
