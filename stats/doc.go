@@ -41,6 +41,8 @@
 //
 //   - [BernoulliInterval], [BernoulliLogE], [BernoulliLogEGreater]: exact, for
 //     one proportion and for a limit to it; [BetaBinomial] plans with them.
+//   - [BernoulliDifferenceLogE]: exact, for two proportions and a margin
+//     between them.
 //   - [SRMLogE], [MultinomialLogE]: exact, for the split of units between
 //     versions.
 //   - [GammaExponential]: exact, for sums with large and rare summands.
@@ -59,6 +61,7 @@
 //     increments between looks must be independent and normal, which holds for
 //     means, proportions and ratios of accumulating units. Needs 2 to 5 % more
 //     data than a fixed test where any-time methods need 75 to 85 %.
+//   - [Spender], the same for looks that come one by one.
 //   - [ClassicalBoundaries], for looks that keep to equal steps.
 //   - [RepeatedInterval] and [RepeatedP] at every look; [StagewiseP] and
 //     [MedianUnbiased] once the test has stopped.

@@ -5,6 +5,7 @@ package decide
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
@@ -60,67 +61,126 @@ func (d *deciding) commands() bool {
 }
 
 func (d *deciding) obey(c experiment.Command) bool {
-	live := d.state.Condition == experiment.Running || d.state.Condition == experiment.Paused
+	condition := d.state.Condition
+	staged := live(&d.state)
+	warm := condition == experiment.Warm
 	switch {
-	case c.Verb == experiment.VerbLift && d.state.Condition == experiment.Killed:
+	case c.Verb == experiment.VerbLift && condition == experiment.Killed:
 		d.state.Condition = experiment.Done
 		return d.because(experiment.ActStop, by(experiment.ReasonLifted, c))
-	case c.Verb == experiment.VerbPause && d.state.Condition == experiment.Running:
+	case c.Verb == experiment.VerbPause && condition == experiment.Running:
 		d.state.Condition = experiment.Paused
 		return d.because(experiment.ActPause, by(experiment.ReasonPausedBy, c))
-	case c.Verb == experiment.VerbResume && d.state.Condition == experiment.Paused:
+	case c.Verb == experiment.VerbResume && condition == experiment.Paused:
 		d.state.Condition = experiment.Running
 		return d.because(experiment.ActResume, by(experiment.ReasonResumed, c))
-	case c.Verb == experiment.VerbAbort && live:
+	case c.Verb == experiment.VerbAbort && (staged || warm):
 		return d.rollback(by(experiment.ReasonAborted, c))
-	case c.Verb == experiment.VerbPromote && live:
+	case c.Verb == experiment.VerbPromote && staged:
 		return d.promoteBy(c)
-	case c.Verb == experiment.VerbRetry && !live:
+	case c.Verb == experiment.VerbApprove && (staged || warm):
+		return d.approveBy(c)
+	case (c.Verb == experiment.VerbFreeze || c.Verb == experiment.VerbLearn) && staged:
+		return d.learnBy(c)
+	case c.Verb == experiment.VerbRetry && !staged && !warm:
 		return d.retry(c)
 	}
-	return d.refuse(c, "it is "+string(d.state.Condition))
+	return d.refuse(c, "it is "+string(condition))
 }
 
-// retry begins the plan again in a new epoch, which shuffles the units. It is
-// also how a person lifts a kill for good.
+// retry begins the plan again in a new epoch, which shuffles the units and
+// forgets everything but what people asked for. It is also how a person lifts a
+// kill for good.
 func (d *deciding) retry(c experiment.Command) bool {
-	s := &d.state
-	s.Condition, s.Outcome, s.Winner = experiment.Running, "", 0
-	s.Epoch++
-	s.Stage, s.Step = 0, 0
-	s.StageStart = d.now
+	old := d.state
+	d.state = experiment.State{
+		Plan: old.Plan, Condition: experiment.Running,
+		Epoch: old.Epoch + 1, Phase: old.Phase, Transition: old.Transition,
+		Slots: old.Slots, Started: d.now, StageStart: d.now,
+		Commands: old.Commands, Decisions: old.Decisions,
+	}
 	d.anew = true
 	d.allOn(0)
 	return d.because(experiment.ActRetry, by(experiment.ReasonRetried, c))
 }
 
-// promoteBy promotes the first candidate on a person's word. A candidate known
-// to do harm wants an override with a reason.
+// promoteBy promotes the one candidate that is left on a person's word. A
+// candidate known to do harm wants an override with a reason; the harm is told
+// beside it.
 func (d *deciding) promoteBy(c experiment.Command) bool {
-	if len(d.plan.Versions) < 2 {
+	candidates := d.remaining()
+	switch {
+	case len(candidates) == 0:
 		return d.refuse(c, "there is no candidate")
+	case len(candidates) > 1:
+		return d.refuse(c, "several candidates are left ("+d.names(candidates)+"); abort, or wait until one is")
 	}
-	if why := d.harmed(1); why != "" && !c.Override {
-		return d.refuse(c, why+"; promote with an override and a reason if it must be")
+	winner := candidates[0]
+	harms := d.harmsOf(winner)
+	if len(harms) > 0 && !c.Override {
+		return d.refuse(c, d.harmed(winner)+"; promote with an override and a reason if it must be")
 	}
 	if c.Override && c.Reason == "" {
 		return d.refuse(c, "an override needs a reason")
 	}
-	return d.end(experiment.ActPromote, experiment.Promoted, 1, by(experiment.ReasonPromotedBy, c))
+	return d.promote(winner, append([]experiment.Reason{by(experiment.ReasonPromotedBy, c)}, harms...)...)
 }
 
-// harmed names a metric in which a candidate is known to do harm.
-func (d *deciding) harmed(version int) string {
-	for _, v := range d.facts.Judgement.Verdicts {
-		if v.Version == version && (v.Status == experiment.Violated || v.Status == experiment.Worse) {
-			return d.name(version) + " is " + string(v.Status) + " in " + v.Metric
-		}
+// approveBy notes that the stage, or the end of keeping warm, may go on once
+// everything else is had.
+func (d *deciding) approveBy(c experiment.Command) bool {
+	what, owner := d.approvalOf()
+	switch {
+	case owner == "":
+		return d.refuse(c, what+" waits for no approval")
+	case d.state.Approved:
+		return d.refuse(c, what+" is approved already")
 	}
-	return ""
+	d.state.Approved = true
+	return d.because(experiment.ActApprove, by(experiment.ReasonApproved, c, "stage", what))
+}
+
+// approvalOf names what a person may approve now, and who should.
+func (d *deciding) approvalOf() (what, owner string) {
+	if d.state.Condition != experiment.Warm {
+		return d.stage().Name, d.stage().Approval
+	}
+	if k := d.plan.Promote.KeepWarm; k != nil {
+		owner = k.Approval
+	}
+	return "the end of keeping " + d.name(0) + " warm", owner
+}
+
+// learnBy stops a bandit's learning or lets it go on.
+func (d *deciding) learnBy(c experiment.Command) bool {
+	freeze := c.Verb == experiment.VerbFreeze
+	bandit := d.stage().Bandit
+	switch {
+	case bandit == nil:
+		return d.refuse(c, d.stage().Name+" is no bandit")
+	case bandit.Still:
+		return d.refuse(c, "the plan keeps the bandit still")
+	case d.state.Still == freeze:
+		return d.refuse(c, "it was asked for before")
+	}
+	d.state.Still = freeze
+	if freeze {
+		return d.because(experiment.ActLearn, by(experiment.ReasonFrozen, c))
+	}
+	return d.because(experiment.ActLearn, by(experiment.ReasonLearnOn, c))
 }
 
 func (d *deciding) refuse(c experiment.Command, why string) bool {
 	d.refused = true
-	return d.because(experiment.ActHold, experiment.Because(experiment.ReasonRefused,
+	return d.wait(experiment.Because(experiment.ReasonRefused,
 		"verb", c.Verb, "author", cmp.Or(c.Author, "somebody"), "why", why))
+}
+
+// names lists versions for people.
+func (d *deciding) names(versions []int) string {
+	out := make([]string, len(versions))
+	for i, v := range versions {
+		out[i] = d.name(v)
+	}
+	return strings.Join(out, ", ")
 }

@@ -8,21 +8,28 @@
 //
 //  1. kill: all traffic to the baseline, at once, until lifted (D8)
 //  2. commands of people
-//  3. absolute harm: a candidate that violates an objective goes (D1); this
-//     comes before trust, because a candidate whose crashes cause the mismatch
-//     is rolled back, not held
+//  3. absolute harm: a candidate that violates an objective or a gate goes
+//     (D1); this comes before trust, because a candidate whose crashes cause the
+//     mismatch is removed, not held
 //  4. trust: untrustworthy evidence raises nothing from here on (D2, D5)
 //  5. relative harm: a reward or guardrail that is worse; never delayed by 4
-//  6. gates and pacing: what the stage waits for, its steps and its exit
+//  6. limits: the budget, the cost of a mirror, a cause that all versions share
+//  7. gates and pacing: what the stage waits for, its steps and its exit, and
+//     after a promotion what the old version is kept warm for
 //
-// A rollback asks nothing of the candidate, of metrics or of readiness (D3).
+// What speaks against trust is gathered before harm is acted on, and holds after
+// it. While a bandit learns, an objective that all versions violate removes
+// nobody: what they share is to be mended first.
+//
+// One of several candidates that does harm is removed: its share goes to the
+// baseline and it never has any again. When none is left the experiment is
+// rolled back. A rollback asks nothing of the candidate, of metrics or of
+// readiness (D3).
 package decide
 
 import (
-	"slices"
 	"time"
 
-	"github.com/headgate-dev/headgate/internal/assign"
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
@@ -51,12 +58,12 @@ func Start(p *experiment.Plan, now time.Time) (experiment.State, experiment.Deci
 
 // Decide says what happens next. It changes none of its arguments.
 func Decide(p *experiment.Plan, s experiment.State, f experiment.Facts, now time.Time) (experiment.State, experiment.Decision, []experiment.Intent) {
-	d := &deciding{
-		plan: p, state: s.Clone(), facts: f, now: now,
-		from: s.Slots.Shares(len(p.Versions)), act: experiment.ActHold,
-	}
-	d.to, d.stageBefore = d.from, s.Stage
-	for _, rule := range []func() bool{d.kill, d.commands, d.ended, d.absoluteHarm, d.trust, d.relativeHarm, d.paused, d.distrusted, d.pace} {
+	d := &deciding{plan: p, before: &s, state: s.Clone(), facts: f, now: now, act: experiment.ActHold}
+	d.look()
+	for _, rule := range []func() bool{
+		d.kill, d.commands, d.ended, d.trust, d.harm,
+		d.exceeded, d.capped, d.sharedCause, d.paused, d.distrusted, d.overBudget, d.warm, d.pace,
+	} {
 		if rule() {
 			break
 		}
@@ -67,20 +74,31 @@ func Decide(p *experiment.Plan, s experiment.State, f experiment.Facts, now time
 
 // deciding is one call's working state.
 type deciding struct {
-	plan  *experiment.Plan
-	state experiment.State
-	facts experiment.Facts
-	now   time.Time
+	plan *experiment.Plan
+	// before is the state that the decision found; it is not changed.
+	before *experiment.State
+	state  experiment.State
+	facts  experiment.Facts
+	now    time.Time
 
-	from, to experiment.Shares
-	// stageBefore is the stage that the decision found.
-	stageBefore int
-	act         experiment.Act
-	reasons     []experiment.Reason
-	// doubts are the reasons not to trust the evidence.
-	doubts []experiment.Reason
+	// index is where each version's verdicts stand, guarded the slices of each
+	// guardrail, the empty one first; both once somebody asked.
+	index   [experiment.MaxVersions][]int
+	guarded [][]string
+
+	// from and to are what is asked for, before and after.
+	from, to asked
+	act      experiment.Act
+	reasons  []experiment.Reason
+	// doubts are the reasons not to trust the evidence; shared are objectives
+	// that every version violates; over says that the budget is.
+	doubts, shared, over []experiment.Reason
+	// actions are what is to be done besides routing.
+	actions []experiment.IntentKind
 	// waiting says that only missing evidence keeps the stage from going on.
 	waiting bool
+	// approval says that only a person's approval does.
+	approval bool
 	// anew says that an epoch begins, with a slot table of its own.
 	anew bool
 	// refused says that a command was refused: the wait goes on beneath it.
@@ -93,45 +111,28 @@ func (d *deciding) because(act experiment.Act, reasons ...experiment.Reason) boo
 	return true
 }
 
+// wait holds for what is missing.
+func (d *deciding) wait(reasons ...experiment.Reason) bool {
+	return d.because(experiment.ActHold, reasons...)
+}
+
 // finish writes the decision into the state.
 func (d *deciding) finish() (experiment.State, experiment.Decision, []experiment.Intent) {
-	var intents []experiment.Intent
-	// A stage begins a phase of its own even with the shares of the one before:
-	// evidence belongs to the stage that asked for it.
-	if d.anew {
-		d.state.Slots = nil
-	}
-	if d.anew || !slices.Equal(d.from, d.to) || d.state.Stage != d.stageBefore {
-		slots, err := assign.Rebalance(d.state.Slots, d.to)
-		if err != nil {
-			// The plan was checked and d.to comes from it: shares that do not
-			// sum are a broken invariant.
-			panic("D4: " + err.Error())
-		}
-		d.state.Slots = slots
-		d.state.Phase++
-		d.state.PhaseStart = d.now
-		d.state.Transition++
-		d.state.UnknownSince = nil
-		intents = append(intents, experiment.Intent{Kind: experiment.IntentRoute, Transition: d.state.Transition})
-	}
+	intents := d.turn()
 	out := experiment.Decision{
-		At: d.now, Act: d.act, Reasons: d.reasons, From: d.from, To: d.to,
+		At: d.now, Act: d.act, Reasons: d.reasons, From: d.from.all, To: d.to.all,
 		Stage: d.state.Stage, Step: d.state.Step,
+	}
+	if len(d.state.Tables) > 0 {
+		out.Groups = sharesOf(d.state.Tables, len(d.plan.Versions))
 	}
 	if d.act != experiment.ActHold {
 		d.state.Decisions = append(d.state.Decisions, out)
 		if n := len(d.state.Decisions) - experiment.MaxDecisions; n > 0 {
-			d.state.Decisions = slices.Delete(d.state.Decisions, 0, n)
+			d.state.Decisions = append([]experiment.Decision(nil), d.state.Decisions[n:]...)
 		}
 	}
 	return d.state, out, intents
-}
-
-// allOn gives one version everything.
-func (d *deciding) allOn(version int) {
-	d.to = make(experiment.Shares, len(d.plan.Versions))
-	d.to[version] = experiment.Whole
 }
 
 // end finishes the experiment with one version serving.
@@ -140,6 +141,7 @@ func (d *deciding) end(act experiment.Act, outcome experiment.Outcome, version i
 	d.state.Condition = experiment.Done
 	d.state.Outcome = outcome
 	d.state.Winner = version
+	d.state.ReadySince = nil
 	return d.because(act, reasons...)
 }
 
@@ -151,6 +153,19 @@ func (d *deciding) rollback(reasons ...experiment.Reason) bool {
 // name is a version's name.
 func (d *deciding) name(version int) string { return d.plan.Versions[version].Name }
 
+func (d *deciding) stage() *experiment.Stage { return &d.plan.Stages[d.state.Stage] }
+
+// remaining lists the candidates that were not removed.
+func (d *deciding) remaining() []int {
+	var out []int
+	for v := 1; v < len(d.plan.Versions); v++ {
+		if !d.state.IsRemoved(v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
 // ended holds a finished experiment where it is.
 func (d *deciding) ended() bool {
 	return d.state.Condition == experiment.Done || d.state.Condition == experiment.Killed
@@ -161,7 +176,7 @@ func (d *deciding) paused() bool {
 	if d.state.Condition != experiment.Paused {
 		return false
 	}
-	return d.because(experiment.ActHold, experiment.Because(experiment.ReasonPaused))
+	return d.wait(experiment.Because(experiment.ReasonPaused))
 }
 
 // unknown remembers since when only missing evidence keeps the stage from
@@ -183,9 +198,13 @@ func (d *deciding) unknown() {
 		return
 	}
 	long := experiment.Because(experiment.ReasonUnknownTooLong, "time", d.plan.OnUnknown.After)
-	if d.plan.OnUnknown.Do == experiment.PolicyRollback {
+	learning := d.state.Condition == experiment.Running && d.stage().Bandit != nil && len(d.doubts) > 0
+	switch {
+	case learning:
+		d.fallBack(long)
+	case d.plan.OnUnknown.Do == experiment.PolicyRollback:
 		d.rollback(append([]experiment.Reason{long}, d.reasons...)...)
-		return
+	default:
+		d.reasons = append(d.reasons, long)
 	}
-	d.reasons = append(d.reasons, long)
 }

@@ -3,118 +3,189 @@
 package decide
 
 import (
-	"fmt"
-	"time"
+	"slices"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
-// absoluteHarm removes a candidate that violates an objective (D1). It reads
-// only what the gateway saw, and asks the candidate nothing (D10). The
-// baseline is exempt: rollback goes there.
-func (d *deciding) absoluteHarm() bool {
-	for i := range d.facts.Judgement.Verdicts {
-		v := &d.facts.Judgement.Verdicts[i]
-		if v.Version > 0 && v.Role == experiment.RoleObjective && v.Status == experiment.Violated {
-			return d.rollback(d.violated(v))
-		}
-	}
-	return false
-}
-
-func (d *deciding) violated(v *experiment.Verdict) experiment.Reason {
-	m := d.plan.Metric(v.Metric)
-	return experiment.Because(experiment.ReasonObjective,
-		"version", d.name(v.Version), "metric", v.Metric,
-		"estimate", Value(m, deref(v.Estimate)), "bound", bound(m, v), "limit", Limit(m, v.Limit))
-}
-
-// bound is the end of the interval that lies nearest to the limit, as a phrase.
-func bound(m *experiment.Metric, v *experiment.Verdict) string {
-	switch {
-	case v.Interval == nil:
-		return "beyond doubt"
-	case v.Limit != nil && v.Interval.High < *v.Limit:
-		return "at most " + Value(m, v.Interval.High)
-	default:
-		return "at least " + Value(m, v.Interval.Low)
-	}
-}
-
-// relativeHarm removes a candidate whose reward or guardrail is worse.
-// Untrustworthy evidence does not delay it (D2): the mistake that it could make
-// costs an experiment, not a user.
-func (d *deciding) relativeHarm() bool {
-	for i := range d.facts.Judgement.Verdicts {
-		v := &d.facts.Judgement.Verdicts[i]
-		if v.Version == 0 || v.Status != experiment.Worse {
+// harm removes candidates that violate an objective or a gate, or whose reward
+// or guardrail is worse (D1). It reads only what Headgate saw, and asks the
+// candidate nothing (D10). Untrustworthy evidence does not delay it (D2): the
+// mistake that it could make costs an experiment, not a user. The baseline is
+// exempt, because the way back leads there.
+func (d *deciding) harm() bool {
+	var found [experiment.MaxVersions]*experiment.Verdict
+	verdicts := d.facts.Judgement.Verdicts
+	for i := range verdicts {
+		v := &verdicts[i]
+		if !harmful(v) || !d.standing(v.Version) || d.overridden(v) {
 			continue
 		}
-		m := d.plan.Metric(v.Metric)
-		if v.Role == experiment.RoleGuardrail {
-			return d.rollback(experiment.Because(experiment.ReasonGuardrail,
-				"version", d.name(v.Version), "metric", v.Metric,
-				"estimate", Difference(m, deref(v.Estimate)), "limit", Value(m, deref(v.Limit))))
+		if absolute(v) && d.everyVersion(v) {
+			d.sayShared(v)
+			continue
 		}
-		return d.rollback(experiment.Because(experiment.ReasonRewardWorse,
-			"version", d.name(v.Version), "metric", v.Metric,
-			"estimate", Difference(m, deref(v.Estimate)), "interval", Interval(m, v)))
-	}
-	return false
-}
-
-// trust gathers the reasons not to believe the evidence. It decides nothing:
-// harm is acted on all the same.
-func (d *deciding) trust() bool {
-	j := &d.facts.Judgement
-	if j.Mismatch {
-		d.doubts = append(d.doubts, experiment.Because(experiment.ReasonMismatch,
-			"asked", d.from.String(), "seen", seen(j.Seen)))
-	}
-	for _, s := range d.facts.Sources {
-		switch {
-		case s.Down != "":
-			d.doubts = append(d.doubts, experiment.Because(experiment.ReasonSourceDown, "source", s.Source, "why", s.Down))
-		case s.Gap:
-			d.doubts = append(d.doubts, experiment.Because(experiment.ReasonGap, "source", s.Source))
-		case !s.Newest.IsZero() && d.now.Sub(s.Newest) > d.plan.Stale:
-			d.doubts = append(d.doubts, experiment.Because(experiment.ReasonStale,
-				"source", s.Source, "age", d.now.Sub(s.Newest).Round(time.Second)))
+		if had := found[v.Version]; had == nil || absolute(v) && !absolute(had) {
+			found[v.Version] = v
 		}
 	}
-	return false
-}
-
-// distrusted holds while there are doubts (D2).
-func (d *deciding) distrusted() bool {
-	if len(d.doubts) == 0 {
+	var out []*experiment.Verdict
+	for _, v := range found {
+		if v != nil {
+			out = append(out, v)
+		}
+	}
+	if len(out) == 0 {
 		return false
 	}
-	d.waiting = true
-	return d.because(experiment.ActHold, d.doubts...)
+	return d.remove(out)
 }
 
-func seen(counts []int64) string {
-	n := int64(0)
-	for _, c := range counts {
-		n += c
+// harmful reports whether a verdict says that a version does harm beyond doubt.
+func harmful(v *experiment.Verdict) bool {
+	return v.Status == experiment.Violated || v.Status == experiment.Worse
+}
+
+// absolute reports whether a verdict is about a limit, not a comparison.
+func absolute(v *experiment.Verdict) bool { return v.Status == experiment.Violated }
+
+// standing reports whether a version is a candidate that harm matters of: one
+// with a share to lose, or after the promotion the winner.
+func (d *deciding) standing(version int) bool {
+	if version <= 0 || version >= len(d.plan.Versions) {
+		return false
 	}
-	if n == 0 {
-		return "nothing"
+	if d.state.Condition == experiment.Warm {
+		return version == d.state.Winner
 	}
-	out := ""
-	for i, c := range counts {
-		if i > 0 {
-			out += "/"
+	return !d.state.IsRemoved(version)
+}
+
+// everyVersion reports whether all versions violate what one does: then a
+// bandit would pick the least bad, and what they share is the cause. Other
+// stages give everything back to the baseline, which is no worse.
+func (d *deciding) everyVersion(v *experiment.Verdict) bool {
+	if v.Role != experiment.RoleObjective || !live(&d.state) || d.stage().Bandit == nil {
+		return false
+	}
+	violated := func(version int) bool {
+		o := d.facts.Judgement.Find(version, v.Role, v.Metric)
+		return o != nil && o.Status == experiment.Violated
+	}
+	return violated(0) && !slices.ContainsFunc(d.remaining(), func(c int) bool { return !violated(c) })
+}
+
+func (d *deciding) sayShared(v *experiment.Verdict) {
+	r := experiment.Because(experiment.ReasonSharedCause, "metric", d.label(v))
+	if !slices.ContainsFunc(d.shared, func(o experiment.Reason) bool { return o.String() == r.String() }) {
+		d.shared = append(d.shared, r)
+	}
+}
+
+// sharedCause holds while every version violates an objective. At the horizon
+// the stage ends without a winner.
+func (d *deciding) sharedCause() bool {
+	if len(d.shared) == 0 || d.state.Condition == experiment.Running && d.banditOver(d.stage().Bandit) {
+		return false
+	}
+	if d.state.Condition == experiment.Paused {
+		return d.wait(append(d.shared, experiment.Because(experiment.ReasonPaused))...)
+	}
+	return d.wait(d.shared...)
+}
+
+// remove takes everything from the versions that verdicts are about. Their
+// shares go to the baseline and to nobody else: units that had nothing to do
+// with the harm stay where they are.
+func (d *deciding) remove(verdicts []*experiment.Verdict) bool {
+	slices.SortStableFunc(verdicts, func(a, b *experiment.Verdict) int { return rank(a) - rank(b) })
+	reasons := make([]experiment.Reason, len(verdicts))
+	for i, v := range verdicts {
+		reasons[i] = d.why(v)
+	}
+	if d.state.Condition == experiment.Warm || len(d.plan.Versions) == 2 {
+		return d.rollback(reasons...)
+	}
+	for i, v := range verdicts {
+		d.leaves(v.Version, reasons[i])
+	}
+	if len(d.remaining()) > 0 {
+		return d.because(experiment.ActRemove, reasons...)
+	}
+	return d.rollback(append(reasons, experiment.Because(experiment.ReasonNoneLeft))...)
+}
+
+func rank(v *experiment.Verdict) int {
+	if absolute(v) {
+		return 0
+	}
+	return 1
+}
+
+// leaves takes a version out for good.
+func (d *deciding) leaves(version int, why experiment.Reason) {
+	d.to = d.to.without(version)
+	if !d.state.IsRemoved(version) {
+		d.state.Removed = append(d.state.Removed, experiment.Removal{Version: version, At: d.now, Reason: why})
+	}
+}
+
+// why writes harm as a reason.
+func (d *deciding) why(v *experiment.Verdict) experiment.Reason {
+	m := d.plan.Metric(v.Metric)
+	who := []any{"version", d.name(v.Version), "metric", d.label(v)}
+	switch {
+	case absolute(v):
+		code := experiment.ReasonObjective
+		if v.Role == experiment.RoleGate {
+			code = experiment.ReasonGate
+			who = append(who, "stage", d.stage().Name)
 		}
-		out += fmt.Sprintf("%.1f%%", 100*float64(c)/float64(n))
+		return experiment.Because(code, append(who,
+			"estimate", Value(m, deref(v.Estimate)), "bound", bound(m, v), "limit", Limit(m, v.Limit))...)
+	case v.Role == experiment.RoleGuardrail:
+		return experiment.Because(experiment.ReasonGuardrail, append(who,
+			"estimate", Difference(m, deref(v.Estimate)), "limit", Value(m, deref(v.Limit)))...)
+	default:
+		return experiment.Because(experiment.ReasonRewardWorse, append(who,
+			"estimate", Difference(m, deref(v.Estimate)), "interval", Interval(m, v))...)
+	}
+}
+
+// harmsOf lists what a version is known to do harm in.
+func (d *deciding) harmsOf(version int) []experiment.Reason {
+	var out []experiment.Reason
+	for i := range d.facts.Judgement.Verdicts {
+		if v := &d.facts.Judgement.Verdicts[i]; v.Version == version && harmful(v) {
+			out = append(out, d.why(v))
+		}
 	}
 	return out
 }
 
-func deref(f *float64) float64 {
-	if f == nil {
-		return 0
+// harmed names a metric in which a candidate is known to do harm.
+func (d *deciding) harmed(version int) string {
+	for i := range d.facts.Judgement.Verdicts {
+		if v := &d.facts.Judgement.Verdicts[i]; v.Version == version && harmful(v) {
+			return d.name(version) + " is " + string(v.Status) + " in " + d.label(v)
+		}
 	}
-	return *f
+	return ""
+}
+
+// overridden reports whether a person promoted the winner in spite of just this
+// harm. While the old version is kept warm, any other still rolls back.
+func (d *deciding) overridden(v *experiment.Verdict) bool {
+	if d.state.Condition != experiment.Warm {
+		return false
+	}
+	r := d.why(v)
+	for _, past := range slices.Backward(d.state.Decisions) {
+		if past.Act == experiment.ActPromote {
+			return slices.ContainsFunc(past.Reasons, func(o experiment.Reason) bool {
+				return o.Code == r.Code && o.Param("metric") == r.Param("metric")
+			})
+		}
+	}
+	return false
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/headgate-dev/headgate/internal/assign"
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
@@ -68,32 +67,69 @@ func written(values ...any) string {
 }
 
 func (r *step) check() error {
-	return errors.Join(r.shapes(), r.neverGains(), r.wayBack(), r.fewestMoves(), r.actFits(), r.sentences())
+	return errors.Join(r.shapes(), r.world(), r.neverGains(), r.harmGoes(), r.ships(), r.wayBack(), r.providers(), r.fewestMoves(), r.actFits(), r.sentences())
+}
+
+// table is the slots of a group, or of everybody where groups have none.
+func table(s *experiment.State, slice string) experiment.Slots {
+	for _, t := range s.Tables {
+		if t.Slice == slice {
+			return t.Slots
+		}
+	}
+	return s.Slots
+}
+
+// slices are the groups that have a table before or after; one without a name
+// where there is none.
+func (r *step) slices() []string {
+	var out []string
+	for _, s := range []*experiment.State{&r.before, &r.after} {
+		for _, t := range s.Tables {
+			if !slices.Contains(out, t.Slice) {
+				out = append(out, t.Slice)
+			}
+		}
+	}
+	if out == nil {
+		return []string{""}
+	}
+	return out
+}
+
+// vectors are a group's shares before and after.
+func (r *step) vectors(slice string) (from, to experiment.Shares) {
+	n := len(r.plan.Versions)
+	return table(&r.before, slice).Shares(n), table(&r.after, slice).Shares(n)
+}
+
+// moves reports whether any group is divided otherwise.
+func (r *step) moves() bool {
+	return slices.ContainsFunc(r.slices(), func(slice string) bool {
+		from, to := r.vectors(slice)
+		return !slices.Equal(from, to)
+	})
+}
+
+// has reports whether the decision names a reason.
+func (r *step) has(code experiment.ReasonCode) bool {
+	return slices.ContainsFunc(r.decision.Reasons, func(x experiment.Reason) bool { return x.Code == code })
 }
 
 // shapes is D4 and what has to move together.
 func (r *step) shapes() error {
 	n := len(r.plan.Versions)
 	d := r.decision
-	if err := d.To.Check(); err != nil {
-		return fmt.Errorf("D4: %w", err)
-	}
-	if err := r.after.Slots.Check(n); err != nil {
+	if err := errors.Join(d.To.Check(), r.after.Slots.Check(n)); err != nil {
 		return fmt.Errorf("D4: %w", err)
 	}
 	if !slices.Equal(d.From, r.before.Slots.Shares(n)) || !slices.Equal(d.To, r.after.Slots.Shares(n)) {
 		return fmt.Errorf("D4: the decision says %s → %s, the slots go %s → %s", d.From, d.To, r.before.Slots.Shares(n), r.after.Slots.Shares(n))
 	}
-	turns := len(r.intents)
+	if err := r.groups(); err != nil {
+		return err
+	}
 	switch {
-	case turns > 1:
-		return fmt.Errorf("%d intents in one decision", turns)
-	case !slices.Equal(d.From, d.To) && turns == 0:
-		return errors.New("shares changed without an intent")
-	case r.after.Phase != r.before.Phase+turns || r.after.Transition != r.before.Transition+turns:
-		return fmt.Errorf("%d intents, but phase %d → %d, transition %d → %d", turns, r.before.Phase, r.after.Phase, r.before.Transition, r.after.Transition)
-	case turns == 1 && (r.intents[0].Transition != r.after.Transition || !r.after.PhaseStart.Equal(r.now)):
-		return fmt.Errorf("intent %+v at %s does not name transition %d, or the phase starts at %s", r.intents[0], r.now, r.after.Transition, r.after.PhaseStart)
 	case (r.after.Epoch != r.before.Epoch && d.Act != experiment.ActRetry) || r.after.Plan != r.before.Plan:
 		return errors.New("epoch or plan changed")
 	case len(r.after.Decisions) > experiment.MaxDecisions || len(r.after.Commands) > maxCommands:
@@ -104,39 +140,245 @@ func (r *step) shapes() error {
 	return nil
 }
 
-// byPerson says whether a person promoted; nothing else may overrule D1 and D2.
-func (r *step) byPerson() bool {
-	return slices.ContainsFunc(r.decision.Reasons, func(x experiment.Reason) bool { return x.Code == experiment.ReasonPromotedBy })
+// groups is D4 where groups have their own shares.
+func (r *step) groups() error {
+	n := len(r.plan.Versions)
+	var want []experiment.GroupShares
+	for _, t := range r.after.Tables {
+		if err := t.Slots.Check(n); err != nil {
+			return fmt.Errorf("D4: table of %s: %w", t.Slice, err)
+		}
+		want = append(want, experiment.GroupShares{Slice: t.Slice, Shares: t.Slots.Shares(n)})
+	}
+	if !slices.EqualFunc(want, r.decision.Groups, func(a, b experiment.GroupShares) bool {
+		return a.Slice == b.Slice && slices.Equal(a.Shares, b.Shares)
+	}) {
+		return fmt.Errorf("D4: the decision says %v by group, the tables %v", r.decision.Groups, want)
+	}
+	if len(want) == 0 {
+		return nil
+	}
+	segment := r.plan.Segment(experiment.SegmentOf(want[0].Slice))
+	if segment == nil || !slices.EqualFunc(want, segment.Slices(), func(g experiment.GroupShares, slice string) bool { return g.Slice == slice }) {
+		return fmt.Errorf("D4: tables %v are not the groups of a segment", want)
+	}
+	for v := 1; v < n; v++ {
+		low, high := want[0].Shares[v], want[0].Shares[v]
+		for _, g := range want {
+			low, high = min(low, g.Shares[v]), max(high, g.Shares[v])
+		}
+		if to := r.decision.To[v]; to < low || to > high {
+			return fmt.Errorf("D4: version %d has %s in all, and %s to %s by group", v, to.Percent(), low.Percent(), high.Percent())
+		}
+	}
+	return nil
 }
+
+// world checks that whatever requests meet otherwise is asked of the world, once,
+// under a number of its own, and that a phase begins with it and with nothing
+// else.
+func (r *step) world() error {
+	kinds := map[experiment.IntentKind]int{}
+	for _, i := range r.intents {
+		kinds[i.Kind]++
+		if i.Transition != r.after.Transition || kinds[i.Kind] > 1 {
+			return fmt.Errorf("intents %+v at %s do not name transition %d once each", r.intents, r.now, r.after.Transition)
+		}
+	}
+	turns := kinds[experiment.IntentRoute]
+	route := func(s *experiment.State) string {
+		out := experiment.RouteOf(r.plan, s)
+		out.Phase, out.PhaseStart = 0, time.Time{}
+		return written(out)
+	}
+	switch {
+	case turns == 0 && r.moves():
+		return errors.New("shares changed without an intent")
+	case turns == 0 && r.routed() && route(&r.before) != route(&r.after):
+		return fmt.Errorf("the route changed without an intent: %s → %s", route(&r.before), route(&r.after))
+	case r.after.Transition != r.before.Transition+min(1, len(r.intents)):
+		return fmt.Errorf("%d intents, but transition %d → %d", len(r.intents), r.before.Transition, r.after.Transition)
+	case r.after.Phase != r.before.Phase+turns:
+		return fmt.Errorf("%d turns, but phase %d → %d", turns, r.before.Phase, r.after.Phase)
+	case turns == 1 && !r.after.PhaseStart.Equal(r.now), turns == 0 && !r.after.PhaseStart.Equal(r.before.PhaseStart):
+		return fmt.Errorf("the phase begins at %s, not at %s", r.after.PhaseStart, r.now)
+	case kinds[experiment.IntentRetire] > 0 && r.after.Outcome != experiment.Promoted:
+		return errors.New("the baseline is retired though nobody was promoted")
+	}
+	return nil
+}
+
+// routed tells steps whose route may change; writing it out for every hold would
+// take most of the time.
+func (r *step) routed() bool {
+	return r.before.Condition != r.after.Condition || r.before.Stage != r.after.Stage || len(r.before.Removed) != len(r.after.Removed) || r.before.Epoch != r.after.Epoch
+}
+
+// byPerson says whether a person promoted; nothing else may overrule D1 and D2.
+func (r *step) byPerson() bool { return r.has(experiment.ReasonPromotedBy) }
 
 // distrusted tells, apart from the rules, whether the facts are untrustworthy.
 func (r *step) distrusted() bool {
-	return r.facts.Judgement.Mismatch || slices.ContainsFunc(r.facts.Sources, func(s experiment.SourceHealth) bool {
-		return s.Down != "" || s.Gap || (!s.Newest.IsZero() && r.now.Sub(s.Newest) > r.plan.Stale)
-	})
+	j := &r.facts.Judgement
+	units := int64(0)
+	for _, n := range j.Seen {
+		units += n
+	}
+	copies := live(&r.before) && r.plan.Stages[r.before.Stage].Mirror != nil
+	return j.Mismatch || 100*r.facts.Moved > units ||
+		slices.ContainsFunc(j.Doubts, func(x experiment.Doubt) bool { return !r.before.IsRemoved(x.Version) }) ||
+		slices.ContainsFunc(r.facts.Sources, func(s experiment.SourceHealth) bool {
+			return (copies || s.Source != experiment.SourcePairs) &&
+				(s.Down != "" || s.Gap || (!s.Newest.IsZero() && r.now.Sub(s.Newest) > r.plan.Stale))
+		})
 }
 
-// neverGains is D1 and D2.
+// neverGains is D1 and D2: who may have no more of any group, and who may have
+// nothing at all.
 func (r *step) neverGains() error {
-	if r.byPerson() {
-		return nil
+	final := r.decision.Act == experiment.ActPromote || len(r.intents) > 0 && r.intents[len(r.intents)-1].Kind != experiment.IntentRoute
+	if final && r.distrusted() && !r.byPerson() {
+		return errors.New("D2: promotion, or what cannot be undone, on untrustworthy evidence")
 	}
-	d := r.decision
 	for v := 1; v < len(r.plan.Versions); v++ {
-		if d.To[v] <= d.From[v] {
+		gains := false
+		for _, slice := range r.slices() {
+			from, to := r.vectors(slice)
+			gains = gains || to[v] > from[v]
+			if r.after.IsRemoved(v) && to[v] > 0 {
+				return fmt.Errorf("D1: version %d has %s of %q though it was removed", v, to[v].Percent(), slice)
+			}
+		}
+		if !gains || r.byPerson() {
 			continue
 		}
-		if r.distrusted() {
+		fallback := r.has(experiment.ReasonFallback) && r.plan.Stages[r.before.Stage].Bandit.Fallback == v
+		if r.distrusted() && !fallback {
 			return fmt.Errorf("D2: version %d gains share on untrustworthy evidence", v)
 		}
+		if len(r.facts.Ready) > v && !r.facts.Ready[v] {
+			return fmt.Errorf("version %d gains share though it is not ready", v)
+		}
 		for _, x := range r.facts.Judgement.Verdicts {
-			if x.Version == v && (x.Status == experiment.Violated || x.Status == experiment.Worse) {
+			if x.Version == v && (x.Status == experiment.Violated || x.Status == experiment.Worse) && !r.tolerated(x) {
 				return fmt.Errorf("D1: version %d gains share though it is %s in %s", v, x.Status, x.Metric)
 			}
 		}
 	}
-	if d.Act == experiment.ActPromote && r.distrusted() {
-		return errors.New("D2: promotion on untrustworthy evidence")
+	for _, was := range r.before.Removed {
+		if !r.after.IsRemoved(was.Version) && r.decision.Act != experiment.ActRetry {
+			return fmt.Errorf("D1: version %d came back", was.Version)
+		}
+	}
+	return nil
+}
+
+// tolerated reports whether a person promoted the winner in spite of this.
+func (r *step) tolerated(x experiment.Verdict) bool {
+	if r.before.Condition != experiment.Warm {
+		return false
+	}
+	for _, past := range r.before.Decisions {
+		if past.Act == experiment.ActPromote && past.Reasons[0].Code == experiment.ReasonPromotedBy {
+			return slices.ContainsFunc(past.Reasons[1:], func(y experiment.Reason) bool {
+				return y.Param("metric") == x.Metric || strings.HasPrefix(y.Param("metric"), x.Metric+" ")
+			})
+		}
+	}
+	return false
+}
+
+// harmGoes is the other half of D1: no decision leaves a candidate with traffic
+// that is known to do harm, but where a person was obeyed instead or a bandit's
+// versions all do.
+func (r *step) harmGoes() error {
+	if len(r.after.Commands) != len(r.before.Commands) || !live(&r.before) && r.before.Condition != experiment.Warm {
+		return nil
+	}
+	if slices.ContainsFunc(r.facts.Commands, func(c experiment.Command) bool { return !slices.Contains(r.before.Commands, c.ID) }) {
+		return nil // A full memory of commands keeps its length.
+	}
+	for _, x := range r.facts.Judgement.Verdicts {
+		if x.Version == 0 || x.Status != experiment.Violated && x.Status != experiment.Worse || r.before.IsRemoved(x.Version) {
+			continue
+		}
+		if r.before.Condition == experiment.Warm && (x.Version != r.before.Winner || r.tolerated(x)) || r.shared(x) {
+			continue
+		}
+		if !r.after.IsRemoved(x.Version) && r.after.Outcome != experiment.RolledBack {
+			return fmt.Errorf("D1: version %d stays though it is %s in %s", x.Version, x.Status, x.Metric)
+		}
+	}
+	return nil
+}
+
+// shared tells, apart from the rules, whether all versions of a bandit violate
+// what one does.
+func (r *step) shared(x experiment.Verdict) bool {
+	if !live(&r.before) || r.plan.Stages[r.before.Stage].Bandit == nil || x.Role != experiment.RoleObjective {
+		return false
+	}
+	n := 0
+	for _, o := range r.facts.Judgement.Verdicts {
+		if o.Role == x.Role && o.Metric == x.Metric && o.Status == experiment.Violated && !r.before.IsRemoved(o.Version) {
+			n++
+		}
+	}
+	return n == len(r.plan.Versions)-len(r.before.Removed)
+}
+
+// known reports whether a verdict is what it has to be.
+func (r *step) known(version int, role experiment.Role, metric, slice string, want experiment.Status) bool {
+	return slices.ContainsFunc(r.facts.Judgement.Verdicts, func(x experiment.Verdict) bool {
+		return x.Version == version && x.Role == role && x.Metric == metric && x.Slice == slice && x.Status == want
+	})
+}
+
+// ships is D2's "no default pass": what is promoted by the plan meets everything,
+// and what leaves a stage meets its gates.
+func (r *step) ships() error {
+	promoted := r.decision.Act == experiment.ActPromote
+	onward := r.after.Stage != r.before.Stage || r.after.Step != r.before.Step && r.decision.From[0] < experiment.Whole
+	advanced := r.decision.Act == experiment.ActAdvance && onward
+	if r.byPerson() || !promoted && !advanced {
+		return nil
+	}
+	stage := &r.plan.Stages[r.before.Stage]
+	raised := advanced && r.after.Stage == r.before.Stage
+	if stage.Approval != "" && !r.before.Approved && !raised {
+		return errors.New("a stage was left without its approval")
+	}
+	for v := 1; v < len(r.plan.Versions); v++ {
+		if r.after.IsRemoved(v) || promoted && v != r.after.Winner {
+			continue
+		}
+		for _, g := range stage.Require {
+			if !r.known(v, experiment.RoleGate, g.Metric, "", experiment.Met) {
+				return fmt.Errorf("D2: version %d leaves %s without its gate %s", v, stage.Name, g.Metric)
+			}
+		}
+		if !promoted {
+			continue
+		}
+		for _, o := range r.plan.Objectives {
+			if !r.known(v, experiment.RoleObjective, o.Metric, "", experiment.Met) {
+				return fmt.Errorf("D2: version %d is promoted without %s", v, o.Metric)
+			}
+		}
+		for _, g := range r.plan.Guardrails {
+			for _, slice := range append([]string{""}, r.plan.SlicesOf(&g)...) {
+				if !r.known(v, experiment.RoleGuardrail, g.Metric, slice, experiment.NotWorse) {
+					return fmt.Errorf("D2: version %d is promoted without %s in %q", v, g.Metric, slice)
+				}
+			}
+		}
+		chosen := r.known(v, experiment.RoleReward, "purchase", "", experiment.Better) || r.has(experiment.ReasonOtherwise)
+		if stage.Split != nil && r.plan.Reward.Metric == "purchase" && !chosen {
+			return fmt.Errorf("D2: version %d is promoted without a better reward", v)
+		}
+	}
+	if stage.Mirror != nil && promoted {
+		return errors.New("a mirror promoted")
 	}
 	return nil
 }
@@ -146,52 +388,73 @@ func (r *step) neverGains() error {
 func (r *step) wayBack() error {
 	whole := experiment.Baseline(len(r.plan.Versions))
 	fresh := func(c experiment.Command) bool { return !slices.Contains(r.before.Commands, c.ID) }
+	everywhere := slices.Equal(r.decision.To, whole) && len(r.after.Tables) == 0
 	if slices.ContainsFunc(r.facts.Commands, func(c experiment.Command) bool { return c.Verb == experiment.VerbKill && fresh(c) }) {
-		if r.after.Condition != experiment.Killed || !slices.Equal(r.decision.To, whole) {
+		if r.after.Condition != experiment.Killed || !everywhere {
 			return errors.New("D3: a kill was not obeyed at once")
 		}
 		return nil
 	}
+	if r.decision.Act == experiment.ActRollback && !everywhere {
+		return errors.New("D3: a rollback left a group behind")
+	}
 	if r.before.Condition != experiment.Killed {
 		return nil
 	}
-	lifted := slices.ContainsFunc(r.decision.Reasons, func(x experiment.Reason) bool { return x.Code == experiment.ReasonLifted })
 	if r.decision.Act == experiment.ActRetry {
-		if r.after.Condition != experiment.Running || r.after.Epoch != r.before.Epoch+1 || !slices.Equal(r.decision.To, whole) {
+		if r.after.Condition != experiment.Running || r.after.Epoch != r.before.Epoch+1 || !everywhere {
 			return errors.New("D8: a killed experiment was not begun anew on the baseline")
 		}
 		return nil
 	}
-	if !lifted && r.after.Condition != experiment.Killed || !slices.Equal(r.decision.To, whole) || len(r.intents) > 0 {
+	if !r.has(experiment.ReasonLifted) && r.after.Condition != experiment.Killed || !everywhere || len(r.intents) > 0 {
 		return errors.New("D8: a killed experiment moved")
 	}
 	return nil
 }
 
-// fewestMoves is D7. A new epoch shuffles the units anyway.
+// providers is D5: what a source does is never by itself why a candidate goes.
+func (r *step) providers() error {
+	if r.decision.Act != experiment.ActRollback && r.decision.Act != experiment.ActRemove {
+		return nil
+	}
+	switch c := r.decision.Reasons[0].Code; c {
+	case experiment.ReasonSourceDown, experiment.ReasonStale, experiment.ReasonGap, experiment.ReasonMismatch:
+		return fmt.Errorf("D5: %s because of %s", r.decision.Act, c)
+	}
+	return nil
+}
+
+// fewestMoves is D7, in every group. A new epoch shuffles the units anyway.
 func (r *step) fewestMoves() error {
-	if r.decision.Act == experiment.ActRetry {
+	if r.decision.Act == experiment.ActRetry || len(r.intents) == 0 {
 		return nil
 	}
-	if slices.Equal(r.before.Slots, r.after.Slots) && slices.Equal(r.decision.From, r.decision.To) {
-		return nil
-	}
-	a, errA := assign.NewTable(r.before.Slots)
-	b, errB := assign.NewTable(r.after.Slots)
-	if errA != nil || errB != nil {
-		return errors.Join(errA, errB)
-	}
-	moved, must := 0, 0
-	for v := range r.decision.To {
-		must += max(0, int(r.decision.From[v]-r.decision.To[v]))
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			moved++
+	for _, slice := range r.slices() {
+		before, after := table(&r.before, slice), table(&r.after, slice)
+		if slices.Equal(before, after) {
+			continue
 		}
-	}
-	if moved != must {
-		return fmt.Errorf("D7: %d slots moved, %d had to", moved, must)
+		from, to := r.vectors(slice)
+		moved, must := 0, 0
+		for v := range to {
+			must += max(0, int(from[v]-to[v]))
+		}
+		for i, j, a, b := 0, 0, 0, 0; i < len(before) && j < len(after); { // a and b slots of the two runs are passed.
+			n := min(before[i].Slots-a, after[j].Slots-b)
+			if before[i].Version != after[j].Version {
+				moved += n
+			}
+			if a += n; a == before[i].Slots {
+				i, a = i+1, 0
+			}
+			if b += n; b == after[j].Slots {
+				j, b = j+1, 0
+			}
+		}
+		if moved != must {
+			return fmt.Errorf("D7: %d slots of %q moved, %d had to", moved, slice, must)
+		}
 	}
 	return nil
 }
@@ -199,27 +462,7 @@ func (r *step) fewestMoves() error {
 // actFits checks that the act says what happened.
 func (r *step) actFits() error {
 	d, n := r.decision, len(r.plan.Versions)
-	whole := experiment.Baseline(n)
-	ok := false
-	switch d.Act {
-	case experiment.ActHold:
-		ok = slices.Equal(d.From, d.To) && r.after.Condition == r.before.Condition
-	case experiment.ActPause:
-		ok = slices.Equal(d.From, d.To) && r.after.Condition == experiment.Paused
-	case experiment.ActResume:
-		ok = slices.Equal(d.From, d.To) && r.after.Condition == experiment.Running
-	case experiment.ActAdvance:
-		ok = r.after.Condition == experiment.Running && (!slices.Equal(d.From, d.To) || r.after.Stage != r.before.Stage)
-	case experiment.ActRollback:
-		ok = slices.Equal(d.To, whole) && r.after.Outcome == experiment.RolledBack && r.after.Winner == 0
-	case experiment.ActPromote:
-		ok = n > 1 && d.To[1] == experiment.Whole && r.after.Outcome == experiment.Promoted && r.after.Winner == 1 && r.after.Condition == experiment.Done
-	case experiment.ActRetry:
-		ok = slices.Equal(d.To, whole) && r.after.Condition == experiment.Running && r.after.Epoch == r.before.Epoch+1 && r.after.Outcome == "" && r.after.Stage == 0
-	case experiment.ActStop:
-		ok = slices.Equal(d.To, whole) && r.after.Condition == experiment.Done && r.after.Winner == 0
-	}
-	if !ok {
+	if !r.fits(experiment.Baseline(n)) {
 		return fmt.Errorf("act %s does not fit %s → %s, %s → %s", d.Act, d.From, d.To, r.before.Condition, r.after.Condition)
 	}
 	ended := r.before.Condition == experiment.Done || r.before.Condition == experiment.Killed
@@ -230,6 +473,49 @@ func (r *step) actFits() error {
 		return fmt.Errorf("act %s: kept among the state's decisions is %v", d.Act, kept)
 	}
 	return nil
+}
+
+func (r *step) fits(whole experiment.Shares) bool {
+	d, stays, same := r.decision, !r.moves(), r.after.Condition == r.before.Condition
+	switch d.Act {
+	case experiment.ActHold, experiment.ActLearn, experiment.ActApprove:
+		return stays && same && len(r.intents) == 0
+	case experiment.ActPause:
+		return stays && r.after.Condition == experiment.Paused
+	case experiment.ActResume:
+		return stays && r.after.Condition == experiment.Running
+	case experiment.ActAdvance:
+		return r.after.Condition == experiment.Running && (!stays || r.after.Stage != r.before.Stage)
+	case experiment.ActShift:
+		return r.after.Condition == experiment.Running && same && !stays && r.plan.Stages[r.after.Stage].Bandit != nil && r.after.Stage == r.before.Stage
+	case experiment.ActRemove:
+		return same && len(r.after.Removed) > len(r.before.Removed) && len(r.after.Removed) < len(whole)-1
+	case experiment.ActRollback:
+		return slices.Equal(d.To, whole) && r.after.Outcome == experiment.RolledBack && r.after.Winner == 0
+	case experiment.ActPromote:
+		w := r.after.Winner
+		if w == 0 || r.after.IsRemoved(w) {
+			return false
+		}
+		if k := r.plan.Promote.KeepWarm; k != nil {
+			return r.after.Condition == experiment.Warm && r.after.Outcome == "" && d.To[w] == experiment.Whole-k.Holdback && d.To[0] == k.Holdback
+		}
+		return r.after.Condition == experiment.Done && r.after.Outcome == experiment.Promoted && d.To[w] == experiment.Whole
+	case experiment.ActRetry:
+		fresh := r.after
+		fresh.Commands, fresh.Decisions = nil, nil
+		want := experiment.State{
+			Plan: r.before.Plan, Condition: experiment.Running, Epoch: r.before.Epoch + 1, Phase: r.before.Phase + 1, Transition: r.before.Transition + 1,
+			Slots: experiment.SlotsOf(whole), Started: r.now, StageStart: r.now, PhaseStart: r.now,
+		}
+		return reflect.DeepEqual(fresh, want)
+	case experiment.ActStop:
+		if r.before.Condition == experiment.Warm {
+			return r.after.Outcome == experiment.Promoted && r.after.Winner == r.before.Winner && d.To[r.after.Winner] == experiment.Whole
+		}
+		return slices.Equal(d.To, whole) && r.after.Condition == experiment.Done && r.after.Winner == 0
+	}
+	return false
 }
 
 // sentences checks that each reason is known and says all that it has to.
@@ -252,14 +538,23 @@ func (r *step) sentences() error {
 // TestChecksHaveTeeth breaks a good step in one place at a time.
 func TestChecksHaveTeeth(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	p := &experiment.Plan{Name: "x", Versions: []experiment.Version{{Name: "v1"}, {Name: "v2"}}, Stale: time.Minute}
+	limit := .5
+	p := &experiment.Plan{
+		Name: "x", Versions: []experiment.Version{{Name: "v1"}, {Name: "v2"}, {Name: "v3"}}, Stale: time.Minute,
+		Segments: []experiment.Segment{{Name: "tier", Values: []string{"premium"}}},
+		Stages: []experiment.Stage{
+			{Name: "s", Require: []experiment.Objective{{Metric: "g", Min: &limit}}, Ramp: &experiment.Ramp{Steps: []experiment.Share{1000}}},
+			{Name: "t", Observe: &experiment.Observe{}},
+		},
+		Objectives: []experiment.Objective{{Metric: "p99", Max: &limit}},
+	}
 	good := func() *step {
 		s, _, _ := Start(p, now)
 		after := s.Clone()
 		after.Slots = experiment.Slots{{Version: 0, Slots: 9000}, {Version: 1, Slots: 1000}}
 		after.Phase, after.Transition, after.PhaseStart = 2, 2, now
 		d := experiment.Decision{
-			Act: experiment.ActAdvance, From: experiment.Shares{10000, 0}, To: experiment.Shares{9000, 1000},
+			Act: experiment.ActAdvance, From: experiment.Shares{10000, 0, 0}, To: experiment.Shares{9000, 1000, 0},
 			Reasons: []experiment.Reason{experiment.Because(experiment.ReasonStageEntered, "stage", "canary")},
 		}
 		after.Decisions = append(after.Decisions, d)
@@ -269,29 +564,76 @@ func TestChecksHaveTeeth(t *testing.T) {
 		t.Fatalf("the good step: %v", err)
 	}
 	violated := experiment.Verdict{Version: 1, Role: experiment.RoleObjective, Metric: "p99", Status: experiment.Violated}
+	tables := func(r *step, premium, other experiment.Slots) {
+		r.after.Tables = []experiment.GroupTable{{Slice: "tier=premium", Slots: premium}, {Slice: "tier=other", Slots: other}}
+		for _, table := range r.after.Tables {
+			r.decision.Groups = append(r.decision.Groups, experiment.GroupShares{Slice: table.Slice, Shares: table.Slots.Shares(3)})
+		}
+	}
 	for name, spoil := range map[string]func(r *step){
-		"D1: ":                func(r *step) { r.facts.Judgement.Verdicts = []experiment.Verdict{violated} },
-		"D2: version 1 gains": func(r *step) { r.facts.Judgement.Mismatch = true },
-		"D3: ":                func(r *step) { r.facts.Commands = []experiment.Command{{ID: "k", Verb: experiment.VerbKill}} },
-		"D4: shares sum":      func(r *step) { r.decision.To = experiment.Shares{9000, 900} },
-		"D4: the decision":    func(r *step) { r.decision.To = experiment.Shares{9100, 900} },
-		"D7: 3000 slots": func(r *step) {
+		"D1: version 1 gains share though it is violated":     func(r *step) { r.facts.Judgement.Verdicts = []experiment.Verdict{violated} },
+		"D1: version 1 stays":                                 func(r *step) { r.facts.Judgement.Verdicts = []experiment.Verdict{violated} },
+		"D1: version 1 has 10% of \"\"":                       func(r *step) { r.after.Removed = []experiment.Removal{{Version: 1}} },
+		"D1: version 2 came back":                             func(r *step) { r.before.Removed = []experiment.Removal{{Version: 2}} },
+		"D2: version 1 gains share on untrustworthy":          func(r *step) { r.facts.Judgement.Mismatch = true },
+		"D2: version 1 gains share on untrustworthy evidence": func(r *step) { r.facts.Moved = 1 },
+		"D2: version 1 gains": func(r *step) {
+			r.facts.Judgement.Doubts = []experiment.Doubt{{Code: experiment.ReasonJoined, Version: 1}}
+		},
+		"version 1 gains share though it is not ready": func(r *step) { r.facts.Ready = []bool{true, false, true} },
+		"D2: version 1 leaves s without its gate g":    func(r *step) { r.after.Stage, r.decision.Stage = 1, 1 },
+		"D2: promotion": func(r *step) {
+			r.facts.Judgement.Mismatch = true
+			r.intents = append(r.intents, experiment.Intent{Kind: experiment.IntentRetire, Transition: 2})
+		},
+		"the baseline is retired": func(r *step) {
+			r.intents = append(r.intents, experiment.Intent{Kind: experiment.IntentRetire, Transition: 2})
+		},
+		"D3: a kill":          func(r *step) { r.facts.Commands = []experiment.Command{{ID: "k", Verb: experiment.VerbKill}} },
+		"D3: a rollback left": func(r *step) { r.decision.Act = experiment.ActRollback },
+		"D4: shares sum":      func(r *step) { r.decision.To = experiment.Shares{9000, 900, 0} },
+		"D4: the decision":    func(r *step) { r.decision.To = experiment.Shares{9100, 900, 0} },
+		"D4: table of":        func(r *step) { tables(r, experiment.Slots{{Version: 0, Slots: 9000}}, r.after.Slots) },
+		"D4: version 1 has 10% in all": func(r *step) {
+			tables(r, experiment.SlotsOf(experiment.Shares{8000, 2000, 0}), experiment.SlotsOf(experiment.Shares{5000, 5000, 0}))
+		},
+		"D4: tables": func(r *step) {
+			tables(r, r.after.Slots, r.after.Slots)
+			r.after.Tables, r.decision.Groups = r.after.Tables[:1], r.decision.Groups[:1]
+		},
+		"by group, the tables": func(r *step) {
+			tables(r, r.after.Slots, r.after.Slots)
+			r.decision.Groups = nil
+		},
+		"D5: ": func(r *step) {
+			r.decision.Act, r.decision.Reasons[0].Code = experiment.ActRollback, experiment.ReasonSourceDown
+		},
+		"D7: 3000 slots of \"\"": func(r *step) {
 			r.after.Slots = experiment.Slots{{Version: 1, Slots: 1000}, {Version: 0, Slots: 9000}}
 			r.before.Slots = experiment.Slots{{Version: 0, Slots: 8000}, {Version: 1, Slots: 2000}}
-			r.decision.From = experiment.Shares{8000, 2000}
+			r.decision.From = experiment.Shares{8000, 2000, 0}
 		},
-		"D8: ":                    func(r *step) { r.before.Condition = experiment.Killed },
-		"act hold does not fit":   func(r *step) { r.decision.Act = experiment.ActHold },
-		"act promote does not":    func(r *step) { r.decision.Act = experiment.ActPromote },
-		"act advance without":     func(r *step) { r.decision.Reasons = nil },
-		"shares changed without":  func(r *step) { r.intents = nil },
-		"not in the catalogue":    func(r *step) { r.decision.Reasons[0].Code = "HG-D999" },
-		"leaves {stage} empty":    func(r *step) { r.decision.Reasons[0].Params = nil },
-		"another place":           func(r *step) { r.after.Step++ },
-		"epoch or plan":           func(r *step) { r.after.Epoch++ },
-		"state grows":             func(r *step) { r.after.Commands = make([]string, maxCommands+1) },
-		"kept among":              func(r *step) { r.after.Decisions = nil },
-		"does not name transitio": func(r *step) { r.intents[0].Transition = 7 },
+		"D7: 2000 slots of \"tier=premium\"": func(r *step) {
+			tables(r, experiment.Slots{{Version: 1, Slots: 1000}, {Version: 0, Slots: 9000}}, r.after.Slots)
+			r.before.Tables = []experiment.GroupTable{{Slice: "tier=premium", Slots: r.after.Slots}, {Slice: "tier=other", Slots: r.after.Slots}}
+		},
+		"D8: ":                      func(r *step) { r.before.Condition = experiment.Killed },
+		"act hold does not fit":     func(r *step) { r.decision.Act = experiment.ActHold },
+		"act promote does not":      func(r *step) { r.decision.Act = experiment.ActPromote },
+		"act shift does not":        func(r *step) { r.decision.Act = experiment.ActShift },
+		"act remove does not":       func(r *step) { r.decision.Act = experiment.ActRemove },
+		"act advance without":       func(r *step) { r.decision.Reasons = nil },
+		"shares changed without":    func(r *step) { r.intents = nil },
+		"the route changed without": func(r *step) { r.after.Slots, r.intents, r.after.Epoch = r.before.Slots, nil, 2 },
+		"not in the catalogue":      func(r *step) { r.decision.Reasons[0].Code = "HG-D999" },
+		"leaves {stage} empty":      func(r *step) { r.decision.Reasons[0].Params = nil },
+		"another place":             func(r *step) { r.after.Step++ },
+		"epoch or plan":             func(r *step) { r.after.Epoch++ },
+		"state grows":               func(r *step) { r.after.Commands = make([]string, maxCommands+1) },
+		"kept among":                func(r *step) { r.after.Decisions = nil },
+		"do not name transition":    func(r *step) { r.intents[0].Transition = 7 },
+		"but phase 1":               func(r *step) { r.after.Phase = 3 },
+		"the phase begins":          func(r *step) { r.after.PhaseStart = now.Add(time.Second) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := good()

@@ -13,222 +13,256 @@ import (
 // until it has what it waits for, and leaves by its exit.
 func (d *deciding) pace() bool {
 	stage := d.stage()
-	if want := stage.SharesAt(d.state.Step, len(d.plan.Versions), d.state.IsRemoved); want != nil && !slices.Equal(want, d.from) {
-		if d.enter(want); d.act == experiment.ActAdvance {
-			d.state.StageStart = d.now // The horizon does not run before the first share.
+	switch stage.Kind() {
+	case experiment.KindSwitch:
+		return d.cutOver(stage)
+	case experiment.KindBandit:
+		return d.bandit(stage)
+	}
+	if want := d.wants(stage, d.state.Step); !want.same(d.from) {
+		if d.unready(want) {
+			return true
 		}
-		return true
+		return d.begin(want)
 	}
 	switch stage.Kind() {
 	case experiment.KindRamp:
-		return d.ramp(stage)
+		d.ramp(stage)
 	case experiment.KindSplit:
 		return d.split(stage)
+	case experiment.KindMirror:
+		d.mirror(stage)
 	default:
 		return d.observe(stage)
 	}
+	// A ramp whose steps are all held may wait for its approver as long as that
+	// takes; a mirror goes on copying and may not.
+	over := stage.AtMost() > 0 && d.now.Sub(d.state.StageStart) >= stage.AtMost()
+	if d.act == experiment.ActHold && (over && (!d.approval || stage.Mirror != nil) || d.dear()) {
+		return d.atHorizon(d.reasons)
+	}
+	return true
 }
 
-func (d *deciding) stage() *experiment.Stage { return &d.plan.Stages[d.state.Stage] }
-
-// enter asks for the stage's shares. A version that gains share must be ready.
-func (d *deciding) enter(want experiment.Shares) bool {
-	if d.unready(want) {
-		return true
+// wants gives the shares that a stage asks for at a step. Observing asks for
+// what it finds, without the versions that were removed.
+func (d *deciding) wants(stage *experiment.Stage, step int) asked {
+	if stage.Bandit != nil {
+		return d.even(stage.Bandit)
 	}
+	if shares := stage.SharesAt(step, len(d.plan.Versions), d.state.IsRemoved); shares != nil {
+		return forAll(shares)
+	}
+	want := d.to
+	for _, r := range d.state.Removed {
+		want = want.without(r.Version)
+	}
+	return want
+}
+
+// begin asks for the first shares of the current stage. Its horizon does not run
+// before them.
+func (d *deciding) begin(want asked) bool {
 	d.to = want
+	d.state.StageStart = d.now
 	return d.because(experiment.ActAdvance, experiment.Because(experiment.ReasonStageEntered, "stage", d.stage().Name))
 }
 
 // unready holds if a version that would gain share is not ready.
-func (d *deciding) unready(want experiment.Shares) bool {
-	for v := 1; v < len(want); v++ {
-		if want[v] > d.from[v] && !d.ready(v) {
-			d.waiting = true
-			return d.because(experiment.ActHold, experiment.Because(experiment.ReasonNotReady, "version", d.name(v)))
+func (d *deciding) unready(want asked) bool {
+	for v := 1; v < len(d.plan.Versions); v++ {
+		if !d.ready(v) && want.gains(d.from, v) {
+			return d.notReady(v)
 		}
 	}
 	return false
 }
 
+func (d *deciding) notReady(version int) bool {
+	d.waiting = true
+	return d.wait(experiment.Because(experiment.ReasonNotReady, "version", d.name(version)))
+}
+
 func (d *deciding) ready(version int) bool {
-	return len(d.facts.Ready) == 0 || d.facts.Ready[version]
+	return version >= len(d.facts.Ready) || d.facts.Ready[version]
 }
 
-// wait holds for the first thing that is missing.
-func (d *deciding) wait(reasons ...experiment.Reason) bool {
-	return d.because(experiment.ActHold, reasons...)
-}
-
-// next goes to the next stage, or ends the experiment in favour of the
-// candidate. A stage is entered with its shares or not yet: until then the one
-// before goes on, with its evidence.
-func (d *deciding) next(reason experiment.Reason) bool {
-	if d.state.Stage+1 >= len(d.plan.Stages) {
-		return d.ship(reason)
+// goOn leaves the stage: with the winner that it chose, or with all candidates
+// that are left if winner is 0. It wants the gates met, what gains share ready
+// and the stage approved, in this order; then the next stage begins, or the
+// experiment ends in favour of the candidate. Those that were not chosen give up
+// their share for good.
+func (d *deciding) goOn(winner int, reasons ...experiment.Reason) bool {
+	last := d.state.Stage+1 >= len(d.plan.Stages)
+	chosen := d.remaining()
+	if winner > 0 {
+		chosen = []int{winner}
+	} else if last && len(chosen) != 1 {
+		why := experiment.Because(experiment.ReasonHorizon, "stage", d.stage().Name, "missing", "no one candidate was chosen")
+		return d.end(experiment.ActStop, experiment.Inconclusive, 0, append(reasons, why)...)
 	}
-	want := d.plan.Stages[d.state.Stage+1].SharesAt(0, len(d.plan.Versions), d.state.IsRemoved)
-	if want == nil {
-		want = d.from
+	var open []experiment.Reason
+	for _, v := range chosen {
+		open = append(open, d.lacks(v)...)
 	}
-	if d.unready(want) {
-		return true
-	}
-	d.state.Stage++
-	d.state.Step = 0
-	d.state.StageStart = d.now
-	d.to = want
-	return d.because(experiment.ActAdvance, reason, experiment.Because(experiment.ReasonStageEntered, "stage", d.stage().Name))
-}
-
-// ship promotes the candidate if every gate is known to be closed behind it.
-func (d *deciding) ship(reason experiment.Reason) bool {
-	if len(d.plan.Versions) == 1 {
-		return d.end(experiment.ActStop, experiment.OutcomeMet, 0, reason)
-	}
-	if open := d.open(1); len(open) > 0 {
+	if len(open) > 0 {
 		d.waiting = true
 		return d.wait(open...)
 	}
-	return d.end(experiment.ActPromote, experiment.Promoted, 1, reason)
-}
-
-// open lists the gates of a version that are not known to hold: objectives not
-// met and guardrails not known to be not worse. No data keeps a gate open (D2).
-func (d *deciding) open(version int) []experiment.Reason {
-	var out []experiment.Reason
-	gate := func(role experiment.Role, metric string, want experiment.Status) {
-		v := d.facts.Judgement.Find(version, role, metric)
-		if v == nil || v.Status != want {
-			out = append(out, experiment.Because(experiment.ReasonGateOpen, "version", d.name(version), "metric", metric))
-		}
-	}
-	for _, o := range d.plan.Objectives {
-		gate(experiment.RoleObjective, o.Metric, experiment.Met)
-	}
-	for _, g := range d.plan.Guardrails {
-		gate(experiment.RoleGuardrail, g.Metric, experiment.NotWorse)
-	}
-	return out
-}
-
-// ramp holds a step until its requests, windows and time are had.
-func (d *deciding) ramp(stage *experiment.Stage) bool {
-	hold, j := stage.Ramp.Hold, &d.facts.Judgement
-	share := stage.Ramp.Steps[d.state.Step]
-	if left := max(hold.For, hold.Settle) - d.now.Sub(d.state.PhaseStart); left > 0 {
-		return d.wait(experiment.Because(experiment.ReasonNeedTime, "left", left.Round(time.Millisecond)))
-	}
-	if share == 0 {
-		for v := 1; v < len(d.plan.Versions); v++ {
-			if !d.ready(v) {
-				d.waiting = true
-				return d.wait(experiment.Because(experiment.ReasonNotReady, "version", d.name(v)))
-			}
-		}
-	} else if missing := d.missing(hold, j); len(missing) > 0 {
-		d.waiting = true
-		return d.wait(missing...)
-	}
-	if d.state.Step+1 < len(stage.Ramp.Steps) {
-		if d.enter(stage.SharesAt(d.state.Step+1, len(d.plan.Versions), d.state.IsRemoved)); d.act == experiment.ActAdvance {
-			d.state.Step++
-			d.reasons = []experiment.Reason{experiment.Because(experiment.ReasonStepHeld,
-				"step", share.Percent(), "stage", stage.Name, "requests", j.Requests, "windows", j.Clean)}
-		}
+	if d.notYet(chosen, last) {
 		return true
 	}
-	if d.state.Stage+1 >= len(d.plan.Stages) {
-		return d.ship(experiment.Because(experiment.ReasonSafe, "version", d.name(len(d.plan.Versions)-1)))
+	if d.unapproved() {
+		return true
 	}
-	return d.next(experiment.Because(experiment.ReasonStageDone, "stage", stage.Name))
+	reasons = d.choose(chosen, reasons)
+	if last {
+		return d.promote(chosen[0], reasons...)
+	}
+	return d.next(reasons)
 }
 
-func (d *deciding) missing(hold experiment.Hold, j *experiment.Judgement) []experiment.Reason {
-	var out []experiment.Reason
-	// A step that waits for time alone wants one request all the same: no data
-	// is no pass (D2).
-	if want := max(1, hold.Requests); j.Requests < want {
-		out = append(out, experiment.Because(experiment.ReasonNeedRequests,
-			"version", d.name(1), "have", j.Requests, "want", want))
+// notYet holds if a chosen version that would gain share by going on is not
+// ready. A switch wants them all ready to begin with.
+func (d *deciding) notYet(chosen []int, last bool) bool {
+	for _, v := range chosen {
+		if d.ready(v) {
+			continue
+		}
+		want := d.promoted(v)
+		if !last {
+			next := &d.plan.Stages[d.state.Stage+1]
+			want = d.wants(next, 0)
+			if next.Switch != nil {
+				return d.notReady(v)
+			}
+		}
+		if want.gains(d.from, v) {
+			return d.notReady(v)
+		}
 	}
-	if j.Clean < hold.Windows {
-		out = append(out, experiment.Because(experiment.ReasonNeedWindows, "have", j.Clean, "want", hold.Windows))
+	return false
+}
+
+// unapproved holds for a person, when everything else was had.
+func (d *deciding) unapproved() bool {
+	what, owner := d.approvalOf()
+	if owner == "" || d.state.Approved {
+		return false
+	}
+	d.approval = true
+	return d.wait(experiment.Because(experiment.ReasonNeedApproval, "stage", what, "owner", owner))
+}
+
+// choose removes the candidates that were not chosen.
+func (d *deciding) choose(chosen []int, reasons []experiment.Reason) []experiment.Reason {
+	if len(chosen) != 1 {
+		return reasons
+	}
+	alone := experiment.Because(experiment.ReasonGoesOn, "version", d.name(chosen[0]))
+	others := slices.DeleteFunc(d.remaining(), func(v int) bool { return v == chosen[0] })
+	if len(others) == 0 {
+		return reasons
+	}
+	for _, v := range others {
+		d.leaves(v, alone)
+	}
+	return append(reasons, alone)
+}
+
+// next begins the next stage, with its first shares where it has them at once.
+func (d *deciding) next(reasons []experiment.Reason) bool {
+	s := &d.state
+	s.Stage++
+	s.Step, s.StageStart, s.Approved = 0, d.now, false
+	s.Updates, s.Updated, s.Still, s.ReadySince = 0, time.Time{}, false, nil
+	stage := d.stage()
+	entered := experiment.Because(experiment.ReasonStageEntered, "stage", stage.Name)
+	if stage.Switch != nil {
+		if left := d.warming(stage); left > 0 {
+			return d.because(experiment.ActAdvance, append(reasons, d.warmUp(left))...)
+		}
+	}
+	d.to = d.wants(stage, 0)
+	return d.because(experiment.ActAdvance, append(reasons, entered)...)
+}
+
+// lacks lists what keeps a version from leaving the stage: the stage's own gates,
+// and at the last stage all that a promotion asks for.
+func (d *deciding) lacks(version int) []experiment.Reason {
+	if d.state.Stage+1 >= len(d.plan.Stages) {
+		return d.open(version)
+	}
+	return d.gates(version)
+}
+
+// gates lists the limits of the current stage that a version is not known to
+// meet. No data keeps a gate open (D2).
+func (d *deciding) gates(version int) []experiment.Reason {
+	var out []experiment.Reason
+	for _, g := range d.stage().Require {
+		out = d.gate(out, version, experiment.RoleGate, g.Metric, "", g.Owner, experiment.Met)
 	}
 	return out
 }
 
-// split waits for the test to decide or for the horizon.
-func (d *deciding) split(stage *experiment.Stage) bool {
-	v := d.facts.Judgement.Find(1, experiment.RoleReward, d.plan.Reward.Metric)
-	elapsed := d.now.Sub(d.state.StageStart)
-	if left := stage.Split.Until.AtLeast - elapsed; left > 0 {
-		return d.wait(experiment.Because(experiment.ReasonNeedTime, "left", left.Round(time.Millisecond)))
+// allGates are the stage's gates that some candidate is not known to meet.
+func (d *deciding) allGates() []experiment.Reason {
+	var out []experiment.Reason
+	for _, v := range d.remaining() {
+		out = append(out, d.gates(v)...)
 	}
-	switch {
-	case v != nil && v.Status == experiment.Better && (stage.Split.Until.Decided || v.Final):
-		m := d.plan.Metric(v.Metric)
-		return d.next(experiment.Because(experiment.ReasonBetter, "version", d.name(1), "metric", v.Metric,
-			"estimate", Difference(m, deref(v.Estimate)), "interval", Interval(m, v)))
-	case v != nil && v.Final:
-		return d.withoutWinner(stage, v)
-	default:
-		return d.wait(d.undecided(v))
-	}
+	return out
 }
 
-func (d *deciding) undecided(v *experiment.Verdict) experiment.Reason {
-	j := &d.facts.Judgement
-	more := "the horizon decides"
-	if v != nil && v.Need > 0 {
-		more = "about " + count(v.Need) + " more until the horizon"
+// open lists all that a promotion asks for and a version is not known to have:
+// the objectives, the guardrails with their slices, and the stage's gates.
+func (d *deciding) open(version int) []experiment.Reason {
+	var out []experiment.Reason
+	for _, o := range d.plan.Objectives {
+		out = d.gate(out, version, experiment.RoleObjective, o.Metric, "", o.Owner, experiment.Met)
 	}
-	return experiment.Because(experiment.ReasonNeedUnits, "have", j.Units, "more", more)
-}
-
-// withoutWinner applies the stage's otherwise rule at the horizon.
-func (d *deciding) withoutWinner(stage *experiment.Stage, v *experiment.Verdict) bool {
-	m := d.plan.Metric(v.Metric)
-	outcome, code := experiment.Inconclusive, experiment.ReasonInconclusive
-	if v.Equivalent {
-		outcome, code = experiment.NoDifference, experiment.ReasonNoDifference
-	}
-	why := experiment.Because(code, "version", d.name(1), "baseline", d.name(0), "metric", v.Metric,
-		"estimate", Difference(m, deref(v.Estimate)), "interval", Interval(m, v), "margin", Value(m, deref(v.Limit)))
-	if stage.Split.Otherwise == experiment.PromoteCandidate {
-		says, open := experiment.Because(experiment.ReasonOtherwise, "otherwise", stage.Split.Otherwise), d.open(1)
-		if len(open) == 0 {
-			return d.end(experiment.ActPromote, experiment.Promoted, 1, why, says)
+	if d.guarded == nil {
+		for i := range d.plan.Guardrails {
+			d.guarded = append(d.guarded, append([]string{""}, d.plan.SlicesOf(&d.plan.Guardrails[i])...))
 		}
-		return d.end(experiment.ActStop, outcome, 0, append([]experiment.Reason{why, says}, open...)...)
 	}
-	return d.end(experiment.ActStop, outcome, 0, why,
-		experiment.Because(experiment.ReasonOtherwise, "otherwise", "keep "+d.name(0)))
+	for i, in := range d.guarded {
+		g := &d.plan.Guardrails[i]
+		for _, slice := range in {
+			out = d.gate(out, version, experiment.RoleGuardrail, g.Metric, slice, g.Owner, experiment.NotWorse)
+		}
+	}
+	return append(out, d.gates(version)...)
 }
 
-// observe waits for its period, then asks whether every version with traffic
-// meets its objectives.
-func (d *deciding) observe(stage *experiment.Stage) bool {
-	if left := stage.Observe.For - d.now.Sub(d.state.StageStart); left > 0 {
-		return d.wait(experiment.Because(experiment.ReasonObserving, "left", left.Round(time.Millisecond)))
-	}
-	for v := range d.plan.Versions {
-		if d.from[v] == 0 {
-			continue
+func (d *deciding) gate(out []experiment.Reason, version int, role experiment.Role, metric, slice, owner string, want experiment.Status) []experiment.Reason {
+	for _, i := range d.verdictsOf(version) {
+		v := &d.facts.Judgement.Verdicts[i]
+		if v.Role == role && v.Metric == metric && v.Slice == slice {
+			if v.Status == want {
+				return out
+			}
+			break
 		}
-		for _, o := range d.plan.Objectives {
-			f := d.facts.Judgement.Find(v, experiment.RoleObjective, o.Metric)
-			switch {
-			case f != nil && f.Status == experiment.Violated:
-				return d.end(experiment.ActStop, experiment.OutcomeViolated, 0, d.violated(f))
-			case f == nil || f.Status != experiment.Met:
-				d.waiting = true
-				return d.wait(experiment.Because(experiment.ReasonGateOpen, "version", d.name(v), "metric", o.Metric))
+	}
+	why := experiment.Because(experiment.ReasonGateOpen, "version", d.name(version), "metric", owned(inSlice(metric, slice), owner))
+	if slices.ContainsFunc(out, func(o experiment.Reason) bool { return slices.Equal(o.Params, why.Params) }) {
+		return out // The same metric in another role.
+	}
+	return append(out, why)
+}
+
+// verdictsOf lists where the verdicts of a version stand. Gates ask for many of
+// one version.
+func (d *deciding) verdictsOf(version int) []int {
+	if d.index[version] == nil {
+		d.index[version] = make([]int, 0, 1+len(d.facts.Judgement.Verdicts)/len(d.plan.Versions))
+		for i := range d.facts.Judgement.Verdicts {
+			if d.facts.Judgement.Verdicts[i].Version == version {
+				d.index[version] = append(d.index[version], i)
 			}
 		}
 	}
-	if d.from[0] == experiment.Whole && d.state.Stage+1 >= len(d.plan.Stages) {
-		return d.end(experiment.ActStop, experiment.OutcomeMet, 0, experiment.Because(experiment.ReasonObjectivesMet, "version", d.name(0)))
-	}
-	return d.next(experiment.Because(experiment.ReasonStageDone, "stage", stage.Name))
+	return d.index[version]
 }

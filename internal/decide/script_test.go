@@ -7,8 +7,10 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -64,6 +66,38 @@ func TestScriptsShowEveryReason(t *testing.T) {
 			t.Errorf("%s (%s) is the answer in no script", e.Code, e.Text)
 		case shown && excepted:
 			t.Errorf("%s is an exception without need", e.Code)
+		}
+	}
+}
+
+// TestScriptsShowEveryCase asks for a script of each row of rivals' failures that
+// is about decisions, and of each item of document 003 that is. The comment at
+// the head of a script says what the case is.
+func TestScriptsShowEveryCase(t *testing.T) {
+	rows := []string{"01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13", "24"}
+	items := []string{
+		"prompt-1", "prompt-2", "quiz-1", "quiz-3", "quiz-5", "quiz-6", "quiz-7", "quiz-8",
+		"mistake-1", "mistake-2", "mistake-3", "mistake-4", "mistake-5", "mistake-6", "mistake-7", "mistake-8",
+	}
+	for folder, c := range map[string]struct{ cases, says []string }{
+		"rivals": {rows, []string{"# Row ", "\n# They: ", "\n# We: "}},
+		"doc003": {items, []string{"# Document 003, ", "\n# Here: "}},
+	} {
+		for _, name := range c.cases {
+			files, err := filepath.Glob(filepath.Join("testdata", folder, name+"-*.txt"))
+			if err != nil || len(files) != 1 {
+				t.Errorf("%s %s: scripts %v, want one", folder, name, files)
+				continue
+			}
+			text, err := os.ReadFile(files[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, part := range append(c.says, "\ndecide at=") {
+				if !strings.Contains("\n"+string(text), part) {
+					t.Errorf("%s does not say %q", files[0], part)
+				}
+			}
 		}
 	}
 }
@@ -132,26 +166,42 @@ func (s *script) argument(arg datadriven.CmdArg, now *time.Time, f *experiment.F
 		*now = s.started.Add(at)
 		return err
 	}
-	numbers := make([]int64, len(arg.Vals))
+	numbers := make([]float64, len(arg.Vals))
 	for i, text := range arg.Vals {
-		n, err := strconv.ParseInt(text, 10, 64)
+		n, err := strconv.ParseFloat(text, 64)
 		if err != nil {
 			return err
 		}
 		numbers[i] = n
 	}
 	j := &f.Judgement
-	switch {
-	case arg.Key == "seen":
-		j.Seen = numbers
-	case len(numbers) != 1:
+	if arg.Key == "seen" {
+		for _, n := range numbers {
+			j.Seen = append(j.Seen, int64(n))
+		}
+		return nil
+	}
+	if len(numbers) != 1 {
 		return fmt.Errorf("argument %s wants one number", arg.Key)
-	case arg.Key == "requests":
-		j.Requests = numbers[0]
-	case arg.Key == "clean":
-		j.Clean = int(numbers[0])
-	case arg.Key == "units":
-		j.Units = numbers[0]
+	}
+	n := numbers[0]
+	switch arg.Key {
+	case "requests":
+		j.Requests = int64(n)
+	case "clean":
+		j.Clean = int(n)
+	case "units":
+		j.Units = int64(n)
+	case "pairs":
+		j.Pairs = int64(n)
+	case "moved":
+		f.Moved = int64(n)
+	case "cost":
+		j.Spent.Cost = n
+	case "mirrored":
+		j.Spent.Mirror = n
+	case "exposed":
+		j.Spent.Units = int64(n)
 	default:
 		return fmt.Errorf("unknown argument %q", arg.Key)
 	}
@@ -177,9 +227,19 @@ func (s *script) fact(line string, now time.Time, f *experiment.Facts) error {
 	w := words(line)
 	health := func(h experiment.SourceHealth) { f.Sources = append(f.Sources, h) }
 	switch kind := w[0]; kind {
-	case "objective", "guardrail", "reward":
+	case "objective", "guardrail", "reward", "gate":
 		v, err := s.verdict(experiment.Role(kind), w[1:])
 		f.Judgement.Verdicts = append(f.Judgement.Verdicts, v)
+		return err
+	case "well":
+		return s.well(w[1], f)
+	case "arm":
+		a, err := s.arm(w[1:])
+		f.Judgement.Arms = append(f.Judgement.Arms, a)
+		return err
+	case "joined", "uneven", "range", "slice-mismatch":
+		x, err := s.doubt(w)
+		f.Judgement.Doubts = append(f.Judgement.Doubts, x)
 		return err
 	case "mismatch":
 		f.Judgement.Mismatch = true
@@ -245,21 +305,15 @@ func (s *script) verdict(role experiment.Role, w []string) (experiment.Verdict, 
 	} else {
 		v.Metric, w = w[0], w[1:]
 	}
-	for _, o := range s.plan.Objectives {
-		if role == experiment.RoleObjective && o.Metric == v.Metric {
-			v.Limit = o.Max
-			if o.Min != nil {
-				v.Limit = o.Min
-			}
-		}
-	}
-	for _, g := range s.plan.Guardrails {
-		if role == experiment.RoleGuardrail && g.Metric == v.Metric {
-			v.Limit = ptr(g.NoWorseThan.Of(1))
-		}
-	}
 	if s.plan.Metric(v.Metric) == nil {
 		return v, fmt.Errorf("no metric %q", v.Metric)
+	}
+	s.limit(&v)
+	if strings.Contains(w[0], "=") {
+		v.Slice, w = w[0], w[1:]
+		if g := s.plan.Segment(experiment.SegmentOf(v.Slice)); g == nil || !slices.Contains(g.Slices(), v.Slice) {
+			return v, fmt.Errorf("no slice %q", v.Slice)
+		}
 	}
 	v.Status = experiment.Status(strings.ReplaceAll(w[0], "-", " "))
 	for _, x := range w[1:] {
@@ -268,6 +322,111 @@ func (s *script) verdict(role experiment.Role, w []string) (experiment.Verdict, 
 		}
 	}
 	return v, err
+}
+
+// limit fills in the plan's limit of what a verdict is about.
+func (s *script) limit(v *experiment.Verdict) {
+	limits := s.plan.Objectives
+	switch v.Role {
+	case experiment.RoleGate:
+		limits = s.plan.Stages[s.state.Stage].Require
+	case experiment.RoleGuardrail:
+		for _, g := range s.plan.Guardrails {
+			if g.Metric == v.Metric {
+				v.Limit = ptr(g.NoWorseThan.Of(1))
+			}
+		}
+		return
+	case experiment.RoleReward:
+		return
+	}
+	for _, o := range limits {
+		if o.Metric == v.Metric {
+			v.Limit = o.Max
+			if o.Min != nil {
+				v.Limit = o.Min
+			}
+		}
+	}
+}
+
+// well says that a version meets every objective and gate and worsens no
+// guardrail, in any slice.
+func (s *script) well(name string, f *experiment.Facts) error {
+	version, err := s.version(name)
+	add := func(role experiment.Role, metric, slice string, status experiment.Status) {
+		f.Judgement.Verdicts = append(f.Judgement.Verdicts, experiment.Verdict{Version: version, Role: role, Metric: metric, Slice: slice, Status: status})
+	}
+	for _, o := range s.plan.Objectives {
+		add(experiment.RoleObjective, o.Metric, "", experiment.Met)
+	}
+	for _, o := range s.plan.Stages[s.state.Stage].Require {
+		add(experiment.RoleGate, o.Metric, "", experiment.Met)
+	}
+	for _, g := range s.plan.Guardrails {
+		for _, slice := range append([]string{""}, s.plan.SlicesOf(&g)...) {
+			add(experiment.RoleGuardrail, g.Metric, slice, experiment.NotWorse)
+		}
+	}
+	return err
+}
+
+// arm reads VERSION [SLICE] and what is known of it.
+func (s *script) arm(w []string) (experiment.Arm, error) {
+	version, err := s.version(w[0])
+	a := experiment.Arm{Version: version, SE: .01}
+	for _, x := range w[1:] {
+		key, text, _ := strings.Cut(x, "=")
+		number, e := strconv.ParseFloat(text, 64)
+		switch key {
+		case "n":
+			a.N = int64(number)
+		case "mean":
+			a.Mean = number
+		case "se":
+			a.SE = number
+		case "best":
+			a.Best = number
+		default:
+			a.Slice, e = x, nil
+		}
+		if e != nil {
+			return a, e
+		}
+	}
+	return a, err
+}
+
+// doubt reads a reason of the judgement not to be trusted.
+func (s *script) doubt(w []string) (experiment.Doubt, error) {
+	var x experiment.Doubt
+	number := func(i int) float64 {
+		n, err := strconv.ParseFloat(w[i], 64)
+		if err != nil {
+			n = math.NaN()
+		}
+		return n
+	}
+	var err error
+	switch {
+	case w[0] == "joined" && len(w) == 5:
+		x = experiment.Doubt{Code: experiment.ReasonJoined, Metric: w[2], Value: number(3), Limit: number(4)}
+		x.Version, err = s.version(w[1])
+	case w[0] == "uneven" && len(w) == 3:
+		x = experiment.Doubt{Code: experiment.ReasonUnevenJoin, Metric: w[2]}
+		x.Version, err = s.version(w[1])
+	case w[0] == "range" && len(w) == 3:
+		x = experiment.Doubt{Code: experiment.ReasonRewardRange, Metric: s.plan.Reward.Metric, Value: number(2)}
+		x.Version, err = s.version(w[1])
+	case w[0] == "slice-mismatch" && len(w) == 2:
+		x = experiment.Doubt{Code: experiment.ReasonSliceMismatch, Slice: w[1]}
+	default:
+		err = fmt.Errorf("doubt %q has %d words", w[0], len(w))
+	}
+	if err == nil && (math.IsNaN(x.Value) || math.IsNaN(x.Limit)) {
+		err = fmt.Errorf("doubt %q wants numbers", w)
+	}
+	return x, err
 }
 
 func ptr(f float64) *float64 { return &f }
@@ -280,6 +439,9 @@ func detail(v *experiment.Verdict, x string) error {
 		return nil
 	case "equivalent":
 		v.Equivalent = true
+		return nil
+	case "hidden":
+		v.Hidden = true
 		return nil
 	}
 	number, err := strconv.ParseFloat(text, 64)
@@ -332,6 +494,9 @@ func (s *script) where() string {
 		at += " " + stage.Ramp.Steps[s.state.Step].Percent()
 	}
 	out := fmt.Sprintf("%s in %s", s.state.Condition, at)
+	if s.state.Condition == experiment.Warm {
+		out = "warm on " + s.plan.Versions[s.state.Winner].Name
+	}
 	if s.state.Outcome != "" {
 		out += fmt.Sprintf(", %s, %s serves", s.state.Outcome, s.plan.Versions[s.state.Winner].Name)
 	}
@@ -346,6 +511,11 @@ func (s *script) answer(d experiment.Decision, intents []experiment.Intent) stri
 	}
 	fmt.Fprintf(&b, "%s %s, %s\n", d.Act, shares, s.where())
 	s.journal = append(s.journal, fmt.Sprintf("%s %s %s", d.At.Sub(s.started), d.Act, d.To))
+	for _, g := range d.Groups {
+		if d.Act != experiment.ActHold {
+			fmt.Fprintf(&b, "  %s %s\n", g.Slice, g.Shares)
+		}
+	}
 	for _, r := range d.Reasons {
 		fmt.Fprintf(&b, "  %s %s\n", r.Code, r)
 	}
@@ -367,8 +537,27 @@ func (s *script) show() string {
 		fmt.Fprintf(&b, " %s:%d", s.plan.Versions[r.Version].Name, r.Slots)
 	}
 	b.WriteByte('\n')
+	for _, t := range st.Tables {
+		fmt.Fprintf(&b, "slots of %s", t.Slice)
+		for _, r := range t.Slots {
+			fmt.Fprintf(&b, " %s:%d", s.plan.Versions[r.Version].Name, r.Slots)
+		}
+		b.WriteByte('\n')
+	}
+	for _, r := range st.Removed {
+		fmt.Fprintf(&b, "removed %s at %s: %s\n", s.plan.Versions[r.Version].Name, since(r.At), r.Reason.Code)
+	}
+	if st.Updates > 0 || !st.Updated.IsZero() {
+		fmt.Fprintf(&b, "%d updates, the last at %s\n", st.Updates, since(st.Updated))
+	}
+	if st.ReadySince != nil {
+		fmt.Fprintf(&b, "ready since %s\n", since(*st.ReadySince))
+	}
 	if st.UnknownSince != nil {
 		fmt.Fprintf(&b, "unknown since %s\n", since(*st.UnknownSince))
+	}
+	if st.Approved || st.Still {
+		fmt.Fprintf(&b, "approved %t, still %t\n", st.Approved, st.Still)
 	}
 	if len(st.Commands) > 0 {
 		fmt.Fprintf(&b, "obeyed %s\n", strings.Join(st.Commands, " "))

@@ -18,7 +18,7 @@ import (
 // Version names the rules of this engine in journals. It changes whenever a
 // decision could change on the same facts; a running experiment is pinned to
 // it.
-const Version = "1"
+const Version = "2"
 
 // Input is what the world says at one step.
 type Input struct {
@@ -29,6 +29,8 @@ type Input struct {
 	Commands []experiment.Command
 	// Moved counts units that changed version inside the current phase.
 	Moved int64
+	// Memo saves the judge time from one step to the next; nil does as well.
+	Memo *judge.Memo
 }
 
 // Output is what a step came to. Whoever stores it counts Revision and Entries
@@ -79,7 +81,9 @@ func Step(p *experiment.Plan, rec experiment.Record, in Input) (Output, error) {
 			}
 		}
 	}
-	judgement, monitors := judge.Judge(p, &totals, rec.Monitors, judge.AtState(&rec.State, in.Now))
+	at := judge.AtState(&rec.State, in.Now)
+	at.Memo = in.Memo
+	judgement, monitors := judge.Judge(p, &totals, rec.Monitors, at)
 	facts := experiment.Facts{Judgement: judgement, Ready: in.Ready, Sources: in.Sources, Commands: in.Commands, Moved: in.Moved}
 	before := rec.State.Hash()
 	state, decision, intents := decide.Decide(p, rec.State, facts, in.Now)

@@ -198,7 +198,7 @@ func TestReplayFindsTampering(t *testing.T) {
 			return slices.Insert(es, 2, es[1])
 		}, 1, "entry 2 comes here"},
 		"another engine": {func(es []experiment.Entry) []experiment.Entry {
-			es[2].Engine = "2"
+			es[2].Engine = "0"
 			return es
 		}, 2, "written by engine"},
 		"another plan": {func(es []experiment.Entry) []experiment.Entry {

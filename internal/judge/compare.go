@@ -44,28 +44,59 @@ func (a arms) spared(g experiment.Goal, m experiment.Margin) stats.Estimate {
 // of proportions says nothing by a normal approximation.
 const minEvents = 10
 
+// burnIn is the number of units or requests per version below which normal
+// approximations say nothing (statistics: Waudby-Smith et al. 2021 are
+// asymptotic; Kohavi's rule of thumb asks for more where metrics are skewed).
+const burnIn = 100
+
 // armsOf estimates a metric in a phase; false before the burn-in.
-func armsOf(p *experiment.PhaseTotals, m *experiment.Metric, version int) (arms, bool) {
-	c, b := p.Get(version, m.Cell()), p.Get(0, m.Cell())
+func (j *judging) armsOf(p *experiment.PhaseTotals, m *experiment.Metric, version int, slice string) (arms, bool) {
+	strata := j.strata(p, m, version, slice)
+	hits := int64(0)
+	for _, s := range strata {
+		hits += s.candidate.Counts.X + s.baseline.Counts.X
+	}
+	if !m.ByUnit() && hits < minEvents {
+		return arms{}, false
+	}
+	a, ok := stratified(strata, m.ByUnit())
+	return a, ok && min(a.nCandidate, a.nBaseline) >= burnIn && a.candidate.SE > 0 && a.baseline.SE > 0
+}
+
+// stratum is what both versions show in one group.
+type stratum struct {
+	candidate, baseline experiment.Evidence
+}
+
+// merge adds a group in which the shares were the same.
+func (s stratum) merge(o stratum) stratum {
+	return stratum{candidate: add(s.candidate, o.candidate), baseline: add(s.baseline, o.baseline)}
+}
+
+// add leaves out the sketches, which are long to merge and not needed.
+func add(e, o experiment.Evidence) experiment.Evidence {
+	return experiment.Evidence{Counts: e.Counts.Merge(o.Counts), Units: e.Units.Merge(o.Units)}
+}
+
+// arms estimates the metric; false where it has no value in one of the
+// versions.
+func (s stratum) arms(byUnit bool) (arms, bool) {
 	var a arms
 	var errC, errB error
-	if m.ByUnit() {
-		a.candidate, errC = c.Units.Ratio()
-		a.baseline, errB = b.Units.Ratio()
-		a.nCandidate, a.nBaseline = c.Units.N, b.Units.N
+	if byUnit {
+		a.candidate, errC = s.candidate.Units.Ratio()
+		a.baseline, errB = s.baseline.Units.Ratio()
+		a.nCandidate, a.nBaseline = s.candidate.Units.N, s.baseline.Units.N
 	} else {
-		a.candidate, errC = c.Counts.Proportion()
-		a.baseline, errB = b.Counts.Proportion()
-		a.nCandidate, a.nBaseline = c.Counts.N, b.Counts.N
-		if c.Counts.X+b.Counts.X < minEvents {
-			return a, false
-		}
+		a.candidate, errC = s.candidate.Counts.Proportion()
+		a.baseline, errB = s.baseline.Counts.Proportion()
+		a.nCandidate, a.nBaseline = s.candidate.Counts.N, s.baseline.Counts.N
 	}
-	if errC != nil || errB != nil || min(a.nCandidate, a.nBaseline) < burnIn {
+	if errC != nil || errB != nil {
 		return a, false
 	}
 	a.shareSpread()
-	return a, a.candidate.SE > 0 && a.baseline.SE > 0
+	return a, true
 }
 
 // shareSpread gives each arm at least the other's spread. An arm in which little
@@ -77,6 +108,36 @@ func (a *arms) shareSpread() {
 	a.candidate.SE, a.baseline.SE = sd/c, sd/b
 }
 
+// stratified puts groups together, each weighted by its share of both versions'
+// sample: the versions are compared on one mix of groups.
+func stratified(strata []stratum, byUnit bool) (arms, bool) {
+	if len(strata) == 1 {
+		return strata[0].arms(byUnit)
+	}
+	var out arms
+	parts := make([]arms, 0, len(strata))
+	for _, s := range strata {
+		a, ok := s.arms(byUnit)
+		if !ok {
+			return arms{}, false
+		}
+		parts = append(parts, a)
+		out.nCandidate += a.nCandidate
+		out.nBaseline += a.nBaseline
+	}
+	for _, a := range parts {
+		w := a.n() / out.n()
+		out.candidate = weighted(out.candidate, w, a.candidate)
+		out.baseline = weighted(out.baseline, w, a.baseline)
+	}
+	return out, len(parts) > 0
+}
+
+// weighted adds a part of an estimate.
+func weighted(sum stats.Estimate, w float64, e stats.Estimate) stats.Estimate {
+	return stats.Estimate{Value: sum.Value + w*e.Value, SE: math.Hypot(sum.SE, w*e.SE)}
+}
+
 // pooled is the difference over several phases: each phase's difference
 // weighted by its sample, so that shares that changed between phases cannot
 // turn the sign (Simpson).
@@ -84,18 +145,31 @@ type pooled struct {
 	arms
 	diff   stats.Estimate // candidate - baseline, not turned
 	phases []arms
+	// newest is the number of the last phase, from 0, among those compared.
+	newest int
+}
+
+// good is the pooled difference, turned so that positive is good.
+func (p pooled) good(g experiment.Goal) stats.Estimate {
+	return stats.Estimate{Value: g.Sign() * p.diff.Value, SE: p.diff.SE}
+}
+
+// subject is what a comparison is about.
+type subject struct {
+	version int
+	role    experiment.Role
+	metric  *experiment.Metric
+	slice   string
+	scope   int // allStages or currentStage
 }
 
 // compare gathers a metric over phases; ok is false where no phase says
 // anything yet.
-func (j *judging) compare(m *experiment.Metric, version int, only func(*experiment.PhaseTotals) bool) (pooled, bool) {
+func (j *judging) compare(s subject) (pooled, bool) {
 	var out pooled
-	for i := range j.totals.Phases {
-		p := &j.totals.Phases[i]
-		if !only(p) {
-			continue
-		}
-		a, ok := armsOf(p, m, version)
+	for i, p := range j.phases(s.scope) {
+		out.newest = i
+		a, ok := j.armsOf(p, s.metric, s.version, s.slice)
 		if !ok {
 			a = arms{} // A phase that says nothing keeps its place.
 		} else {
@@ -108,132 +182,42 @@ func (j *judging) compare(m *experiment.Metric, version int, only func(*experime
 	if total == 0 {
 		return out, false
 	}
-	variance := 0.0
+	apart := 0.0
 	for _, a := range out.phases {
-		w := a.n() / total
-		d := stats.Difference(a.candidate, a.baseline)
-		out.diff.Value += w * d.Value
-		out.candidate.Value += w * a.candidate.Value
-		out.baseline.Value += w * a.baseline.Value
-		variance += w * w * d.SE * d.SE
+		w, d := a.n()/total, stats.Difference(a.candidate, a.baseline)
+		out.diff = weighted(out.diff, w, d)
+		apart += w * d.SE
+		out.candidate = weighted(out.candidate, w, a.candidate)
+		out.baseline = weighted(out.baseline, w, a.baseline)
 	}
-	out.diff.SE = math.Sqrt(variance)
+	if s.scope == currentStage && !j.plan.Assignment.Unit.Request {
+		// What is decided here is benefit, and one stage can have several
+		// phases: one for each candidate that leaves. Their units are the same
+		// in part, and however alike they are, the error is no larger than the
+		// sum of the phases' own.
+		out.diff.SE = apart
+	}
 	return out, true
 }
 
-// evidence is the combined log e-value over phases that a quantity is positive.
-func (j *judging) evidence(mix stats.Mixture, phases []arms, quantity func(arms) stats.Estimate) float64 {
-	logE := make([]float64, len(phases))
-	for i, a := range phases {
-		if a.n() == 0 {
-			continue
-		}
-		if e, err := mix.LogEGreater(quantity(a), a.n()); err == nil {
-			logE[i] = e
-		}
-	}
-	return j.combine(logE)
-}
-
-// watched runs the always-valid tests of one metric against a margin and
-// remembers the strongest evidence seen.
-func (j *judging) watched(version int, role experiment.Role, m *experiment.Metric, c pooled, margin, good experiment.Margin) experiment.HarmMonitor {
-	mon := j.monitor(version, role, m.Name)
-	n := j.plan.PlannedUnits()
-	if !m.ByUnit() {
-		n = j.plan.PlannedRequests()
-	}
-	if mix, err := stats.NewMixture(j.plan.TestAlpha(), n); err == nil {
-		worse := j.evidence(mix, c.phases, func(a arms) stats.Estimate {
-			d := a.spared(m.Goal, margin)
-			d.Value = -d.Value
-			return d
-		})
-		mon.Worse = max(mon.Worse, worse)
-	}
-	if mix, err := stats.NewMixture(j.plan.CandidateAlpha(), n); err == nil {
-		better := j.evidence(mix, c.phases, func(a arms) stats.Estimate { return a.spared(m.Goal, good) })
-		mon.Better = max(mon.Better, better)
-	}
-	return *mon
-}
-
-// monitor finds or makes the memory of a test.
-func (j *judging) monitor(version int, role experiment.Role, metric string) *experiment.HarmMonitor {
-	for i := range j.monitors.Harm {
-		h := &j.monitors.Harm[i]
-		if h.Version == version && h.Role == role && h.Metric == metric {
-			return h
-		}
-	}
-	j.monitors.Harm = append(j.monitors.Harm, experiment.HarmMonitor{Version: version, Role: role, Metric: metric})
-	return &j.monitors.Harm[len(j.monitors.Harm)-1]
-}
-
-// guardrail judges whether the candidate worsens a metric by more than its
-// margin, over all phases.
-func (j *judging) guardrail(version int, g experiment.Guardrail) experiment.Verdict {
-	m := j.plan.Metric(g.Metric)
-	v := comparison(version, m, experiment.RoleGuardrail)
-	if !m.ByUnit() && j.rareEvents(version, m, g) {
-		v.Status = experiment.NotWorse
-	}
-	c, ok := j.compare(m, version, func(*experiment.PhaseTotals) bool { return true })
-	if !ok {
-		return v
-	}
-	mon := j.watched(version, experiment.RoleGuardrail, m, c, g.NoWorseThan, g.NoWorseThan)
-	j.describe(&v, c)
-	v.LogE = mon.Worse
-	limit := g.NoWorseThan.Of(c.baseline.Value)
-	v.Limit = &limit
-	switch {
-	case mon.Worse >= -math.Log(j.plan.TestAlpha()):
-		v.Status = experiment.Worse
-	case mon.Better >= -math.Log(j.plan.CandidateAlpha()):
-		v.Status = experiment.NotWorse
-	}
-	return v
-}
-
-// rareEvents judges a guardrail on requests where hardly anything happens, by
-// exact intervals of both versions, each with half of alpha: the candidate is
-// not worse when even its upper end lies within the margin of the baseline's
-// lower one. Without it a metric of nothing but zeros would block for ever.
-func (j *judging) rareEvents(version int, m *experiment.Metric, g experiment.Guardrail) bool {
-	half := j.plan.CandidateAlpha() / 2
-	c, errC := stats.BernoulliInterval(j.totals.Get(version, m.Cell()).Counts, half, j.plan.PlannedRequests())
-	b, errB := stats.BernoulliInterval(j.totals.Get(0, m.Cell()).Counts, half, j.plan.PlannedRequests())
-	return errC == nil && errB == nil && c.High <= b.Low+g.NoWorseThan.Of(b.Low)
-}
-
 // comparison is a verdict that knows nothing yet.
-func comparison(version int, m *experiment.Metric, role experiment.Role) experiment.Verdict {
-	v := experiment.Verdict{
-		Version: version, Metric: m.Name, Role: role, Status: experiment.Undecided,
-		Guarantee: experiment.GuaranteeAnytime, Basis: experiment.BasisRequests,
+func comparison(s subject) experiment.Verdict {
+	return experiment.Verdict{
+		Version: s.version, Metric: s.metric.Name, Slice: s.slice, Role: s.role, Status: experiment.Undecided,
+		Guarantee: experiment.GuaranteeAnytime, Basis: s.metric.Basis(),
 	}
-	if m.ByUnit() {
-		v.Basis = experiment.BasisUnits
-	}
-	return v
 }
 
 // describe fills in what the comparison shows, with an interval that holds at
 // any time of looking.
-func (j *judging) describe(v *experiment.Verdict, c pooled) {
+func (j *judging) describe(v *experiment.Verdict, m *experiment.Metric, c pooled) {
 	v.N, v.NBaseline = c.nCandidate, c.nBaseline
 	v.Estimate = &c.diff.Value
-	planned := j.plan.PlannedRequests()
-	if v.Basis == experiment.BasisUnits {
-		planned = j.plan.PlannedUnits()
-	}
-	alpha := j.plan.CandidateAlpha()
-	mix, err := stats.NewMixture(alpha, planned)
+	mix, err := stats.NewMixture(j.benefitAlpha, j.planned(m))
 	if err != nil {
 		return
 	}
-	if interval, err := mix.Interval(c.diff, c.n(), alpha); err == nil {
-		v.Interval, v.Level = &interval, 1-alpha
+	if interval, err := mix.Interval(c.diff, c.n(), j.benefitAlpha); err == nil {
+		v.Interval, v.Level = &interval, 1-j.benefitAlpha
 	}
 }

@@ -45,7 +45,7 @@ func phase(number int, shares experiment.Shares, cells ...experiment.Total) expe
 	t := experiment.Totals{Phases: []experiment.PhaseTotals{{Epoch: 1, Phase: number, Shares: shares}}}
 	seal := experiment.Seal{Source: experiment.SourceGateway, Epoch: 1, Phase: number, To: 1}
 	for _, c := range cells {
-		seal.Cells = append(seal.Cells, experiment.Cell{CellKey: experiment.CellKey{Epoch: 1, Phase: number, Version: c.Version, Metric: c.Metric}, Evidence: c.Evidence})
+		seal.Cells = append(seal.Cells, experiment.Cell{CellKey: experiment.CellKey{Epoch: 1, Phase: number, Version: c.Version, Metric: c.Metric, Slice: c.Slice}, Evidence: c.Evidence})
 	}
 	if err := t.Fold(seal); err != nil {
 		panic(err)
@@ -115,6 +115,7 @@ func TestObjectiveAgreesWithItsConfidenceSequence(t *testing.T) {
 				Version: 1, Metric: "errors", Role: experiment.RoleObjective, Status: c.want, N: c.n,
 				Estimate: ptr(float64(c.x) / float64(c.n)), Interval: &interval, Level: .975, Limit: ptr(.01),
 				Guarantee: experiment.GuaranteeAnytime, Basis: experiment.BasisRequests,
+				Need: v.Need, // TestNeed looks at it.
 			}
 			if d := cmp.Diff(&want, v); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
@@ -521,6 +522,10 @@ func TestANewEpochForgets(t *testing.T) {
 	now.Epoch = 2
 	got, gotMemory := Judge(s.plan, all, s.m, now)
 	want, wantMemory := Judge(s.plan, totals(fresh), experiment.Monitors{}, now)
+	if got.Spent.Units != 9999 {
+		t.Errorf("%d units were spent: what was paid in an earlier epoch was paid", got.Spent.Units)
+	}
+	got.Spent = want.Spent
 	if d := cmp.Diff([]any{want, wantMemory}, []any{got, gotMemory}); d != "" {
 		t.Errorf("an earlier epoch is remembered (-alone +after):\n%s", d)
 	}

@@ -11,37 +11,42 @@ import (
 )
 
 // reward judges whether a candidate improves the reward. Harm is watched over
-// all phases at any time; benefit is decided inside a split stage only, by the
-// plan's method.
+// all phases at any time, whatever the method; benefit is decided inside a
+// split stage only, by the plan's method.
 func (j *judging) reward(version int) experiment.Verdict {
-	m := j.plan.Metric(j.plan.Reward.Metric)
-	v := comparison(version, m, experiment.RoleReward)
-	all, ok := j.compare(m, version, func(*experiment.PhaseTotals) bool { return true })
-	split := j.split()
-	if ok {
-		mon := j.watched(version, experiment.RoleReward, m, all, experiment.Margin{}, experiment.Margin{})
-		j.describe(&v, all)
+	s := subject{version: version, role: experiment.RoleReward, metric: j.plan.Metric(j.plan.Reward.Metric), scope: allStages}
+	v := comparison(s)
+	all, ok := j.compare(s)
+	mon := j.watched(s, all, experiment.Margin{}, experiment.Margin{})
+	if baseline, shown := j.shown(&v, s, all, ok); shown {
 		v.LogE = mon.Worse
-		margin := j.plan.Reward.MinimumEffect.Of(all.baseline.Value)
+		margin := j.plan.Reward.MinimumEffect.Of(baseline)
 		v.Limit = &margin
-		if mon.Worse >= -math.Log(j.plan.TestAlpha()) {
+		if mon.Worse >= -math.Log(j.harmAlpha) {
 			v.Status = experiment.Worse
 		}
 	}
-	if split == nil {
-		return v
+	if stage := j.stage(); stage != nil && stage.Split != nil {
+		s.scope = currentStage
+		c, ok := j.compare(s)
+		j.benefit(&v, s, stage.Split, c, ok)
 	}
-	c, ok := j.compare(m, version, func(p *experiment.PhaseTotals) bool { return p.Stage == j.at.Stage })
-	j.benefit(&v, m, split, c, ok)
+	v.Hidden = j.hidden(&v)
 	return v
 }
 
-// split is the current stage's split, or nil.
-func (j *judging) split() *experiment.Split {
-	if j.at.Stage >= len(j.plan.Stages) {
-		return nil
+// hidden says whether the method keeps the figures from people: before the
+// horizon of the test that is still to come, unless there is harm to be seen.
+func (j *judging) hidden(v *experiment.Verdict) bool {
+	if j.plan.Analysis.Method != experiment.Fixed || v.Status == experiment.Worse || v.Final {
+		return false
 	}
-	return j.plan.Stages[j.at.Stage].Split
+	for i := j.at.Stage; i < len(j.plan.Stages); i++ {
+		if j.plan.Stages[i].Split != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // schedule is how far a split has come: the number of planned looks that are
@@ -49,18 +54,19 @@ func (j *judging) split() *experiment.Split {
 type schedule struct {
 	look    int
 	horizon bool
+	elapsed time.Duration
 }
 
 // scheduleOf counts in units where the plan does, in time otherwise. Both are
 // fixed by the plan and not by what the metric shows, which is what makes
 // looks legitimate. The horizon in time ends either.
 func scheduleOf(u experiment.Until, looks int, units int64, elapsed time.Duration) schedule {
-	s := schedule{horizon: elapsed >= u.AtMost}
+	s := schedule{horizon: elapsed >= u.AtMost, elapsed: elapsed}
 	if u.Units > 0 {
 		s.look = int(units * int64(looks) / u.Units)
 		s.horizon = s.horizon || units >= u.Units
 	} else {
-		s.look = int(int64(elapsed/time.Millisecond) * int64(looks) / int64(u.AtMost/time.Millisecond))
+		s.look = int(int64(elapsed/time.Millisecond) * int64(looks) / int64(max(1, u.AtMost/time.Millisecond)))
 	}
 	if s.horizon {
 		s.look = looks
@@ -68,108 +74,72 @@ func scheduleOf(u experiment.Until, looks int, units int64, elapsed time.Duratio
 	return s
 }
 
-func (j *judging) benefit(v *experiment.Verdict, m *experiment.Metric, split *experiment.Split, c pooled, ok bool) {
-	units := c.nCandidate + c.nBaseline
-	s := scheduleOf(split.Until, j.plan.Analysis.Looks, units, j.at.Now.Sub(j.at.StageStart))
-	j.out.Units = units
-	j.out.Planned = j.plan.Analysis.Looks
-	if split.Until.Units > units {
-		v.Need = split.Until.Units - units
+// plannedLooks is how often the method decides: the methods that look at any
+// time plan no looks.
+func plannedLooks(a experiment.Analysis) int {
+	switch a.Method {
+	case experiment.Fixed, experiment.Threshold:
+		return 1
+	case experiment.Anytime, experiment.Bayesian:
+		return 0
+	default:
+		return a.Looks
 	}
+}
+
+// benefit decides by the plan's method, on the split's own phases.
+func (j *judging) benefit(v *experiment.Verdict, s subject, split *experiment.Split, c pooled, ok bool) {
+	// Units bring the horizon nearer only once they tell something of both
+	// versions.
+	units := int64(0)
 	if ok {
-		j.describe(v, c)
+		units = j.out.Units
+	}
+	due := scheduleOf(split.Until, max(1, plannedLooks(j.plan.Analysis)), units, j.at.Now.Sub(j.at.StageStart))
+	j.out.Planned = plannedLooks(j.plan.Analysis)
+	if ok {
+		j.describe(v, s.metric, c)
 		margin := j.plan.Reward.MinimumEffect.Of(c.baseline.Value)
 		v.Limit = &margin
-		if j.plan.Analysis.Method == experiment.Anytime {
-			j.anytime(v, m, c)
-		} else {
-			j.looks(v, m, c, s)
-		}
+		j.decide(v, s, split, c, due)
 	}
-	if s.horizon {
+	switch {
+	case due.horizon:
 		v.Final = true
-		v.Need = 0
 		if ok {
 			j.atHorizon(v, c)
 		}
+	case v.Status == experiment.Undecided:
+		v.Need = j.needBetter(split, s.metric, c, ok)
 	}
-	j.out.Look = len(j.monitors.Looks)
+	if v.Status != experiment.Worse {
+		v.Guarantee = guarantee(j.plan.Analysis.Method, v)
+	}
+	j.out.Look = max(j.out.Look, len(j.looksOf(v.Version)))
 }
 
-// anytime says better as soon as the e-value of the split's own phases does.
-func (j *judging) anytime(v *experiment.Verdict, m *experiment.Metric, c pooled) {
-	alpha := j.plan.CandidateAlpha()
-	mix, err := stats.NewMixture(alpha, j.plan.PlannedUnits())
-	if err != nil {
-		return
-	}
-	mon := j.monitor(v.Version, splitRole, m.Name)
-	mon.Better = max(mon.Better, j.evidence(mix, c.phases, func(a arms) stats.Estimate { return a.difference(m.Goal) }))
-	if v.Status != experiment.Worse && mon.Better >= -math.Log(alpha) {
-		v.Status = experiment.Better
-	}
-}
-
-// splitRole keeps the memory of benefit inside the split apart from the memory
-// of harm over all phases.
-const splitRole experiment.Role = "reward in split"
-
-// looks spends a look when one is due and says better once a boundary was
-// crossed. Looks belong to the plan's schedule; between them nothing is said of
-// benefit, and the interval shown is one that holds at any time.
-func (j *judging) looks(v *experiment.Verdict, m *experiment.Metric, c pooled, s schedule) {
-	if len(j.plan.Versions) > 2 {
-		return // Refused by validation: looks are kept for one candidate.
-	}
-	done := 0
-	if n := len(j.monitors.Looks); n > 0 {
-		done = int(math.Round(j.monitors.Looks[n-1].Spent * float64(j.plan.Analysis.Looks)))
-	}
-	d := c.good(m.Goal)
-	if s.look > done && d.SE > 0 {
-		j.spend(d, c, s)
-	}
-	for _, l := range j.monitors.Looks {
-		if l.Z >= l.Bound && v.Status != experiment.Worse {
-			v.Status = experiment.Better
-			v.Guarantee = experiment.GuaranteeLooks
+// guarantee is what stands behind a verdict that is no harm. Between looks a
+// sequential test shows an interval that holds at any time.
+func guarantee(m experiment.Method, v *experiment.Verdict) experiment.Guarantee {
+	switch m {
+	case experiment.Fixed:
+		return experiment.GuaranteeHorizon
+	case experiment.Threshold, experiment.Bayesian:
+		return experiment.GuaranteeNone
+	case experiment.Sequential:
+		if v.Final && v.Interval != nil || v.Status == experiment.Better {
+			return experiment.GuaranteeLooks
 		}
 	}
-}
-
-// good is the pooled difference, turned so that positive is good.
-func (p pooled) good(g experiment.Goal) stats.Estimate {
-	return stats.Estimate{Value: g.Sign() * p.diff.Value, SE: p.diff.SE}
-}
-
-func (j *judging) spend(d stats.Estimate, c pooled, s schedule) {
-	looks := make([]stats.Look, 0, len(j.monitors.Looks)+1)
-	for _, l := range j.monitors.Looks {
-		looks = append(looks, l.Look)
-	}
-	// The planned fraction, not the exact one, keeps the schedule a whole
-	// number of looks.
-	spent := float64(s.look) / float64(j.plan.Analysis.Looks)
-	next := stats.Look{Spent: spent, Information: c.n()}
-	bounds, err := stats.Boundaries(append(looks, next), j.plan.CandidateAlpha(), stats.OBrienFleming)
-	if err != nil {
-		return
-	}
-	j.monitors.Looks = append(j.monitors.Looks, experiment.SpentLook{
-		Look: next, Z: d.Value / d.SE, Bound: bounds[len(bounds)-1], Estimate: c.diff.Value, SE: d.SE,
-	})
+	return experiment.GuaranteeAnytime
 }
 
 // atHorizon adds what the end allows to be said: whether the versions are the
-// same for all that matters (two one-sided tests at alpha).
+// same for all that matters (two one-sided tests at a candidate's alpha).
 func (j *judging) atHorizon(v *experiment.Verdict, c pooled) {
-	alpha := j.plan.Analysis.Alpha
-	half := stats.NormalQuantile(1-alpha) * c.diff.SE
+	half := stats.NormalQuantile(1-j.benefitAlpha) * c.diff.SE
 	interval := stats.Interval{Low: c.diff.Value - half, High: c.diff.Value + half}
-	v.Interval, v.Level = &interval, 1-2*alpha
-	if j.plan.Analysis.Method == experiment.Sequential {
-		v.Guarantee = experiment.GuaranteeLooks
-	}
+	v.Interval, v.Level = &interval, 1-2*j.benefitAlpha
 	margin := j.plan.Reward.MinimumEffect.Of(c.baseline.Value)
 	v.Equivalent = margin > 0 && interval.Low > -margin && interval.High < margin
 }

@@ -86,6 +86,10 @@ func (t *translator) outcomes(path string, o *v1alpha1.Outcomes) *experiment.Out
 	t.text(path+".event", o.Event, experiment.MaxOutcomeText)
 	t.text(path+".per", o.Per, experiment.MaxOutcomeText)
 	out := &experiment.OutcomesMetric{Event: o.Event, Per: o.Per, Joined: t.within(path+".joined", o.Joined, 0, 0, 1)}
+	if out.Joined > 0 && o.Per == "" {
+		t.fail(path+".joined", quote(string(o.Joined)), "without per, a unit is heard of only by the event itself",
+			"a version that truly changes how often it comes would be called unequal: name an event that every unit has in per")
+	}
 	if o.Window == "" {
 		t.fail(path+".window", "", "an outcome window is required", "how long after a unit's first exposure its outcomes count, for example 72h")
 		return out
