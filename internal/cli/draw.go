@@ -138,9 +138,11 @@ func (p painter) bold(s string) string { return p.paint("1", s) }
 func (p painter) dim(s string) string  { return p.paint("2", s) }
 func (p painter) cyan(s string) string { return p.paint("36", s) }
 
-// share colours the baseline's bar and the candidate's differently.
+// share colours the bar of each version differently, the baseline's always
+// alike.
 func (p painter) share(version int, s string) string {
-	return p.paint([]string{"34", "35"}[min(version, 1)], s)
+	colors := []string{"34", "35", "36", "33", "32", "31", "95", "96"}
+	return p.paint(colors[min(version, len(colors)-1)], s)
 }
 
 func (p painter) status(s string) string {
@@ -165,6 +167,11 @@ func (p painter) verdict(s string) string {
 		code = "1;32"
 	case "ROLLED BACK":
 		code = "1;31"
+	case "UNTRUSTWORTHY", "APPROVAL AWAITED", "A PERSON DECIDES", "BUDGET EXCEEDED":
+		code = "1;33"
+	}
+	if strings.HasPrefix(head, "PROMOTED BY OVERRIDE") {
+		code = "1;33"
 	}
 	return p.paint(code, head) + "  " + rest
 }

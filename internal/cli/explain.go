@@ -3,159 +3,193 @@
 package cli
 
 import (
-	"bufio"
-	"encoding/json"
-	"errors"
+	"context"
 	"fmt"
-	"io"
-	"iter"
-	"os"
-	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/headgate-dev/headgate/internal/app/local"
-	"github.com/headgate-dev/headgate/internal/engine"
+	"github.com/headgate-dev/headgate/internal/apiclient"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/view"
 )
 
+// explaining is what the flags of explain ask for.
+type explaining struct {
+	target
+	format
+	unit, at, journal string
+	seq               int64
+}
+
 func explainCommand(s IO) *cobra.Command {
-	var t target
-	var unit string
+	var x explaining
 	c := &cobra.Command{
-		Use: "explain [NAME]", Short: "what the latest decision rests on, or why a unit gets its version", Args: cobra.MaximumNArgs(1),
-		Example: "  headgate explain ranker\n  headgate explain ranker --unit user-17",
+		Use: "explain [NAME]", Short: "what a decision rests on and what would have flipped it, or why a unit gets its version", Args: cobra.MaximumNArgs(1),
+		Long: `Says what the latest decision rests on and the nearest change that would have made
+another: of each verdict that decided, computed from its interval and its limit.
+While the experiment runs that is what holds now; --seq and --at choose an entry
+of the journal, which can be read when nothing runs, too.`,
+		Example: "  headgate explain ranker\n  headgate explain ranker --at 2026-11-21T12:19:00Z\n  headgate explain --journal ranker.ndjson --seq 7\n  headgate explain ranker --unit user-17",
 		RunE: func(c *cobra.Command, args []string) error {
-			client := t.client()
-			defer client.Close()
-			if unit != "" {
-				a, err := client.Assign(c.Context(), nameOf(args), unit)
-				if err != nil {
-					return err
-				}
-				why := fmt.Sprintf("its slot %d of %d belongs to %s, which has %s", a.Slot, experiment.Whole, a.Version, percent(&a.Share, 2))
-				if a.Killed {
-					why += "; the experiment was killed"
-				}
-				_, err = fmt.Fprintf(s.Out, "%s gets %s from %s: %s (epoch %d)\n", unit, a.Version, a.Experiment, why, a.Epoch)
+			if err := x.check(); err != nil {
 				return err
 			}
-			v, err := client.View(c.Context(), nameOf(args))
+			if x.unit != "" {
+				client := x.client()
+				defer client.Close()
+				return explainUnit(c.Context(), s, client, nameOf(args), x.unit)
+			}
+			e, err := x.explanation(c.Context(), nameOf(args), c.Flags().Changed("seq"))
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprint(s.Out, explanation(v))
+			if done, err := x.write(s.Out, e); done {
+				return err
+			}
+			_, err = fmt.Fprint(s.Out, explanation(e))
 			return err
 		},
 	}
-	c.ValidArgsFunction = t.complete
-	c.Flags().StringVar(&unit, "unit", "", "say which version this unit gets, and why")
-	t.flag(c)
+	c.ValidArgsFunction = x.complete
+	f := c.Flags()
+	f.StringVar(&x.unit, "unit", "", "say which version this unit gets, and why")
+	f.Int64Var(&x.seq, "seq", 0, "explain this entry of the journal")
+	f.StringVar(&x.at, "at", "", "explain the newest entry that is not after this time (RFC 3339)")
+	f.StringVar(&x.journal, "journal", "", "read this exported journal, or - for standard input")
+	c.MarkFlagsMutuallyExclusive("unit", "seq", "at")
+	x.target.flag(c)
+	x.format.flag(c, "json", "yaml")
 	return c
 }
 
-// explanation says what is believed, on what, and what each code means.
-func explanation(v view.Experiment) string {
+func explainUnit(ctx context.Context, s IO, client *apiclient.Client, name, unit string) error {
+	a, err := client.Assign(ctx, name, unit)
+	if err != nil {
+		return err
+	}
+	why := fmt.Sprintf("its slot %d of %d belongs to %s, which has %s", a.Slot, experiment.Whole, a.Version, percent(&a.Share, 2))
+	if a.Killed {
+		why += "; the experiment was killed"
+	}
+	_, err = fmt.Fprintf(s.Out, "%s gets %s from %s: %s (epoch %d)\n", unit, a.Version, a.Experiment, why, a.Epoch)
+	return err
+}
+
+// explanation explains what holds now of an experiment that runs, else the
+// entry that is asked for, else the last.
+func (x *explaining) explanation(ctx context.Context, name string, bySeq bool) (view.Explanation, error) {
+	until := time.Time{}
+	if x.at != "" {
+		var err error
+		if until, err = time.Parse(time.RFC3339, x.at); err != nil {
+			return view.Explanation{}, usageError{fmt.Errorf("--at: %q is not a time like 2026-11-21T12:19:00Z", x.at)}
+		}
+	}
+	if !bySeq && x.at == "" && x.journal == "" {
+		client := x.client()
+		defer client.Close()
+		v, err := client.View(ctx, name)
+		if err == nil && v.Verdict.Outcome == "" {
+			return v.Explain(), nil
+		}
+		if err != nil && experiment.CodeOf(err) != experiment.CodeUnavailable {
+			return view.Explanation{}, err
+		}
+	}
+	return x.entry(ctx, name, func(e *experiment.Entry) bool {
+		return (!bySeq || e.Seq <= x.seq) && (until.IsZero() || !e.Now.After(until))
+	}, bySeq)
+}
+
+// entry explains the last entry of the journal that is wanted.
+func (x *explaining) entry(ctx context.Context, name string, wanted func(*experiment.Entry) bool, bySeq bool) (view.Explanation, error) {
+	var plan *experiment.Plan
+	var totals experiment.Totals
+	var last *experiment.Entry
+	for e, err := range x.target.journal(ctx, name, x.journal) {
+		if err != nil {
+			return view.Explanation{}, err
+		}
+		if !wanted(&e) {
+			break
+		}
+		if e.Plan != nil {
+			plan = e.Plan
+		}
+		if plan == nil {
+			return view.Explanation{}, experiment.Errorf(experiment.CodeInvalid, "the journal begins with entry %d, which has no plan", e.Seq)
+		}
+		if err := view.Check(plan, &e); err != nil {
+			return view.Explanation{}, err
+		}
+		totals.Apply(e.Totals)
+		last = &e
+	}
+	if last == nil || bySeq && last.Seq != x.seq {
+		return view.Explanation{}, experiment.Errorf(experiment.CodeNotFound, "the journal has no such entry").
+			WithHint("headgate export lists them all")
+	}
+	return view.ExplainEntry(plan, totals, last), nil
+}
+
+// explanation writes what was decided and on what, what each code means, and
+// what would have flipped it.
+func explanation(e view.Explanation) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", v.Verdict.Sentence)
-	if e, ok := experiment.Lookup(experiment.ReasonCode(v.Verdict.Code)); ok {
-		fmt.Fprintf(&b, "  %s: %s\n", e.Code, e.Meaning)
+	where := "now"
+	if e.Seq != nil {
+		where = fmt.Sprintf("entry %d of the journal", *e.Seq)
+	}
+	fmt.Fprintf(&b, "%s  %s -> %s  at %s, %s\n", strings.ToUpper(e.Act), e.From, e.To, e.At.Local().Format(time.DateTime), where)
+	for _, g := range e.Grounds {
+		fmt.Fprintf(&b, "  %s\n", strings.TrimSpace(g.Code+"  "+g.Text))
+		if g.Meaning != "" {
+			fmt.Fprintf(&b, "    %s\n", g.Meaning)
+		}
+	}
+	fmt.Fprintf(&b, "  experiment %s, plan %s\n", e.Experiment, e.Plan)
+	for _, n := range e.Notices {
+		fmt.Fprintf(&b, "  ! %s\n", n.Text)
 	}
 	b.WriteString("\nIt rests on\n")
-	for _, f := range v.Findings {
-		fmt.Fprintf(&b, "  %s, %s: %s", f.Version, f.Question, f.Status)
-		if f.Estimate != nil && f.Interval != nil {
-			fmt.Fprintf(&b, "; %s, %.4g%% interval %s to %s, valid %s", signed(f, *f.Estimate), 100*f.Level,
-				signed(f, f.Interval.Low), signed(f, f.Interval.High), guarantee(f.Guarantee))
-		}
-		fmt.Fprintf(&b, ", from %s %s\n", thousands(f.N), f.Basis)
+	for _, f := range e.RestsOn {
+		b.WriteString("  " + restsOn(f) + "\n")
 	}
-	fmt.Fprintf(&b, "  the split: sample-ratio e-value %.2g (alarm at 1000)\n", v.Health.Mismatch)
+	fmt.Fprintf(&b, "  the split: sample-ratio e-value %.2g (alarm at %d)\n", e.Mismatch, view.MismatchAlarm)
+	switch {
+	case len(e.Flips) == 0:
+		return b.String()
+	case e.Together:
+		b.WriteString("\nWhat would make it otherwise, all of it together\n")
+	case len(e.Flips) > 1:
+		b.WriteString("\nWhat would make it otherwise, any one of these\n")
+	default:
+		b.WriteString("\nWhat would make it otherwise\n")
+	}
+	for _, f := range e.Flips {
+		b.WriteString("  " + f.Text + "\n")
+	}
 	return b.String()
 }
 
-func exportCommand(s IO) *cobra.Command {
-	var t target
-	c := &cobra.Command{
-		Use: "export [NAME]", Short: "the decision journal, one JSON entry a line", Args: cobra.MaximumNArgs(1),
-		Example: "  headgate export ranker >ranker.ndjson && headgate replay ranker.ndjson",
-		RunE: func(c *cobra.Command, args []string) error {
-			client := t.client()
-			defer client.Close()
-			err := client.Journal(c.Context(), nameOf(args), s.Out)
-			if experiment.CodeOf(err) != experiment.CodeUnavailable {
-				return err
-			}
-			// Nobody runs there: the file itself can be read.
-			dir, derr := experimentDir(t.data, nameOf(args))
-			if derr != nil {
-				return err
-			}
-			return local.ExportJournal(c.Context(), filepath.Join(dir, local.RecordFile), s.Out)
-		},
+// restsOn writes a finding with its interval, guarantee, basis and owner.
+func restsOn(f view.Finding) string {
+	text := fmt.Sprintf("%s, %s: %s", f.Version, f.Question, f.Status)
+	switch {
+	case f.Hidden:
+		text += "; the figures are hidden until the horizon"
+	case f.Estimate != nil && f.Interval != nil:
+		text += fmt.Sprintf("; %s, %.4g%% interval %s to %s, valid %s", signed(f, *f.Estimate), 100*f.Level,
+			signed(f, f.Interval.Low), signed(f, f.Interval.High), guarantee(f.Guarantee))
 	}
-	c.ValidArgsFunction = t.complete
-	t.flag(c)
-	return c
-}
-
-func replayCommand(s IO) *cobra.Command {
-	return &cobra.Command{
-		Use: "replay FILE", Short: "decide everything in an exported journal again, offline", Args: cobra.ExactArgs(1),
-		Long: `Judges and decides every entry again from the facts it holds. Exit code 0 if every
-decision comes out the same, 3 with the first entry that does not.`,
-		RunE: func(_ *cobra.Command, args []string) error {
-			in, closeIn, err := openInput(args[0])
-			if err != nil {
-				return err
-			}
-			defer closeIn()
-			n, err := engine.Replay(entries(in))
-			if d, ok := errors.AsType[*engine.Difference](err); ok {
-				return falseError{d}
-			}
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(s.Out, "%d entries replayed: every decision the same\n", n)
-			return err
-		},
+	text += fmt.Sprintf(", from %s %s", thousands(f.N), f.Basis)
+	if f.Need > 0 {
+		text += fmt.Sprintf("; about %s more are needed", thousands(f.Need))
 	}
-}
-
-func openInput(name string) (io.Reader, func(), error) {
-	if name == "-" {
-		return os.Stdin, func() {}, nil
+	if f.Owner != "" {
+		text += "; owner " + f.Owner
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, nil, experiment.Errorf(experiment.CodeInvalid, "read the journal: %w", err)
-	}
-	return f, func() { _ = f.Close() }, nil
-}
-
-// maxEntry bounds one line of a journal.
-const maxEntry = 16 << 20
-
-// entries reads a journal line by line.
-func entries(in io.Reader) iter.Seq2[experiment.Entry, error] {
-	return func(yield func(experiment.Entry, error) bool) {
-		lines := bufio.NewScanner(in)
-		lines.Buffer(nil, maxEntry)
-		for n := 1; lines.Scan(); n++ {
-			var e experiment.Entry
-			if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-				yield(e, experiment.Errorf(experiment.CodeInvalid, "line %d is not a journal entry: %w", n, err))
-				return
-			}
-			if !yield(e, nil) {
-				return
-			}
-		}
-		if err := lines.Err(); err != nil {
-			yield(experiment.Entry{}, experiment.Errorf(experiment.CodeInvalid, "read the journal: %w", err))
-		}
-	}
+	return text
 }

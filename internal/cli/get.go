@@ -4,6 +4,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,15 +65,25 @@ func showViews(s IO, f format, views []view.Experiment, single bool) error {
 		rows = append(rows, row)
 	}
 	fmt.Fprint(s.Out, table(rows))
+	for _, v := range views {
+		for _, n := range v.Notices {
+			fmt.Fprintf(s.Err, "headgate: note: %s: %s\n", name(v), n.Text)
+		}
+	}
 	return nil
 }
 
-// condition is the outcome of what has ended, else the condition.
+// condition is the outcome of what has ended, else the condition; an override
+// is marked for ever.
 func condition(v view.Experiment) string {
+	text := v.Condition
 	if v.Verdict.Outcome != "" && v.Condition == "done" {
-		return v.Verdict.Outcome
+		text = v.Verdict.Outcome
 	}
-	return v.Condition
+	if slices.ContainsFunc(v.Notices, func(n view.Notice) bool { return n.Kind == view.NoticeOverride }) {
+		text += " (override)"
+	}
+	return text
 }
 
 func shares(v view.Experiment) string {
@@ -83,23 +94,43 @@ func shares(v view.Experiment) string {
 	return strings.Join(parts, "/")
 }
 
-// difference is the reward's, with its interval, or "-".
+// difference is the reward's, with its interval, or "-": of the candidate that
+// is better, else of the first that is left. Where there are several it is
+// named.
 func difference(v view.Experiment) string {
+	var rewards []view.Finding
 	for _, f := range v.Findings {
-		if f.Role == "reward" && f.Estimate != nil && f.Interval != nil {
-			return fmt.Sprintf("%+.1f [%+.1f, %+.1f]", 100**f.Estimate, 100*f.Interval.Low, 100*f.Interval.High)
+		if f.Role == "reward" && f.Slice == "" && !removed(v, f.Version) {
+			rewards = append(rewards, f)
 		}
 	}
-	return "-"
+	if len(rewards) == 0 {
+		return "-"
+	}
+	f := rewards[max(0, slices.IndexFunc(rewards, func(f view.Finding) bool { return f.Status == "better" }))]
+	text := "-"
+	switch {
+	case f.Hidden:
+		return "hidden"
+	case f.Estimate != nil && f.Interval != nil:
+		text = fmt.Sprintf("%+.1f [%+.1f, %+.1f]", 100**f.Estimate, 100*f.Interval.Low, 100*f.Interval.High)
+	}
+	if len(v.Versions) > 2 {
+		text = f.Version + " " + text
+	}
+	return text
 }
 
-// objectives counts those that are met among all of the candidate, or of the
-// only version.
+func removed(v view.Experiment, version string) bool {
+	return slices.ContainsFunc(v.Versions, func(x view.Version) bool { return x.Name == version && x.Removed != nil })
+}
+
+// objectives counts the limits that are met among all of the candidates that
+// are left, or of the only version.
 func objectives(v view.Experiment) string {
 	met, all := 0, 0
-	last := v.Versions[len(v.Versions)-1].Name
 	for _, f := range v.Findings {
-		if f.Role != "objective" || f.Version != last {
+		if !f.IsLimit() || removed(v, f.Version) || len(v.Versions) > 1 && f.Version == v.Versions[0].Name {
 			continue
 		}
 		all++
@@ -171,6 +202,12 @@ func describeCommand(s IO) *cobra.Command {
 func markdown(v view.Experiment) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### %s: %s\n\n", name(v), v.Verdict.Sentence)
+	for _, n := range v.Notices {
+		fmt.Fprintf(&b, "> %s\n", n.Text)
+	}
+	if len(v.Notices) > 0 {
+		b.WriteString("\n")
+	}
 	cells := func(row ...string) { b.WriteString("| " + strings.Join(row, " | ") + " |\n") }
 	cells("version", "share", "units", "requests", "errors", "p99")
 	cells("---", "--:", "--:", "--:", "--:", "--:")
@@ -182,6 +219,9 @@ func markdown(v view.Experiment) string {
 	cells("---", "---", "---", "--:", "--:")
 	for _, f := range v.Findings {
 		estimate, interval := "-", "-"
+		if f.Hidden {
+			estimate = "hidden"
+		}
 		if f.Estimate != nil && f.Interval != nil {
 			estimate, interval = signed(f, *f.Estimate), fmt.Sprintf("%s to %s", signed(f, f.Interval.Low), signed(f, f.Interval.High))
 		}

@@ -92,6 +92,9 @@ func Run(ctx context.Context, args []string, s IO, version string) int {
 	root.AddCommand(demoCommand(s), runCommand(s), getCommand(s), describeCommand(s), statusCommand(s), assertCommand(s),
 		explainCommand(s), exportCommand(s), replayCommand(s), watchCommand(s), initCommand(s), loadCommand(s), versionCommand(s, version))
 	root.AddCommand(verbCommands(s)...)
+	root.AddCommand(simulateCommand(s))
+	root.AddCommand(planCommand(s), lintCommand(s))
+	root.AddCommand(reportCommand(s))
 	began := false
 	for _, c := range root.Commands() {
 		if run := c.RunE; run != nil {

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,8 @@ type screen struct {
 	io    IO
 	lines int
 	told  time.Time
+	// noted are the kinds of notices that were told.
+	noted []string
 }
 
 func newScreen(s IO) *screen { return &screen{io: s} }
@@ -39,8 +42,19 @@ func (s *screen) draw(v view.Experiment) {
 	fmt.Fprint(s.io.Out, b.String())
 }
 
-// tell prints the decisions that were not told yet.
+// tell prints the notices and decisions that were not told yet.
 func (s *screen) tell(v view.Experiment) {
+	for _, n := range v.Notices {
+		if !slices.Contains(s.noted, n.Kind) {
+			fmt.Fprintf(s.io.Err, "note      %s\n", n.Text)
+		}
+	}
+	// A kind is noted once: its text may change with every number.
+	for _, n := range v.Notices {
+		if !slices.Contains(s.noted, n.Kind) {
+			s.noted = append(s.noted, n.Kind)
+		}
+	}
 	for _, d := range v.Decisions {
 		if d.At.After(s.told) {
 			fmt.Fprintln(s.io.Err, decisionLine(d))
@@ -63,38 +77,105 @@ func decisionLine(d view.Decision) string {
 
 // frame draws one view for a terminal.
 func frame(v view.Experiment, s IO) string {
-	var b strings.Builder
-	width := min(max(s.Width, 60), 110)
-	p := painter{s.Color}
-	line := func(format string, args ...any) {
-		b.WriteString(clip(fmt.Sprintf(format, args...), width, s.Color) + "\n")
-	}
-	line("%s  %s, stage %d of %d, step %d of %d, %.0fs", p.bold(name(v)), v.Stage.Name, v.Stage.Number, v.Stage.Of, v.Stage.Step, v.Stage.Steps, v.Elapsed)
-	line("%s %3.0f%%", p.cyan(bar(v.Stage.Progress, width-6)), 100*v.Stage.Progress)
-	line("")
+	f := &framing{width: min(max(s.Width, 60), 110), p: painter{s.Color}}
+	f.line("%s  %s, stage %d of %d, step %d of %d, %.0fs", f.p.bold(name(v)), v.Stage.Name, v.Stage.Number, v.Stage.Of, v.Stage.Step, v.Stage.Steps, v.Elapsed)
+	f.line("%s %3.0f%%", f.p.cyan(bar(v.Stage.Progress, f.width-6)), 100*v.Stage.Progress)
+	f.line("")
 	for i, x := range v.Versions {
-		line("%-4s %s %6s, seen %6s  %s", x.Name, p.share(i, bar(x.Share, 12)), percent(&x.Share, 1), percent(x.Seen, 1), versionText(x))
+		f.version(i, x)
 	}
-	line("")
-	for _, f := range v.Findings {
-		if f.Role == "reward" {
-			for _, l := range rewardLines(f, p, width) {
-				line("%s", l)
+	f.line("")
+	f.rewards(v)
+	f.line("%s", objectivesLine(v, f.p))
+	f.pattern(v)
+	f.line("")
+	for i, text := range wrap(v.Verdict.Sentence, f.width) {
+		if i == 0 {
+			text = f.p.verdict(text)
+		}
+		f.line("%s", text)
+	}
+	for _, n := range v.Notices {
+		for _, text := range wrap("! "+n.Text, f.width) {
+			f.line("%s", f.p.paint("33", text))
+		}
+	}
+	for _, d := range tail(v.Decisions, 4) {
+		f.line("%s", f.p.dim(decisionLine(d)))
+	}
+	return f.String()
+}
+
+// framing is a frame being drawn.
+type framing struct {
+	strings.Builder
+	width int
+	p     painter
+}
+
+func (f *framing) line(format string, args ...any) {
+	f.WriteString(clip(fmt.Sprintf(format, args...), f.width, f.p.on) + "\n")
+}
+
+func (f *framing) version(i int, x view.Version) {
+	if x.Removed != nil {
+		f.line("%-4s removed at %s: %s", x.Name, x.Removed.At.Local().Format(time.TimeOnly), x.Removed.Why)
+		return
+	}
+	f.line("%-4s %s %6s, seen %6s  %s", x.Name, f.p.share(i, bar(x.Share, 12)), percent(&x.Share, 1), percent(x.Seen, 1), versionText(x))
+}
+
+// maxPlots is how many candidates get a plot of their own.
+const maxPlots = 3
+
+// rewards draws the differences, and names who is known to be worse off.
+func (f *framing) rewards(v view.Experiment) {
+	plots := 0
+	for _, x := range v.Findings {
+		if x.Role != "reward" || x.Slice != "" || removed(v, x.Version) {
+			continue
+		}
+		lines := rewardLines(x, f.p, f.width)
+		if plots++; plots > maxPlots {
+			lines = lines[:1]
+		}
+		for _, l := range lines {
+			f.line("%s", l)
+		}
+	}
+	for _, x := range v.WorseFor() {
+		f.line("%s: %s %s", x.Version, strings.TrimSuffix(strings.TrimSuffix(x.Question, " not worse?"), " better?"), f.p.status(x.Status))
+	}
+}
+
+// pattern draws what belongs to the stage's kind, and what it waits for.
+func (f *framing) pattern(v view.Experiment) {
+	if b := v.Bandit; b != nil {
+		f.line("%s", banditLine(b))
+		for _, a := range b.Arms {
+			if !a.Removed {
+				i := slices.IndexFunc(v.Versions, func(x view.Version) bool { return x.Name == a.Version })
+				f.line("  %-4s %-16s %s %6s  P(best) %5s  reward %s", a.Version, a.Slice, f.p.share(i, bar(a.Share, 12)), percent(&a.Share, 1), chance(a.Best), estimate(a.Reward))
 			}
 		}
 	}
-	line("%s", objectivesLine(v, p))
-	line("")
-	for i, text := range wrap(v.Verdict.Sentence, width) {
-		if i == 0 {
-			text = p.verdict(text)
+	for _, text := range []string{mirrorLines(v), warmLines(v), spentLine(v)} {
+		for l := range strings.Lines(text) {
+			f.line("%s", strings.TrimSuffix(l, "\n"))
 		}
-		line("%s", text)
 	}
-	for _, d := range tail(v.Decisions, 4) {
-		line("%s", p.dim(decisionLine(d)))
+	var waits []string
+	for _, w := range v.Stage.Waits {
+		if !w.Done {
+			waits = append(waits, w.What+amount(w))
+		}
 	}
-	return b.String()
+	if a := v.Stage.Approval; a != nil && !a.Given && v.Warm == nil {
+		waits = append(waits, "the approval of "+a.Owner)
+	}
+	if len(waits) > 0 {
+		f.line("waits for %s", strings.Join(waits, " · "))
+	}
 }
 
 func tail(ds []view.Decision, n int) []view.Decision { return ds[max(0, len(ds)-n):] }
@@ -113,6 +194,9 @@ func versionText(x view.Version) string {
 // rewardLines draws the difference with its interval on an axis around zero.
 func rewardLines(f view.Finding, p painter, width int) []string {
 	head := fmt.Sprintf("%s of %s against the baseline: ", f.Metric, f.Version)
+	if f.Hidden {
+		return []string{head + "hidden until the horizon"}
+	}
 	if f.Estimate == nil || f.Interval == nil {
 		return []string{head + "no matured outcomes yet", p.dim(axis(width-4, 0.1))}
 	}
@@ -129,11 +213,11 @@ func guarantee(g string) string {
 	return g
 }
 
-// objectivesLine sums up the objectives of all versions.
+// objectivesLine sums up the limits of all versions that are left.
 func objectivesLine(v view.Experiment, p painter) string {
 	var parts []string
 	for _, f := range v.Findings {
-		if f.Role == "objective" {
+		if f.IsLimit() && !removed(v, f.Version) {
 			parts = append(parts, fmt.Sprintf("%s %s %s", f.Version, f.Metric, p.status(f.Status)))
 		}
 	}

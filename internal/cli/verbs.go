@@ -32,6 +32,9 @@ func verbCommands(s IO) []*cobra.Command {
 		{experiment.VerbResume, "go on from a pause", false},
 		{experiment.VerbRetry, "begin an ended or killed experiment anew, in a new epoch", false},
 		{experiment.VerbAbort, "end the experiment and give the baseline all traffic", true},
+		{experiment.VerbApprove, "let a stage, or the end of keeping warm, go on once all else is had", true},
+		{experiment.VerbFreeze, "stop a bandit's learning: its shares stay", false},
+		{experiment.VerbLearn, "let a bandit learn again", false},
 	} {
 		out = append(out, verbCommand(s, v))
 	}

@@ -191,11 +191,13 @@ func (m watchModel) View() tea.View {
 // maxCourse bounds what the live screen remembers.
 const maxCourse = 600
 
-// appendCourse remembers the reward's estimate.
+// appendCourse remembers the reward's estimate, of the first candidate that is
+// left.
 func appendCourse(course []float64, v view.Experiment) []float64 {
 	for _, f := range v.Findings {
-		if f.Role == "reward" && f.Estimate != nil {
+		if f.Role == "reward" && f.Slice == "" && f.Estimate != nil && !removed(v, f.Version) {
 			course = append(course, *f.Estimate)
+			break
 		}
 	}
 	return course[max(0, len(course)-maxCourse):]

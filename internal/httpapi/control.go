@@ -96,6 +96,7 @@ const commandTimeout = 5 * time.Second
 var verbs = []experiment.Verb{
 	experiment.VerbKill, experiment.VerbLift, experiment.VerbPause, experiment.VerbResume,
 	experiment.VerbPromote, experiment.VerbAbort, experiment.VerbRetry,
+	experiment.VerbApprove, experiment.VerbFreeze, experiment.VerbLearn,
 }
 
 func command(w http.ResponseWriter, r *http.Request, e Experiment) {

@@ -10,8 +10,65 @@ import (
 
 	"github.com/headgate-dev/headgate/internal/engine"
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/translate"
 	"github.com/headgate-dev/headgate/internal/view"
 	"github.com/headgate-dev/headgate/stats"
+)
+
+const twoVersions = `
+apiVersion: headgate.dev/v1alpha1
+kind: Experiment
+metadata: {name: ranker, namespace: search}
+spec:
+  versions: [{name: v1, backend: "http://a:1"}, {name: v2, backend: "http://b:1"}]
+  traffic: {gateway: {}}
+  assignment: {unit: {header: x-user-id}}
+  metrics:
+  - {name: click, from: {outcomes: {event: click, window: 10s}}}
+  - {name: errors, from: {builtin: error-rate}}
+  - {name: p99, from: {builtin: latency, quantile: 0.99}}
+  reward: {metric: click, minimumEffect: {absolute: 10%}}
+  objectives: [{metric: errors, max: 3%}, {metric: p99, max: 250ms}]
+  stages:
+  - {name: canary, ramp: {steps: [5%, 20%]}, hold: {requests: 200, windows: 3}}
+  - {name: ab, split: {v1: 50%, v2: 50%}, until: {decided: true, units: 3000, atMost: 10m}}
+  evidence: {window: 5s, lag: 1s, stale: 1m}
+`
+
+const oneVersion = `
+apiVersion: headgate.dev/v1alpha1
+kind: Experiment
+metadata: {name: conformance}
+spec:
+  versions: [{name: v1, backend: "http://a:1"}]
+  traffic: {gateway: {}}
+  assignment: {unit: {request: true}}
+  metrics:
+  - {name: errors, from: {builtin: error-rate}}
+  - {name: p99, from: {builtin: latency, quantile: 0.99}}
+  objectives: [{metric: errors, max: 3%}, {metric: p99, max: 250ms}]
+  stages: [{name: watch, observe: {for: 2m}}]
+  evidence: {window: 5s, lag: 1s, stale: 1m}
+`
+
+func planOf(t testing.TB, yaml string) *experiment.Plan {
+	t.Helper()
+	p, err := translate.Plan([]byte(yaml))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// truth is what versions are really like: their rates of errors and of slow
+// answers, and how often a unit clicks.
+type truth struct{ failed, slow, click []float64 }
+
+var (
+	same   = truth{[]float64{0.005, 0.005, 0.005}, []float64{0.001, 0.001, 0.001}, []float64{0.3, 0.3, 0.3}}
+	better = truth{same.failed, same.slow, []float64{0.3, 0.6, 0.3}}
+	worse  = truth{same.failed, same.slow, []float64{0.6, 0.2, 0.6}}
+	broken = truth{[]float64{0.005, 0.3, 0.005}, same.slow, same.click}
 )
 
 // play steps a plan with evidence drawn window by window, as the gateway and
@@ -43,7 +100,7 @@ func seals(p *experiment.Plan, rec *experiment.Record, w truth, seed uint64, per
 		if i+1 < len(rec.Totals.Phases) {
 			end = rec.Totals.Phases[i+1].Start
 		}
-		for _, source := range experiment.Sources() {
+		for _, source := range p.Sources() {
 			hold := p.Lag
 			if source == experiment.SourceOutcomes {
 				hold += p.OutcomeWindow()
@@ -57,7 +114,14 @@ func seals(p *experiment.Plan, rec *experiment.Record, w truth, seed uint64, per
 			for at := from; at < to; at++ {
 				for v := range p.Versions {
 					key := experiment.CellKey{Epoch: phase.Epoch, Phase: phase.Phase, Window: at, Version: v}
-					seal.Cells = append(seal.Cells, cells(p, key, source, w, seed, int(phase.Shares[v])*perWindow/experiment.Whole)...)
+					n := int(phase.Shares[v]) * perWindow / experiment.Whole
+					if source == experiment.SourcePairs {
+						n = 0
+						if v > 0 && p.Stages[phase.Stage].Mirror != nil {
+							n = perWindow / 5
+						}
+					}
+					seal.Cells = append(seal.Cells, cells(p, key, source, w, seed, n)...)
 				}
 			}
 			out = append(out, seal)
@@ -103,6 +167,13 @@ func cells(p *experiment.Plan, key experiment.CellKey, source experiment.Source,
 				add(m.Name, experiment.Evidence{Counts: slow})
 			}
 		}
+	case experiment.SourcePairs:
+		agree := stats.Pair{}
+		for range n {
+			agree.Add(1, 1)
+		}
+		add(experiment.CellMirrored, experiment.Evidence{Counts: stats.Counts{N: int64(n)}})
+		add("agree", experiment.Evidence{Units: agree})
 	default:
 		for _, m := range p.Metrics {
 			if m.Outcomes != nil {
@@ -134,6 +205,12 @@ func plans() map[string]string {
 			"  - {name: more, ramp: {steps: [30%, 40%]}, hold: {requests: 300}}\n  - {name: ab", 1),
 		"an observation between": strings.Replace(twoVersions, "  - {name: ab", "  - {name: look, observe: {for: 1m}}\n  - {name: ab", 1),
 		"one version":            oneVersion,
+		"a fixed test":           strings.Replace(twoVersions, "  stages:", "  analysis: {method: fixed}\n  stages:", 1),
+		"a bandit":               strings.Replace(twoVersions, "split: {v1: 50%, v2: 50%}, until: {decided: true, units: 3000, atMost: 10m}", "bandit: {policy: thompson, every: 30s, explore: 200}, until: {best: 0.95, atMost: 10m}", 1),
+		"a switch":               strings.Replace(twoVersions, "split: {v1: 50%, v2: 50%}, until: {decided: true, units: 3000, atMost: 10m}", "switch: {warm: 10s, soak: 1m}", 1),
+		"a mirror":               strings.NewReplacer("  reward:", "  - {name: agree, from: {pairs: {compare: class, value: .class}}}\n  reward:", "  - {name: canary", "  - {name: shadow, mirror: {share: 20%}, until: {pairs: 300, atMost: 5m}, require: [{metric: agree, min: \"0.5\"}]}\n  - {name: canary").Replace(twoVersions),
+		"a promotion kept warm":  twoVersions + "  promote: {keepWarm: {atLeast: 1m, matured: [click], holdback: 5%}}\n",
+		"three versions":         strings.NewReplacer(`{name: v2, backend: "http://b:1"}`, `{name: v2, backend: "http://b:1"}, {name: v3, backend: "http://c:1"}`, "split: {v1: 50%, v2: 50%}", "split: {v1: 40%, v2: 30%, v3: 30%}", "steps: [5%, 20%]", "steps: [5%, 10%]").Replace(twoVersions),
 	}
 }
 

@@ -4,14 +4,11 @@ package view
 
 import (
 	"fmt"
-	"math"
+	"slices"
 	"strings"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
-
-// exp keeps huge evidence a number that JSON can carry.
-func exp(x float64) float64 { return math.Exp(min(x, 300)) }
 
 // verdictOf says in one sentence what is believed and what happens next.
 func verdictOf(in *Input) Verdict {
@@ -23,25 +20,92 @@ func verdictOf(in *Input) Verdict {
 	if len(in.Latest.Reasons) > 0 {
 		v.Code = string(in.Latest.Reasons[0].Code)
 	}
-	candidate := in.Plan.Versions[len(in.Plan.Versions)-1].Name
-	switch {
-	case s.Condition == experiment.Paused:
-		v.Sentence = "PAUSED  shares stay until somebody resumes"
-	case len(in.Plan.Versions) == 1:
-		v.Sentence = fmt.Sprintf("OBSERVING  %s", strings.Join(v.Reasons, "; "))
-	default:
-		v.Sentence = fmt.Sprintf("KEEP GOING  %s %s; %s", candidate, leaning(in), strings.Join(v.Reasons, "; "))
-	}
+	v.Sentence = runningSentence(in, strings.Join(v.Reasons, "; "))
 	return v
 }
 
-// leaning says what the reward shows so far, without claiming more than it
-// may.
-func leaning(in *Input) string {
+// runningSentence begins with the word that tells most: who must act, whether
+// anything can be believed, else what the stage does.
+func runningSentence(in *Input, why string) string {
+	s := &in.Record.State
+	stage := &in.Plan.Stages[s.Stage]
+	health := healthOf(in)
+	switch {
+	case s.Condition == experiment.Warm:
+		return warmSentence(in, why)
+	case s.Condition == experiment.Paused:
+		return "PAUSED  shares stay until somebody resumes"
+	case !health.OK:
+		return fmt.Sprintf("UNTRUSTWORTHY  nothing is raised or promoted: %s", strings.Join(health.Trouble, "; "))
+	case hasReason(in, experiment.ReasonNeedApproval):
+		return fmt.Sprintf("APPROVAL AWAITED  %s", why)
+	case hasReason(in, experiment.ReasonAsk):
+		return fmt.Sprintf("A PERSON DECIDES  %s; %s", leanings(in), why)
+	case hasReason(in, experiment.ReasonBudget):
+		return fmt.Sprintf("BUDGET EXCEEDED  %s; %s", leanings(in), why)
+	case len(in.Plan.Versions) == 1:
+		return fmt.Sprintf("OBSERVING  %s", why)
+	case stage.Mirror != nil:
+		return fmt.Sprintf("COMPARING  %s with %s: %s", candidates(in), in.Plan.Versions[0].Name, why)
+	case stage.Bandit != nil:
+		head := "LEARNING"
+		if hasReason(in, experiment.ReasonStill) {
+			head = "FROZEN"
+		}
+		return fmt.Sprintf("%s  %s; %s", head, leader(in), why)
+	default:
+		return fmt.Sprintf("KEEP GOING  %s; %s", leanings(in), why)
+	}
+}
+
+func hasReason(in *Input, code experiment.ReasonCode) bool {
+	return slices.ContainsFunc(in.Latest.Reasons, func(r experiment.Reason) bool { return r.Code == code })
+}
+
+// candidates names the candidates that are left.
+func candidates(in *Input) string {
+	var names []string
+	for v := 1; v < len(in.Plan.Versions); v++ {
+		if !in.Record.State.IsRemoved(v) {
+			names = append(names, in.Plan.Versions[v].Name)
+		}
+	}
+	return list(names)
+}
+
+// maxLeanings is how many candidates a sentence speaks of.
+const maxLeanings = 3
+
+// leanings says of each remaining candidate what the reward shows so far.
+func leanings(in *Input) string {
+	var out []string
+	more := 0
+	for v := 1; v < len(in.Plan.Versions); v++ {
+		switch {
+		case in.Record.State.IsRemoved(v):
+		case len(out) == maxLeanings:
+			more++
+		default:
+			out = append(out, in.Plan.Versions[v].Name+" "+leaning(in, v))
+		}
+	}
+	text := strings.Join(out, ", ")
+	if more > 0 {
+		text += fmt.Sprintf(", and %d more", more)
+	}
+	return text
+}
+
+// leaning says what the reward shows of a candidate, without claiming more than
+// it may.
+func leaning(in *Input, version int) string {
 	if in.Plan.Reward == nil {
 		return "is on trial"
 	}
-	v := in.Judgement.Find(1, experiment.RoleReward, in.Plan.Reward.Metric)
+	if rewardHidden(in) {
+		return "is on trial until the horizon"
+	}
+	v := in.Judgement.Find(version, experiment.RoleReward, in.Plan.Reward.Metric)
 	switch {
 	case v == nil || v.Interval == nil:
 		return "is not known well enough to say"
@@ -60,13 +124,17 @@ func finalVerdict(in *Input) Verdict {
 	v := Verdict{Outcome: string(s.Outcome), Version: winner}
 	last := last(s.Decisions)
 	v.Reasons = texts(last.Reasons)
-	why := strings.Join(v.Reasons, "; ")
+	why := strings.Join(v.Reasons, "; ") + caveat(in, last)
 	if len(last.Reasons) > 0 {
 		v.Code = string(last.Reasons[0].Code)
 	}
 	switch s.Outcome {
 	case experiment.Promoted:
-		v.Sentence = fmt.Sprintf("PROMOTED  %s has all traffic: %s", winner, why)
+		head := "PROMOTED"
+		if overrideOf(in) != "" {
+			head = "PROMOTED BY OVERRIDE"
+		}
+		v.Sentence = fmt.Sprintf("%s  %s has all traffic: %s", head, winner, why)
 	case experiment.RolledBack:
 		v.Sentence = fmt.Sprintf("ROLLED BACK  %s has all traffic: %s", winner, why)
 	case experiment.NoDifference:
@@ -79,6 +147,26 @@ func finalVerdict(in *Input) Verdict {
 	return v
 }
 
+// comparing are the codes of endings that speak of a difference.
+var comparing = []experiment.ReasonCode{
+	experiment.ReasonBetter, experiment.ReasonBest, experiment.ReasonNoDifference, experiment.ReasonInconclusive,
+	experiment.ReasonRewardWorse, experiment.ReasonGuardrail,
+}
+
+// caveat ends a sentence that speaks of a difference between versions of which
+// more than one part differs.
+func caveat(in *Input, d experiment.Decision) string {
+	if !slices.ContainsFunc(d.Reasons, func(r experiment.Reason) bool { return slices.Contains(comparing, r.Code) }) {
+		return ""
+	}
+	for v := 1; v < len(in.Plan.Versions); v++ {
+		if parts := in.Plan.DifferingParts(v); len(parts) > 1 {
+			return fmt.Sprintf("; %s differ, so the effect is not the model's alone", list(parts))
+		}
+	}
+	return ""
+}
+
 // last is the newest decision that ended something.
 func last(ds []experiment.Decision) experiment.Decision {
 	if len(ds) == 0 {
@@ -87,91 +175,8 @@ func last(ds []experiment.Decision) experiment.Decision {
 	return ds[len(ds)-1]
 }
 
-func stageOf(in *Input) Stage {
-	s := &in.Record.State
-	stage := &in.Plan.Stages[s.Stage]
-	out := Stage{
-		Name: stage.Name, Kind: string(stage.Kind()),
-		Number: s.Stage + 1, Of: len(in.Plan.Stages), Step: s.Step + 1, Steps: stage.Steps(),
-		Elapsed: in.Now.Sub(s.StageStart).Seconds(),
-	}
-	out.Progress = progress(in, stage)
-	return out
-}
+// percent writes a fraction as decisions do.
+func percent(x float64) string { return fmt.Sprintf("%.2f%%", 100*x) }
 
-// progress is how much of what the stage waits for is there, 0 to 1. It reads
-// the totals, not the judgement: after a step the judgement is of the phase
-// before.
-func progress(in *Input, stage *experiment.Stage) float64 {
-	s := &in.Record.State
-	if s.Condition == experiment.Done {
-		return 1
-	}
-	var f float64
-	switch {
-	case stage.Ramp != nil:
-		f = (float64(s.Step) + stepProgress(in, stage.Ramp.Hold)) / float64(stage.Steps())
-	case stage.Split != nil:
-		f = float64(in.Now.Sub(s.StageStart)) / float64(stage.Split.Until.AtMost)
-		if n := stage.Split.Until.Units; n > 0 {
-			f = max(f, float64(matured(in))/float64(n))
-		}
-	default:
-		f = float64(in.Now.Sub(s.StageStart)) / float64(stage.Observe.For)
-	}
-	return max(0, min(1, f))
-}
-
-// stepProgress is how much of a ramp's step is there.
-func stepProgress(in *Input, h experiment.Hold) float64 {
-	s := &in.Record.State
-	p := in.Record.Totals.Phase(s.Epoch, s.Phase)
-	switch {
-	case h.Requests > 0 && p != nil:
-		n := p.Get(len(in.Plan.Versions)-1, experiment.CellRequests).Counts.N
-		return min(1, float64(n)/float64(h.Requests))
-	case h.Requests == 0 && h.For > 0:
-		return max(0, min(1, float64(in.Now.Sub(s.PhaseStart))/float64(h.For)))
-	default:
-		return 0
-	}
-}
-
-// matured is the number of units whose reward is known in the current stage.
-func matured(in *Input) int64 {
-	n := int64(0)
-	for i := range in.Record.Totals.Phases {
-		p := &in.Record.Totals.Phases[i]
-		if p.Stage != in.Record.State.Stage || in.Plan.Reward == nil {
-			continue
-		}
-		for v := range in.Plan.Versions {
-			n += p.Get(v, in.Plan.Reward.Metric).Units.N
-		}
-	}
-	return n
-}
-
-// question is what a verdict answers, in the metric's own unit.
-func question(p *experiment.Plan, v *experiment.Verdict) string {
-	switch v.Role {
-	case experiment.RoleReward:
-		return v.Metric + " better?"
-	case experiment.RoleGuardrail:
-		return v.Metric + " not worse?"
-	}
-	m := p.Metric(v.Metric)
-	if m.Builtin != nil && m.Builtin.Kind == experiment.Latency {
-		return fmt.Sprintf("%s <= %s", v.Metric, m.Builtin.Limit)
-	}
-	for _, o := range p.Objectives {
-		switch {
-		case o.Metric != v.Metric:
-		case o.Max != nil:
-			return fmt.Sprintf("%s <= %.4g%%", v.Metric, 100**o.Max)
-		case o.Min != nil:
-			return fmt.Sprintf("%s >= %.4g%%", v.Metric, 100**o.Min)
-		}
-	}
-	return v.Metric
-}
+// points writes a difference with its sign.
+func points(x float64) string { return fmt.Sprintf("%+.2f points", 100*x) }

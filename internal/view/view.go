@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package view is the read model of an experiment: made once from the record,
-// pure, and shown by every face in the same words. Verdict first, evidence
-// second, data third.
 package view
 
 import (
@@ -20,37 +17,39 @@ const (
 )
 
 // Experiment is all that a face shows. Numbers are fractions (0.01 is one
-// percent), latencies seconds; what is not known is absent, never zero.
+// percent), times seconds; what is not known is absent, never zero.
 type Experiment struct {
-	APIVersion string     `json:"apiVersion"`
-	Kind       string     `json:"kind"`
-	Name       string     `json:"name"`
-	Namespace  string     `json:"namespace,omitempty"`
-	Plan       string     `json:"plan"`
-	At         time.Time  `json:"at"`
-	Elapsed    float64    `json:"elapsedSeconds"`
-	Condition  string     `json:"condition"`
-	Stage      Stage      `json:"stage"`
-	Verdict    Verdict    `json:"verdict"`
-	Health     Health     `json:"health"`
-	Versions   []Version  `json:"versions"`
-	Findings   []Finding  `json:"findings,omitempty"`
-	Decisions  []Decision `json:"decisions"`
-}
-
-// Stage is where the experiment stands.
-type Stage struct {
-	Name string `json:"name"`
-	Kind string `json:"kind"`
-	// Number and Step count from 1.
-	Number int `json:"number"`
-	Of     int `json:"of"`
-	Step   int `json:"step"`
-	Steps  int `json:"steps"`
-	// Progress is 0 to 1 through what the stage waits for.
-	Progress float64 `json:"progress"`
-	// Elapsed is the time in the stage.
-	Elapsed float64 `json:"elapsedSeconds"`
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
+	Namespace  string `json:"namespace,omitempty"`
+	// Plan is the plan's hash.
+	Plan       string    `json:"plan"`
+	Owner      string    `json:"owner,omitempty"`
+	Hypothesis string    `json:"hypothesis,omitempty"`
+	Method     string    `json:"method,omitempty"`
+	At         time.Time `json:"at"`
+	Elapsed    float64   `json:"elapsedSeconds"`
+	Condition  string    `json:"condition"`
+	Stage      Stage     `json:"stage"`
+	Verdict    Verdict   `json:"verdict"`
+	Health     Health    `json:"health"`
+	// Notices are what a reader must know before any number is used: every
+	// face shows them.
+	Notices  []Notice  `json:"notices,omitempty"`
+	Versions []Version `json:"versions"`
+	Findings []Finding `json:"findings,omitempty"`
+	// Mirror, Bandit and Warm are there while the experiment stands in such a
+	// stage or condition.
+	Mirror *Mirror `json:"mirror,omitempty"`
+	Bandit *Bandit `json:"bandit,omitempty"`
+	Warm   *Warm   `json:"warm,omitempty"`
+	Spent  *Spent  `json:"spent,omitempty"`
+	// Flips are what would change the decision that holds now, Together all of
+	// them at once; empty once the experiment has ended.
+	Flips     []Flip     `json:"flips,omitempty"`
+	Together  bool       `json:"flipsTogether,omitempty"`
+	Decisions []Decision `json:"decisions"`
 }
 
 // Verdict is what is believed of the experiment as a whole.
@@ -65,29 +64,39 @@ type Verdict struct {
 	Reasons  []string `json:"reasons"`
 }
 
-// Health says whether the evidence can be trusted.
-type Health struct {
-	OK bool `json:"ok"`
-	// Trouble lists what is wrong.
-	Trouble []string `json:"trouble,omitempty"`
-	// Mismatch is the e-value of a sample-ratio mismatch; 1000 is the alarm.
-	Mismatch float64 `json:"mismatchEValue"`
-}
-
 // Version is one row of the table of versions.
 type Version struct {
 	Name string `json:"name"`
 	Role string `json:"role"`
 	// Share is what was asked for; Seen what was seen, by exposures.
-	Share     float64   `json:"share"`
-	Seen      *float64  `json:"seen,omitempty"`
-	Units     int64     `json:"units"`
-	Requests  int64     `json:"requests"`
-	ErrorRate *float64  `json:"errorRate,omitempty"`
-	P50       *float64  `json:"p50Seconds,omitempty"`
-	P95       *float64  `json:"p95Seconds,omitempty"`
-	P99       *float64  `json:"p99Seconds,omitempty"`
-	Reward    *Estimate `json:"reward,omitempty"`
+	Share     float64  `json:"share"`
+	Seen      *float64 `json:"seen,omitempty"`
+	Units     int64    `json:"units"`
+	Requests  int64    `json:"requests"`
+	ErrorRate *float64 `json:"errorRate,omitempty"`
+	P50       *float64 `json:"p50Seconds,omitempty"`
+	P95       *float64 `json:"p95Seconds,omitempty"`
+	P99       *float64 `json:"p99Seconds,omitempty"`
+	// Reward is absent while the method hides it.
+	Reward *Estimate `json:"reward,omitempty"`
+	Parts  []Part    `json:"parts,omitempty"`
+	// Differs names the parts in which a candidate is not like the baseline.
+	Differs []string `json:"differs,omitempty"`
+	// Removed says that the version lost its share for good, and why.
+	Removed *Removal `json:"removed,omitempty"`
+}
+
+// Part is a named, versioned piece of a version.
+type Part struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Removal is why a candidate lost its share for good.
+type Removal struct {
+	At   time.Time `json:"at"`
+	Code string    `json:"code"`
+	Why  string    `json:"why"`
 }
 
 // Estimate is a value with its 95 % interval at a fixed look.
@@ -97,31 +106,25 @@ type Estimate struct {
 	High  float64 `json:"high"`
 }
 
-// Finding is a verdict of one version, role and metric.
-type Finding struct {
-	Version string `json:"version"`
-	Role    string `json:"role"`
-	Metric  string `json:"metric"`
-	// Question is what is asked of the metric: "error-rate <= 3%".
-	Question  string          `json:"question"`
-	Status    string          `json:"status"`
-	Estimate  *float64        `json:"estimate,omitempty"`
-	Interval  *stats.Interval `json:"interval,omitempty"`
-	Level     float64         `json:"level,omitempty"`
-	Limit     *float64        `json:"limit,omitempty"`
-	Guarantee string          `json:"guarantee"`
-	Basis     string          `json:"basis"`
-	N         int64           `json:"n"`
-}
-
 // Decision is one line of what happened.
 type Decision struct {
-	At      time.Time `json:"at"`
-	Act     string    `json:"act"`
-	From    string    `json:"from"`
-	To      string    `json:"to"`
-	Code    string    `json:"code"`
-	Reasons []string  `json:"reasons"`
+	At   time.Time `json:"at"`
+	Act  string    `json:"act"`
+	From string    `json:"from"`
+	To   string    `json:"to"`
+	// Groups are the shares after it, by group, where groups have their own.
+	Groups []GroupShares `json:"groups,omitempty"`
+	// Stage is where the experiment stood after it; Step counts from 1.
+	Stage   string   `json:"stage,omitempty"`
+	Step    int      `json:"step,omitempty"`
+	Code    string   `json:"code"`
+	Reasons []string `json:"reasons"`
+}
+
+// GroupShares is the shares of one group: "90%/10%".
+type GroupShares struct {
+	Slice  string `json:"slice"`
+	Shares string `json:"shares"`
 }
 
 // Assignment is the answer to "why this version?" for one unit.
@@ -151,30 +154,42 @@ func Of(in Input) Experiment {
 	s := &in.Record.State
 	e := Experiment{
 		APIVersion: APIVersion, Kind: Kind,
-		Name: in.Plan.Name, Namespace: in.Plan.Namespace, Plan: s.Plan, At: in.Now,
+		Name: in.Plan.Name, Namespace: in.Plan.Namespace, Plan: s.Plan,
+		Owner: in.Plan.Owner, Hypothesis: in.Plan.Hypothesis, Method: string(in.Plan.Analysis.Method), At: in.Now,
 		Elapsed: in.Now.Sub(s.Started).Seconds(), Condition: string(s.Condition),
 		Stage: stageOf(&in), Health: healthOf(&in),
+		Mirror: mirrorOf(&in), Bandit: banditOf(&in), Warm: warmOf(&in), Spent: spentOf(&in),
 	}
 	e.Verdict = verdictOf(&in)
+	e.Notices = noticesOf(&in)
 	for v := range in.Plan.Versions {
 		e.Versions = append(e.Versions, versionOf(&in, v))
 	}
-	for _, v := range in.Judgement.Verdicts {
-		e.Findings = append(e.Findings, Finding{
-			Question: question(in.Plan, &v),
-			Version:  in.Plan.Versions[v.Version].Name, Role: string(v.Role), Metric: v.Metric, Status: string(v.Status),
-			Estimate: v.Estimate, Interval: v.Interval, Level: v.Level, Limit: v.Limit,
-			Guarantee: string(v.Guarantee), Basis: string(v.Basis), N: v.N + v.NBaseline,
-		})
+	for i := range in.Judgement.Verdicts {
+		e.Findings = append(e.Findings, findingOf(&in, &in.Judgement.Verdicts[i]))
+	}
+	if e.Verdict.Outcome == "" {
+		why := Explain(in)
+		e.Flips, e.Together = why.Flips, why.Together
 	}
 	for _, d := range s.Decisions {
-		e.Decisions = append(e.Decisions, decisionOf(d))
+		e.Decisions = append(e.Decisions, DecisionOf(in.Plan, d))
 	}
 	return e
 }
 
-func decisionOf(d experiment.Decision) Decision {
-	out := Decision{At: d.At, Act: string(d.Act), From: d.From.String(), To: d.To.String(), Reasons: texts(d.Reasons)}
+// DecisionOf shows one decision.
+func DecisionOf(p *experiment.Plan, d experiment.Decision) Decision {
+	out := Decision{
+		At: d.At, Act: string(d.Act), From: d.From.String(), To: d.To.String(),
+		Step: d.Step + 1, Reasons: texts(d.Reasons),
+	}
+	if d.Stage < len(p.Stages) {
+		out.Stage = p.Stages[d.Stage].Name
+	}
+	for _, g := range d.Groups {
+		out.Groups = append(out.Groups, GroupShares{Slice: g.Slice, Shares: g.Shares.String()})
+	}
 	if len(d.Reasons) > 0 {
 		out.Code = string(d.Reasons[0].Code)
 	}
@@ -201,6 +216,13 @@ func versionOf(in *Input, v int) Version {
 		Share:    in.Record.State.Slots.Shares(len(in.Plan.Versions))[v].Fraction(),
 		Units:    units(totals, v),
 		Requests: requests.Counts.N,
+		Removed:  removalOf(in, v),
+	}
+	for _, part := range in.Plan.Versions[v].Parts {
+		out.Parts = append(out.Parts, Part{part.Name, part.Value})
+	}
+	if v > 0 {
+		out.Differs = in.Plan.DifferingParts(v)
 	}
 	if rate, err := requests.Counts.Proportion(); err == nil {
 		out.ErrorRate = &rate.Value
@@ -208,18 +230,33 @@ func versionOf(in *Input, v int) Version {
 	if requests.Sketch != nil {
 		out.P50, out.P95, out.P99 = quantile(requests.Sketch, 0.5), quantile(requests.Sketch, 0.95), quantile(requests.Sketch, 0.99)
 	}
-	if seen := in.Judgement.Seen; seen != nil {
-		n := int64(0)
-		for _, c := range seen {
-			n += c
-		}
-		f := float64(seen[v]) / float64(n)
-		out.Seen = &f
-	}
-	if in.Plan.Reward != nil {
+	out.Seen = seenOf(in.Judgement.Seen, v)
+	if in.Plan.Reward != nil && !rewardHidden(in) {
 		out.Reward = rewardOf(totals.Get(v, in.Plan.Reward.Metric).Units)
 	}
 	return out
+}
+
+func removalOf(in *Input, v int) *Removal {
+	for _, r := range in.Record.State.Removed {
+		if r.Version == v {
+			return &Removal{At: r.At, Code: string(r.Reason.Code), Why: r.Reason.String()}
+		}
+	}
+	return nil
+}
+
+// seenOf is a version's part of the exposures, or nil where there are none.
+func seenOf(seen []int64, v int) *float64 {
+	n := int64(0)
+	for _, c := range seen {
+		n += c
+	}
+	if n == 0 || v >= len(seen) {
+		return nil
+	}
+	f := float64(seen[v]) / float64(n)
+	return &f
 }
 
 // units is the largest number of units that the version had in one phase: the
@@ -237,8 +274,13 @@ func rewardOf(p stats.Pair) *Estimate {
 	if err != nil {
 		return nil
 	}
-	half := stats.NormalQuantile(0.975) * e.SE
-	return &Estimate{Value: e.Value, Low: e.Value - half, High: e.Value + half}
+	return Around(e.Value, e.SE)
+}
+
+// Around is an estimate with its 95 % interval.
+func Around(value, se float64) *Estimate {
+	half := stats.NormalQuantile(0.975) * se
+	return &Estimate{Value: value, Low: value - half, High: value + half}
 }
 
 func quantile(s *stats.Sketch, q float64) *float64 {
@@ -247,16 +289,4 @@ func quantile(s *stats.Sketch, q float64) *float64 {
 		return nil
 	}
 	return &v
-}
-
-func healthOf(in *Input) Health {
-	h := Health{OK: true, Mismatch: exp(in.Judgement.MismatchLogE)}
-	for _, r := range in.Latest.Reasons {
-		switch r.Code {
-		case experiment.ReasonMismatch, experiment.ReasonSourceDown, experiment.ReasonStale, experiment.ReasonGap:
-			h.OK = false
-			h.Trouble = append(h.Trouble, r.String())
-		}
-	}
-	return h
 }

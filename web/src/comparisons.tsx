@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { count, niceAbove, percent, points } from './format';
-import { isObjective, type Finding, type View } from './model';
+import { isLimit, isRemoved, type Finding, type View } from './model';
 import { certainty, Status, toneOf } from './status';
+import { Swatch } from './versions';
 
 // reachOf is half the axis that holds every comparison, in the metric's unit.
 function reachOf(rows: Finding[]): number {
@@ -11,17 +12,25 @@ function reachOf(rows: Finding[]): number {
 }
 
 // Comparisons draws differences to the baseline on one axis, with zero and the
-// smallest effect that matters.
+// smallest effect that matters; groups stand under the whole that they are of.
 export function Comparisons({ view }: { view: View }) {
-  const rows = (view.findings ?? []).filter((f) => !isObjective(f));
+  const rows = (view.findings ?? []).filter((f) => !isLimit(f) && !isRemoved(view, f.version));
+  const whole = rows.filter((f) => !f.slice);
   const baseline = view.versions[0]?.name ?? 'the baseline';
   const reach = reachOf(rows);
   if (view.versions.length < 2) return null;
+  const of = (f: Finding) => (g: Finding) => g.version === f.version && g.role === f.role && g.metric === f.metric;
+  const lone = rows.filter((g) => g.slice && !whole.some((f) => of(f)(g)));
   return (
     <section class="panel" aria-labelledby="comparisons">
       <h2 id="comparisons">Difference to {baseline}</h2>
-      {rows.length === 0 && <p class="empty">Nothing is compared: the plan has no reward and no guardrail.</p>}
-      {rows.map((f) => <Comparison key={f.version + f.role + f.metric} f={f} reach={reach} />)}
+      {rows.length === 0 && <p class="empty">Nothing is compared: no reward or guardrail was judged.</p>}
+      {[...whole, ...lone].map((f) => (
+        <div key={f.version + f.role + f.metric + f.slice}>
+          <Comparison f={f} reach={reach} index={view.versions.findIndex((v) => v.name === f.version)} />
+          {!f.slice && rows.filter((g) => g.slice && of(f)(g)).map((g) => <Group key={g.slice} f={g} reach={reach} />)}
+        </div>
+      ))}
       {rows.length > 0 && <Axis reach={reach} margins={rows.some((f) => f.limit)} />}
     </section>
   );
@@ -29,38 +38,60 @@ export function Comparisons({ view }: { view: View }) {
 
 const at = (x: number, reach: number): string => `${50 + 50 * Math.max(-1, Math.min(1, x / reach))}%`;
 
-function Comparison({ f, reach }: { f: Finding; reach: number }) {
-  const text = f.interval
-    ? `${points(f.estimate)} points, ${percent(f.level, 3).replace(/\.?0+%/, '%')} interval ${points(f.interval.low)} to ${points(f.interval.high)}`
-    : 'no matured outcomes yet';
+function textOf(f: Finding): string {
+  if (f.hidden) return 'hidden until the horizon';
+  if (!f.interval) return 'no matured outcomes yet';
+  return `${points(f.estimate)} points, ${percent(f.level, 3).replace(/\.?0+%/, '%')} interval ${points(f.interval.low)} to ${points(f.interval.high)}`;
+}
+
+function Comparison({ f, reach, index }: { f: Finding; reach: number; index: number }) {
+  const text = textOf(f);
+  const need = f.need ? `, about ${count(f.need)} more are needed` : '';
   return (
     <div class="finding">
-      <p class="row"><b>{f.version}: {f.question}</b><Status status={f.status} /></p>
-      <Whisker f={f} reach={reach} label={`${f.metric} of ${f.version}: ${text}`} />
-      <p class="row numbers"><span>{text}</span><span class="quiet">{certainty(f.guarantee)}, {count(f.n)} {f.basis}</span></p>
+      <p class="row"><b><Swatch index={index} />{f.version}: {f.question}</b><Status status={f.status} /></p>
+      {!f.hidden && <Whisker f={f} reach={reach} height={44} label={`${f.metric} of ${f.version}: ${text}`} />}
+      <p class="row numbers">
+        <span>{text}</span>
+        <span class="quiet">{certainty(f.guarantee)}, {count(f.n)} {f.basis}{need}{f.owner && `; owner ${f.owner}`}</span>
+      </p>
     </div>
   );
 }
 
-function Whisker({ f, reach, label }: { f: Finding; reach: number; label: string }) {
+// Group is one group of a segment, in a line.
+function Group({ f, reach }: { f: Finding; reach: number }) {
+  const text = textOf(f);
+  return (
+    <div class="slice">
+      <p class="row"><span>{f.question}</span><Status status={f.status} /></p>
+      {!f.hidden && <Whisker f={f} reach={reach} height={24} label={`${f.metric} of ${f.version} in ${f.slice}: ${text}`} />}
+      <p class="row numbers"><span>{text}</span><span class="quiet">{count(f.n)} {f.basis}</span></p>
+    </div>
+  );
+}
+
+function Whisker({ f, reach, height, label }: { f: Finding; reach: number; height: number; label: string }) {
   const margin = Math.abs(f.limit ?? 0);
   const tone = toneOf(f.status);
+  const mid = height / 2;
+  const end = height / 5.5;
   return (
-    <svg class="plot" height="44" role="img" aria-label={label}>
+    <svg class="plot" height={height} role="img" aria-label={label}>
       {margin > 0 && (
         <>
-          <rect class="band" x={at(-margin, reach)} width={`${(100 * margin) / reach}%`} y="0" height="44" />
-          <line class="margin" x1={at(-margin, reach)} x2={at(-margin, reach)} y1="0" y2="44" />
-          <line class="margin" x1={at(margin, reach)} x2={at(margin, reach)} y1="0" y2="44" />
+          <rect class="band" x={at(-margin, reach)} width={`${(100 * margin) / reach}%`} y="0" height={height} />
+          <line class="margin" x1={at(-margin, reach)} x2={at(-margin, reach)} y1="0" y2={height} />
+          <line class="margin" x1={at(margin, reach)} x2={at(margin, reach)} y1="0" y2={height} />
         </>
       )}
-      <line class="zero" x1="50%" x2="50%" y1="0" y2="44" />
+      <line class="zero" x1="50%" x2="50%" y1="0" y2={height} />
       {f.interval && (
         <g class={`whisker ${tone}`}>
-          <line x1={at(f.interval.low, reach)} x2={at(f.interval.high, reach)} y1="22" y2="22" />
-          <line x1={at(f.interval.low, reach)} x2={at(f.interval.low, reach)} y1="14" y2="30" />
-          <line x1={at(f.interval.high, reach)} x2={at(f.interval.high, reach)} y1="14" y2="30" />
-          {f.estimate !== undefined && <circle cx={at(f.estimate, reach)} cy="22" r="6" />}
+          <line x1={at(f.interval.low, reach)} x2={at(f.interval.high, reach)} y1={mid} y2={mid} />
+          <line x1={at(f.interval.low, reach)} x2={at(f.interval.low, reach)} y1={mid - end} y2={mid + end} />
+          <line x1={at(f.interval.high, reach)} x2={at(f.interval.high, reach)} y1={mid - end} y2={mid + end} />
+          {f.estimate !== undefined && <circle cx={at(f.estimate, reach)} cy={mid} r={height > 30 ? 6 : 4.5} />}
         </g>
       )}
     </svg>

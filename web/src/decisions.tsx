@@ -3,8 +3,8 @@
 import { clock, moment } from './format';
 import type { Decision, View } from './model';
 
-const glyphs: Record<string, string> = { start: '●', advance: '▲', hold: '▬', rollback: '▼', promote: '★', stop: '■', pause: '‖', resume: '▶', retry: '↻' };
-const tones: Record<string, string> = { rollback: 'bad', promote: 'good' };
+const glyphs: Record<string, string> = { start: '●', advance: '▲', hold: '▬', rollback: '▼', promote: '★', stop: '■', pause: '‖', resume: '▶', retry: '↻', remove: '✕', shift: '⇄', approve: '✓', learn: '◐' };
+const tones: Record<string, string> = { rollback: 'bad', remove: 'bad', promote: 'good' };
 
 // sharesOf reads "95%/5%" as fractions, in the order of the versions.
 const sharesOf = (text: string): number[] => text.split('/').map((s) => Number.parseFloat(s) / 100 || 0);
@@ -16,7 +16,7 @@ export function Decisions({ view }: { view: View }) {
     <section class="panel" aria-labelledby="decisions">
       <h2 id="decisions">Decisions</h2>
       {view.versions.length > 1 && <Strip view={view} />}
-      <ol class="decisions" reversed>
+      <ol class={`decisions ${view.versions.length > 3 ? 'many' : ''}`} reversed>
         {[...view.decisions].reverse().map((d) => <Line key={d.at + d.code} d={d} />)}
       </ol>
     </section>
@@ -29,7 +29,9 @@ function Line({ d }: { d: Decision }) {
       <time dateTime={d.at}>{clock(d.at)}</time>
       <span class={`act ${tones[d.act] ?? 'going'}`}><span aria-hidden="true">{glyphs[d.act] ?? '◆'}</span> {d.act}</span>
       <span class="shift">{d.from === d.to ? d.to : `${d.from} → ${d.to}`}</span>
-      <span class="why">{d.reasons.join('; ')} <span class="quiet code">{d.code}</span></span>
+      <span class="why">{d.reasons.join('; ')} <span class="quiet code">{d.code}</span>
+        {d.groups && <span class="groups">{d.groups.map((g) => `${g.slice} ${g.shares}`).join(' · ')}</span>}
+      </span>
     </li>
   );
 }

@@ -27,7 +27,7 @@ export function List({ views, lost }: { views: View[]; lost: boolean }) {
               {rows.map((v) => (
                 <tr key={nameOf(v)}>
                   <th scope="row"><a href={`?name=${encodeURIComponent(nameOf(v))}`}>{nameOf(v)}</a></th>
-                  <td class="sentences">{v.verdict.sentence}</td>
+                  <td class="sentences">{v.verdict.sentence}{v.notices?.map((n) => <p class="note" key={n.text}>{n.text}</p>)}</td>
                   <td>{v.stage.name}</td>
                   <td class="n">{percent(v.versions.slice(1).reduce((sum, x) => sum + x.share, 0), 0)}</td>
                   <td><span class={`status ${v.health.ok ? 'good' : 'warn'}`}>{v.health.ok ? 'ok' : 'not to be trusted'}</span></td>

@@ -7,14 +7,24 @@ export interface View {
   name: string;
   namespace?: string;
   plan: string;
+  owner?: string;
+  hypothesis?: string;
+  method?: string;
   at: string;
   elapsedSeconds: number;
   condition: string;
   stage: Stage;
   verdict: Verdict;
   health: Health;
+  notices?: Notice[];
   versions: Version[];
   findings?: Finding[];
+  mirror?: Mirror;
+  bandit?: Bandit;
+  warm?: Warm;
+  spent?: Spent;
+  flips?: { text: string }[];
+  flipsTogether?: boolean;
   decisions: Decision[];
 }
 
@@ -27,6 +37,76 @@ export interface Stage {
   steps: number;
   progress: number;
   elapsedSeconds: number;
+  where?: string;
+  waits?: Wait[];
+  approval?: { owner: string; given: boolean; awaited: boolean };
+}
+
+export interface Wait {
+  what: string;
+  have?: number;
+  want?: number;
+  unit?: string;
+  done: boolean;
+  owner?: string;
+  // until is when it is over, of what keeps a version warm.
+  until?: string;
+}
+
+export interface Notice {
+  kind: string;
+  text: string;
+}
+
+export interface Estimate {
+  value: number;
+  low: number;
+  high: number;
+}
+
+export interface Arm {
+  version: string;
+  slice?: string;
+  share: number;
+  n: number;
+  pending?: number;
+  reward?: Estimate;
+  best?: number;
+  removed?: boolean;
+}
+
+export interface Bandit {
+  policy: string;
+  mode: string;
+  why?: string;
+  updates: number;
+  next?: string;
+  per?: string;
+  arms: Arm[];
+}
+
+export interface Mirror {
+  share: number;
+  pairs: number;
+  want?: number;
+  copies: { version: string; sent: number; failed: number }[];
+  cost?: number;
+  costCap?: number;
+}
+
+export interface Warm {
+  winner: string;
+  baseline: string;
+  waits: Wait[];
+  then: string;
+}
+
+export interface Spent {
+  cost?: number;
+  units?: number;
+  elapsedSeconds: number;
+  budget?: { cost?: number; units?: number; durationSeconds?: number; onExceeded: string };
+  over?: string[];
 }
 
 export interface Verdict {
@@ -54,13 +134,18 @@ export interface Version {
   p50Seconds?: number;
   p95Seconds?: number;
   p99Seconds?: number;
-  reward?: { value: number; low: number; high: number };
+  reward?: Estimate;
+  parts?: { name: string; value: string }[];
+  differs?: string[];
+  removed?: { at: string; code: string; why: string };
 }
 
 export interface Finding {
   version: string;
   role: string;
   metric: string;
+  slice?: string;
+  owner?: string;
   question: string;
   status: string;
   estimate?: number;
@@ -70,6 +155,8 @@ export interface Finding {
   guarantee: string;
   basis: string;
   n: number;
+  need?: number;
+  hidden?: boolean;
 }
 
 export interface Decision {
@@ -77,6 +164,7 @@ export interface Decision {
   act: string;
   from: string;
   to: string;
+  groups?: { slice: string; shares: string }[];
   code: string;
   reasons: string[];
 }
@@ -95,7 +183,11 @@ export interface Tick {
 }
 
 export const nameOf = (v: View): string => (v.namespace ? `${v.namespace}/` : '') + v.name;
-export const isObjective = (f: Finding): boolean => f.role === 'objective';
+// isObjective are the findings that no tick moves.
+const isObjective = (f: Finding): boolean => f.role === 'objective';
+// isLimit says that a metric is held against an absolute limit.
+export const isLimit = (f: Finding): boolean => isObjective(f) || f.role === 'gate';
+export const isRemoved = (v: View, version: string): boolean => v.versions.some((x) => x.name === version && x.removed);
 // isDone says that nothing more will come.
 export const isDone = (v: View): boolean => v.condition === 'done';
 

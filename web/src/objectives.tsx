@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { niceAbove, none, percent } from './format';
-import { isObjective, type Finding, type View } from './model';
+import { isLimit, isRemoved, type Finding, type View } from './model';
 import { Status, toneOf } from './status';
 import { Swatch } from './versions';
 
-// Objectives shows each limit with every version on one axis.
+// Objectives shows each limit, gates of the stage among them, with every version
+// on one axis.
 export function Objectives({ view }: { view: View }) {
-  const all = (view.findings ?? []).filter(isObjective);
+  const all = (view.findings ?? []).filter((f) => isLimit(f) && !isRemoved(view, f.version));
   const questions = [...new Set(all.map((f) => f.question))];
   return (
     <section class="panel" aria-labelledby="objectives">
-      <h2 id="objectives">Objectives</h2>
+      <h2 id="objectives">Objectives{all.some((f) => f.role === 'gate') && ' and gates'}</h2>
       {questions.length === 0 && <p class="empty">The plan has no objectives.</p>}
       {questions.map((q) => <Objective key={q} question={q} rows={all.filter((f) => f.question === q)} view={view} />)}
     </section>
@@ -48,7 +49,8 @@ function Objective({ question, rows, view }: { question: string; rows: Finding[]
   const least = question.includes(' >= ');
   const [from, to] = domain(rows, least);
   const limit = rows[0]?.limit;
-  const note = measured(question, limit);
+  const owner = rows[0]?.owner;
+  const note = [rows[0]?.role === 'gate' ? 'gate' : '', measured(question, limit), owner ? `owner ${owner}` : ''].filter(Boolean).join('; ');
   const mark = limit === undefined ? undefined : place(limit, from, to);
   const write = (x: number): string => percent(x, 2).replace(/\.?0+%/, '%');
   return (
@@ -60,7 +62,7 @@ function Objective({ question, rows, view }: { question: string; rows: Finding[]
         </thead>
         <tbody>
           {rows.map((f) => (
-            <tr key={f.version}>
+            <tr key={f.version + f.role}>
               <th scope="row"><Swatch index={view.versions.findIndex((v) => v.name === f.version)} />{f.version}</th>
               <td class="wide"><Bullet f={f} from={from} to={to} least={least} /></td>
               <td class="n strong">{percent(f.estimate, 2)}</td>

@@ -6,7 +6,8 @@ import { isDone, nameOf, type View } from './model';
 import { Comparisons } from './comparisons';
 import { Decisions } from './decisions';
 import { List } from './list';
-import { Health, Verdict } from './verdict';
+import { Flips, Pattern } from './pattern';
+import { Health, Notices, Verdict } from './verdict';
 import { Objectives } from './objectives';
 import { Versions } from './versions';
 
@@ -47,6 +48,7 @@ export function Page({ state, now }: { state: State; now: number }) {
       </header>
       <main class={fresh.old ? 'old' : undefined}>
         <Verdict view={view} />
+        <Notices notices={view.notices} />
         <Health health={view.health} />
         <div class="results">
           <div class={evidence}><Versions view={view} /></div>
@@ -55,7 +57,11 @@ export function Page({ state, now }: { state: State; now: number }) {
               <Comparisons view={view} />
               <Objectives view={view} />
             </div>
-            <Decisions view={view} />
+            <div class="stack">
+              <Pattern view={view} />
+              <Flips view={view} />
+              <Decisions view={view} />
+            </div>
           </div>
         </div>
       </main>

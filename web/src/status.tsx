@@ -25,7 +25,8 @@ export function certainty(guarantee: string): string {
     case 'any time':
       return 'valid at any time';
     case 'at looks':
-      return 'valid at looks';
+    case 'at the horizon':
+      return `valid ${guarantee}`;
     default:
       return 'no error rate claimed';
   }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import { duration, evidence, percent } from './format';
-import type { Health as HealthModel, View } from './model';
+import type { Health as HealthModel, Notice, View } from './model';
 
 // Green and red are for what is certain.
 function tone(v: View): string {
-  if (!v.health.ok) return 'warn';
+  if (!v.health.ok || v.notices?.some((n) => n.kind === 'override') || v.stage.approval?.awaited) return 'warn';
   switch (v.verdict.outcome) {
     case 'promoted':
     case 'objectives-met':
@@ -57,12 +57,17 @@ function Progress({ view }: { view: View }) {
         })}
       </div>
       <p>
-        <span>stage {s.number} of {s.of}: <b>{s.name}</b> ({s.kind}){steps}</span>
+        <span>stage {s.number} of {s.of}: <b>{s.name}</b> ({s.kind}){steps}{s.where && `, requests with ${s.where}`}</span>
         <span>reason <span class="code">{view.verdict.code}</span></span>
         <span class="numbers">{percent(s.progress, 0)} after {duration(s.elapsedSeconds)}, {duration(view.elapsedSeconds)} in all</span>
       </p>
     </div>
   );
+}
+
+// Notices are what a reader must know before any number is used.
+export function Notices({ notices }: { notices?: Notice[] }) {
+  return <>{notices?.map((n) => <p class={`banner ${n.kind === 'override' || n.kind === 'harm' ? 'warn' : 'info'} notice`} key={n.text}>{n.text}</p>)}</>;
 }
 
 // Health says whether the numbers below may be used.

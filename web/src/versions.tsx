@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { count, latency, none, percent } from './format';
+import { clock, count, latency, none, percent } from './format';
 import { isDone, type Version, type View } from './model';
 
 // Swatch marks a version's colour, which it keeps everywhere.
@@ -36,15 +36,29 @@ export function Versions({ view }: { view: View }) {
           </tbody>
         </table>
       </div>
+      {view.versions.map((v, i) => <Remarks key={v.name} v={v} index={i} />)}
     </section>
+  );
+}
+
+// Remarks say what became of a version, and what it is made of.
+function Remarks({ v, index }: { v: Version; index: number }) {
+  const parts = v.parts?.map((p) => `${p.name} ${p.value}`).join(', ');
+  if (!v.removed && !parts) return null;
+  return (
+    <p class="remark">
+      <Swatch index={index} /><b>{v.name}</b>{' '}
+      {v.removed && <>was removed at {clock(v.removed.at)}: {v.removed.why} <span class="quiet code">{v.removed.code}</span> </>}
+      {parts && <span class="quiet">is made of {parts}{v.differs && `; differs in ${v.differs.join(', ')}`}</span>}
+    </p>
   );
 }
 
 function Row({ v, index, done }: { v: Version; index: number; done: boolean }) {
   const seen = done ? undefined : v.seen;
   return (
-    <tr>
-      <th scope="row"><Swatch index={index} />{v.name} <span class="role">{v.role}</span></th>
+    <tr class={v.removed && 'gone'}>
+      <th scope="row"><Swatch index={index} />{v.name} <span class="role">{v.removed ? 'removed' : v.role}</span></th>
       <td class="bar">
         <svg class="share" height="22" aria-hidden="true">
           <rect class="rail" x="0" y="6" width="100%" height="10" rx="3" />

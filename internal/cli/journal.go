@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/headgate-dev/headgate/internal/app/local"
+	"github.com/headgate-dev/headgate/internal/engine"
+	"github.com/headgate-dev/headgate/internal/experiment"
+)
+
+func exportCommand(s IO) *cobra.Command {
+	var t target
+	c := &cobra.Command{
+		Use: "export [NAME]", Short: "the decision journal, one JSON entry a line", Args: cobra.MaximumNArgs(1),
+		Example: "  headgate export ranker >ranker.ndjson && headgate replay ranker.ndjson",
+		RunE: func(c *cobra.Command, args []string) error {
+			return t.export(c.Context(), nameOf(args), s.Out)
+		},
+	}
+	c.ValidArgsFunction = t.complete
+	t.flag(c)
+	return c
+}
+
+// export writes an experiment's journal: of the running process, or where none
+// runs, of the files that it left.
+func (t *target) export(ctx context.Context, name string, to io.Writer) error {
+	client := t.client()
+	defer client.Close()
+	err := client.Journal(ctx, name, to)
+	if experiment.CodeOf(err) != experiment.CodeUnavailable {
+		return err
+	}
+	dir, derr := experimentDir(t.data, name)
+	if derr != nil {
+		return err
+	}
+	return local.ExportJournal(ctx, filepath.Join(dir, local.RecordFile), to)
+}
+
+// journal reads a file, or where none is named, what export writes.
+func (t *target) journal(ctx context.Context, name, file string) iter.Seq2[experiment.Entry, error] {
+	return func(yield func(experiment.Entry, error) bool) {
+		if file != "" {
+			in, closeIn, err := openInput(file)
+			if err != nil {
+				yield(experiment.Entry{}, err)
+				return
+			}
+			defer closeIn()
+			entries(in)(yield)
+			return
+		}
+		// The reader that is left early breaks the pipe, which ends the writer.
+		in, out := io.Pipe()
+		failed := make(chan error, 1)
+		go func() {
+			err := t.export(ctx, name, out)
+			failed <- err
+			_ = out.Close() // A pipe's writer closes without error.
+		}()
+		defer func() { _ = in.Close() }()
+		for e, err := range entries(in) {
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+		if err := <-failed; err != nil {
+			yield(experiment.Entry{}, err)
+		}
+	}
+}
+
+func replayCommand(s IO) *cobra.Command {
+	return &cobra.Command{
+		Use: "replay FILE", Short: "decide everything in an exported journal again, offline", Args: cobra.ExactArgs(1),
+		Long: `Judges and decides every entry again from the facts it holds. Exit code 0 if every
+decision comes out the same, 3 with the first entry that does not.`,
+		RunE: func(_ *cobra.Command, args []string) error {
+			in, closeIn, err := openInput(args[0])
+			if err != nil {
+				return err
+			}
+			defer closeIn()
+			n, err := engine.Replay(entries(in))
+			if d, ok := errors.AsType[*engine.Difference](err); ok {
+				return falseError{d}
+			}
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(s.Out, "%d entries replayed: every decision the same\n", n)
+			return err
+		},
+	}
+}
+
+func openInput(name string) (io.Reader, func(), error) {
+	if name == "-" {
+		return os.Stdin, func() {}, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, nil, experiment.Errorf(experiment.CodeInvalid, "read the journal: %w", err)
+	}
+	return f, func() { _ = f.Close() }, nil
+}
+
+// maxEntry bounds one line of a journal.
+const maxEntry = 16 << 20
+
+// entries reads a journal line by line.
+func entries(in io.Reader) iter.Seq2[experiment.Entry, error] {
+	return func(yield func(experiment.Entry, error) bool) {
+		lines := bufio.NewScanner(in)
+		lines.Buffer(nil, maxEntry)
+		for n := 1; lines.Scan(); n++ {
+			var e experiment.Entry
+			if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+				yield(e, experiment.Errorf(experiment.CodeInvalid, "line %d is not a journal entry: %w", n, err))
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+		if err := lines.Err(); err != nil {
+			yield(experiment.Entry{}, experiment.Errorf(experiment.CodeInvalid, "read the journal: %w", err))
+		}
+	}
+}

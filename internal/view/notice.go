@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package view
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
+)
+
+// Notice is something that a reader must know before any number is used.
+type Notice struct {
+	// Kind is stable: override, parts, hidden, no-error-rate, where, pairs,
+	// harm.
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+}
+
+// The kinds of notices.
+const (
+	// NoticeOverride: a person promoted in spite of known harm.
+	NoticeOverride = "override"
+	// NoticeParts: more than the model differs.
+	NoticeParts = "parts"
+	// NoticeHidden: the method keeps the reward back until the horizon.
+	NoticeHidden = "hidden"
+	// NoticeNoErrorRate: the method claims none.
+	NoticeNoErrorRate = "no-error-rate"
+	// NoticeWhere: only some requests are in the experiment.
+	NoticeWhere = "where"
+	// NoticePairs: nothing is known of how users react.
+	NoticePairs = "pairs"
+	// NoticeHarm: some group is known to be harmed.
+	NoticeHarm = "harm"
+)
+
+// noticesOf gathers them, the gravest first.
+func noticesOf(in *Input) []Notice {
+	var out []Notice
+	say := func(kind, format string, args ...any) {
+		out = append(out, Notice{kind, fmt.Sprintf(format, args...)})
+	}
+	if o := overrideOf(in); o != "" {
+		say(NoticeOverride, "%s", o)
+	}
+	for v := 1; v < len(in.Plan.Versions); v++ {
+		if parts := in.Plan.DifferingParts(v); len(parts) > 1 {
+			say(NoticeParts, "%s differs from %s in %s: an effect is not the model's alone", in.Plan.Versions[v].Name, in.Plan.Versions[0].Name, list(parts))
+		}
+	}
+	if groups := harmedGroups(in); len(groups) > 0 {
+		say(NoticeHarm, "known to be worse for some: %s", strings.Join(groups, "; "))
+	}
+	if rewardHidden(in) {
+		say(NoticeHidden, "the reward is hidden until the horizon, so that nobody stops early because of it")
+	}
+	if m := in.Plan.Analysis.Method; in.Plan.Reward != nil && (m == experiment.Bayesian || m == experiment.Threshold) {
+		say(NoticeNoErrorRate, "the method %s claims no error rate: between identical versions it may often say better", m)
+	}
+	stage := &in.Plan.Stages[in.Record.State.Stage]
+	if live(in) && len(stage.Where) > 0 {
+		say(NoticeWhere, "stage %s takes only requests with %s: shares and results are of these", stage.Name, stage.Where)
+	}
+	if live(in) && stage.Mirror != nil {
+		say(NoticePairs, "a mirror tells how versions answer, never how users react")
+	}
+	return out
+}
+
+// live says that the experiment stands in a stage of its plan.
+func live(in *Input) bool {
+	c := in.Record.State.Condition
+	return c == experiment.Running || c == experiment.Paused
+}
+
+// overridden are the codes of harm that stand beside a person's promotion.
+var overridden = []experiment.ReasonCode{
+	experiment.ReasonObjective, experiment.ReasonGate, experiment.ReasonGuardrail, experiment.ReasonRewardWorse,
+}
+
+// overrideOf says that who has the traffic was promoted by a person against
+// known harm, or nothing. The decision says so while the state has it; later
+// decisions push it out, and then the verdicts go on saying what harm there is.
+func overrideOf(in *Input) string {
+	s := &in.Record.State
+	if s.Outcome != experiment.Promoted && s.Condition != experiment.Warm {
+		return ""
+	}
+	winner := in.Plan.Versions[s.Winner].Name
+	for _, d := range slices.Backward(s.Decisions) {
+		if d.Act != experiment.ActPromote || len(d.Reasons) == 0 {
+			continue
+		}
+		var harm []string
+		for _, r := range d.Reasons[1:] {
+			if slices.Contains(overridden, r.Code) {
+				harm = append(harm, r.String())
+			}
+		}
+		if by := d.Reasons[0]; by.Code == experiment.ReasonPromotedBy && len(harm) > 0 {
+			return fmt.Sprintf("%s has the traffic by override, promoted by %s (%s) in spite of known harm: %s",
+				winner, by.Param("author"), by.Param("reason"), strings.Join(harm, "; "))
+		}
+		return ""
+	}
+	if harm := harmOf(in, s.Winner); len(harm) > 0 {
+		return fmt.Sprintf("%s has the traffic in spite of known harm: %s", winner, list(harm))
+	}
+	return ""
+}
+
+// harmOf lists what is known to be bad of a version: "refund in tier=premium
+// worse".
+func harmOf(in *Input, version int) []string {
+	var out []string
+	for i := range in.Judgement.Verdicts {
+		v := &in.Judgement.Verdicts[i]
+		if v.Version == version && (v.Status == experiment.Worse || v.Status == experiment.Violated) {
+			out = append(out, about(v)+" "+string(v.Status))
+		}
+	}
+	return out
+}
+
+// about names the metric of a verdict, with its slice.
+func about(v *experiment.Verdict) string {
+	if v.Slice == "" {
+		return v.Metric
+	}
+	return v.Metric + " in " + v.Slice
+}
+
+func harmedGroups(in *Input) []string {
+	var out []string
+	for i := range in.Judgement.Verdicts {
+		v := &in.Judgement.Verdicts[i]
+		if v.Slice != "" && (v.Status == experiment.Worse || v.Status == experiment.Violated) {
+			out = append(out, fmt.Sprintf("%s of %s", about(v), in.Plan.Versions[v.Version].Name))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// list joins words: "a, b and c".
+func list(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { count, duration, moment, none, percent } from './format';
+import { nameOf, type Arm, type View, type Wait } from './model';
+import { Swatch } from './versions';
+
+// Pattern shows what the stage's kind does, and what it waits for.
+export function Pattern({ view }: { view: View }) {
+  const { stage, bandit, mirror, warm, spent } = view;
+  const waits = warm?.waits ?? stage.waits ?? [];
+  if (!waits.length && !bandit && !mirror && !spent && !stage.approval) return null;
+  return (
+    <section class="panel" aria-labelledby="pattern">
+      <h2 id="pattern">{warm ? `${warm.baseline} is kept warm, then: ${warm.then}` : `Stage ${stage.name} (${stage.kind})`}</h2>
+      {bandit && <Arms view={view} />}
+      {mirror && (
+        <p>
+          {percent(mirror.share, 0)} of the requests copied, {count(mirror.pairs)}{mirror.want ? ` of ${count(mirror.want)}` : ''} pairs
+          {mirror.costCap ? `, cost ${(mirror.cost ?? 0).toFixed(2)} of at most ${mirror.costCap.toFixed(2)}` : ''}.
+          {mirror.copies.map((c) => <span class="quiet" key={c.version}> {c.version}: {count(c.sent)} copies, {count(c.failed)} failed or too late.</span>)}
+        </p>
+      )}
+      <ul class="waits">
+        {waits.map((w) => <Waiting key={w.what} w={w} />)}
+        {stage.approval && !warm && <Waiting w={{ what: `the approval of ${stage.approval.owner}`, done: stage.approval.given }} />}
+      </ul>
+      {stage.approval && !stage.approval.given && (
+        <p class="note">{stage.approval.awaited ? 'Nothing else is missing.' : 'It can be given before the rest is had.'} <code>headgate approve {nameOf(view)} --reason …</code></p>
+      )}
+      {spent && <Spent view={view} />}
+    </section>
+  );
+}
+
+function Waiting({ w }: { w: Wait }) {
+  const { have = 0, want = 0 } = w;
+  const write = (x: number): string => (w.unit === 'seconds' ? duration(x) : w.unit === 'probability' ? x.toFixed(2) : count(Math.floor(x)));
+  return (
+    <li class={w.done ? 'had' : undefined}>
+      <span aria-hidden="true">{w.done ? '✓' : '○'}</span><span class="unseen">{w.done ? 'had: ' : 'awaited: '}</span>
+      <span>{w.what}{w.owner && <span class="quiet"> ({w.owner})</span>}</span>
+      <span class="quiet">{w.unit ? `${write(have)} of ${write(want)}` : w.until ? `until ${moment(w.until, 86400e3)}` : ''}</span>
+      {w.unit && <span class="rail" aria-hidden="true"><span style={{ width: `${100 * Math.min(1, have / want)}%` }} /></span>}
+    </li>
+  );
+}
+
+// Arms shows what a bandit knows, by group where groups have their own shares.
+function Arms({ view }: { view: View }) {
+  const b = view.bandit!;
+  const groups = [...new Set(b.arms.map((a) => a.slice ?? ''))];
+  const next = b.next ? `, the next at ${moment(b.next, 0)}` : '';
+  return (
+    <>
+      <p>{b.policy}, <b>{b.mode}</b>{b.why && ` (${b.why})`}, {b.updates} updates{next}</p>
+      <div class="scroll" tabIndex={0} role="region" aria-labelledby="pattern">
+        <table class="arms">
+          <thead>
+            <tr><th scope="col">arm</th><th scope="col" class="bar" /><th scope="col" class="n">share</th><th scope="col" class="n">P(best)</th><th scope="col" class="n">reward, 95%</th><th scope="col" class="n">units</th></tr>
+          </thead>
+          {groups.map((g) => (
+            <tbody key={g}>
+              {g && <tr><th scope="rowgroup" colSpan={6} class="group">{g}</th></tr>}
+              {b.arms.filter((a) => (a.slice ?? '') === g).map((a) => <ArmRow key={a.version} a={a} index={view.versions.findIndex((v) => v.name === a.version)} />)}
+            </tbody>
+          ))}
+        </table>
+      </div>
+      <p class="note">Adaptively weighted; no error rate is claimed for P(best).</p>
+    </>
+  );
+}
+
+function ArmRow({ a, index }: { a: Arm; index: number }) {
+  return (
+    <tr class={a.removed ? 'gone' : undefined}>
+      <th scope="row"><Swatch index={index} />{a.version}</th>
+      <td class="bar">
+        <svg class="share" height="16" aria-hidden="true">
+          <rect class="rail" x="0" y="4" width="100%" height="8" rx="3" />
+          <rect class={`fill v${index}`} x="0" y="4" width={`${100 * a.share}%`} height="8" rx="3" />
+        </svg>
+      </td>
+      <td class="n strong">{percent(a.share)}</td>
+      <td class="n">{a.best === undefined ? none : a.best.toFixed(2)}</td>
+      <td class="n">{a.reward ? <>{percent(a.reward.value)} <span class="quiet">{percent(a.reward.low)} to {percent(a.reward.high)}</span></> : none}</td>
+      <td class="n">{count(a.n)}</td>
+    </tr>
+  );
+}
+
+function Spent({ view }: { view: View }) {
+  const { cost, units, elapsedSeconds, budget, over } = view.spent!;
+  const of = budget && [
+    budget.cost && `cost ${budget.cost.toFixed(2)}`, budget.units && `${count(budget.units)} units`, budget.durationSeconds && duration(budget.durationSeconds),
+  ].filter(Boolean).join(', ');
+  return (
+    <p class="small quiet">
+      Spent: cost {(cost ?? 0).toFixed(2)}, {count(units ?? 0)} units on candidates, {duration(elapsedSeconds)}{of && `; the budget: ${of}, then ${budget!.onExceeded}`}.
+      {over && <b class="over"> Exceeded in {over.join(', ')}.</b>}
+    </p>
+  );
+}
+
+// Flips says what would make another decision.
+export function Flips({ view }: { view: View }) {
+  const { flips, flipsTogether } = view;
+  if (!flips?.length) return null;
+  const which = flips.length < 2 ? '' : flipsTogether ? ': all of it' : ': any one';
+  return (
+    <section class="panel" aria-labelledby="flips">
+      <h2 id="flips">What would make it otherwise{which}</h2>
+      <ul class="flips">{flips.map((f) => <li key={f.text}>{f.text}</li>)}</ul>
+    </section>
+  );
+}
