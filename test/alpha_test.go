@@ -4,6 +4,7 @@ package test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -35,7 +36,7 @@ spec:
   - {metric: errors, noWorseThan: {absolute: 1%}}
   stages:
   - {name: ab, split: {v1: 50%, v2: 50%}, until: {decided: true, atMost: 20h}, otherwise: keep}
-  analysis: {method: METHOD, alpha: 5%, looks: 20}
+  analysis: {ANALYSIS}
   evidence: {window: 1h, lag: 1m, stale: 5h}
   onUnknown: {after: 10h, do: hold}
 `
@@ -75,19 +76,24 @@ func TestFalsePromotions(t *testing.T) {
 		}
 	}
 	for _, m := range []struct {
-		name       string
-		guaranteed bool
-	}{{"sequential", true}, {"anytime", true}, {"fixed", true}, {"bayesian", false}, {"threshold", false}} {
+		name, analysis string
+		guaranteed     bool
+	}{
+		{"sequential", "method: sequential, alpha: 5%, looks: 20", true}, {"anytime", "method: anytime, alpha: 5%", true},
+		{"fixed", "method: fixed, alpha: 5%", true}, {"bayesian", "method: bayesian", false}, {"threshold", "method: threshold", false},
+	} {
 		t.Run(m.name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "looks.yaml")
-			if err := os.WriteFile(file, []byte(strings.Replace(looks, "METHOD", m.name, 1)), 0o644); err != nil {
+			if err := os.WriteFile(file, []byte(strings.Replace(looks, "ANALYSIS", m.analysis, 1)), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			rivals := m.name == "sequential"
 			began := time.Now()
 			out, err := exec.CommandContext(t.Context(), binary, "simulate", "-f", file, "--runs", fmt.Sprint(runs), "--effect", "0",
 				"--baseline", "10%", "--traffic", "1/s", "--seed", "20261121", fmt.Sprintf("--rivals=%v", rivals), "-o", "json").Output()
-			if err != nil {
+			if e, ok := errors.AsType[*exec.ExitError](err); ok {
+				t.Fatalf("headgate simulate: %v\n%s", err, e.Stderr)
+			} else if err != nil {
 				t.Fatal(err)
 			}
 			t.Logf("10,000 experiments of 20 looks took %s", time.Since(began).Round(100*time.Millisecond))

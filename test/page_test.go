@@ -121,8 +121,16 @@ func (b *tab) wait(what, expression string) {
 	ctx, cancel := context.WithTimeout(b.ctx, pageWait)
 	defer cancel()
 	script := `(async () => { while (!(` + expression + `)) await new Promise((ok) => setTimeout(ok, 20)); return true; })()`
-	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise)); err != nil {
-		b.t.Fatalf("waiting for %s: %v\nthe page shows:\n%s", what, err, b.text("body"))
+	for {
+		_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
+		switch {
+		case err == nil:
+			return
+		case ctx.Err() == nil && (strings.Contains(err.Error(), "navigated") || strings.Contains(err.Error(), "context was destroyed")):
+			// The document that looked has given way to another one.
+		default:
+			b.t.Fatalf("waiting for %s: %v\nthe page shows:\n%s", what, err, b.text("body"))
+		}
 	}
 }
 
@@ -438,7 +446,7 @@ func TestPageListsSeveralExperiments(t *testing.T) {
 		}
 	}
 	b.shoot("list")
-	valueOf(b, chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("tbody a")[1].click()`))
+	valueOf(b, chromedp.Evaluate[chromedp.Void](`setTimeout(() => document.querySelectorAll("tbody a")[1].click())`))
 	b.wait("the one that was chosen", connection+` === "live" && document.querySelector("h1").textContent === "search/second"`)
 	if got := b.text("#verdict"); got != two.Verdict.Sentence {
 		t.Errorf("the page says %q, want %q", got, two.Verdict.Sentence)

@@ -109,7 +109,7 @@ func holds(v view.Experiment, condition string) (bool, error) {
 	case "objectives":
 		met := true
 		for _, f := range v.Findings {
-			if f.Role != "objective" || f.Version != v.Versions[len(v.Versions)-1].Name {
+			if f.Role != "objective" || !asserted(v, f.Version) {
 				continue
 			}
 			if f.Status == "violated" {
@@ -121,6 +121,13 @@ func holds(v view.Experiment, condition string) (bool, error) {
 	default:
 		return true, nil // healthy: checked above
 	}
+}
+
+// asserted says whether a version's objectives count: every candidate's that
+// was not removed, or the baseline's where it is alone.
+func asserted(v view.Experiment, version string) bool {
+	i := slices.IndexFunc(v.Versions, func(x view.Version) bool { return x.Name == version })
+	return i >= 0 && v.Versions[i].Removed == nil && (i > 0 || len(v.Versions) == 1)
 }
 
 func statusCommand(s IO) *cobra.Command {

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package design says before an experiment runs what it can find out: the
-// probability that a plan detects a given truth. It uses the same tests and
-// limits as judge, so that what is promised is what is done.
 package design
 
 import (
@@ -20,36 +17,42 @@ type Truth struct {
 	SDBaseline, SDCandidate float64
 }
 
-// se is the standard error of the difference for n units at given shares, with
-// the greater spread for both versions, as judge has it.
+// sd is the spread that judge gives both versions: the greater one.
+func (t Truth) sd() float64 { return max(t.SDBaseline, t.SDCandidate) }
+
+// se is the standard error of the difference for n units over all versions at
+// given shares, with the greater spread for both versions, as judge has it. Of
+// several candidates it is that of the one with the smallest share.
 func (t Truth) se(n float64, shares experiment.Shares) float64 {
-	b, c := n*shares[0].Fraction(), n*shares[1].Fraction()
-	return max(t.SDBaseline, t.SDCandidate) * math.Sqrt(1/b+1/c)
+	return t.sd() * math.Sqrt(perUnit(shares)/n)
 }
 
-// Benefit is the probability that the plan's split stage says "better" by its
-// horizon, if all its units come.
+// perUnit is the variance of the difference of two means, in variances of one
+// unit, if one unit is divided by the shares: 4 for halves.
+func perUnit(shares experiment.Shares) float64 {
+	return 1/shares[0].Fraction() + 1/smallest(shares).Fraction()
+}
+
+// smallest is the smallest share of a candidate that has any.
+func smallest(shares experiment.Shares) experiment.Share {
+	least := experiment.Share(0)
+	for _, s := range shares[1:] {
+		if s > 0 && (least == 0 || s < least) {
+			least = s
+		}
+	}
+	return least
+}
+
+// Benefit is the probability that the plan's split stage says "better" of a
+// candidate by its horizon, if all its units come, by the plan's method. With
+// several candidates it is that of the one with the smallest share. For methods
+// that look more often than a plan says, it is the least.
 func Benefit(p *experiment.Plan, split *experiment.Split, t Truth) (float64, error) {
 	n := float64(split.Until.Units)
-	looks := make([]stats.Look, p.Analysis.Looks)
-	for i := range looks {
-		f := float64(i+1) / float64(len(looks))
-		looks[i] = stats.Look{Spent: f, Information: f * n}
-	}
-	bounds, err := stats.Boundaries(looks, p.CandidateAlpha(), stats.OBrienFleming)
-	if err != nil {
-		return 0, err
-	}
 	effect := p.Metric(p.Reward.Metric).Goal.Sign() * (t.Candidate - t.Baseline)
-	cross, err := stats.CrossingProbability(bounds, looks, effect/t.se(n, split.Shares))
-	if err != nil {
-		return 0, err
-	}
-	sum := 0.0
-	for _, c := range cross {
-		sum += c
-	}
-	return sum, nil
+	minimum := p.Reward.MinimumEffect.Of(t.Baseline)
+	return testOf(p, split.Shares, p.PlannedUnits(), minimum).power(p, evenly(p, n), effect, t.se(n, split.Shares))
 }
 
 // Harm is the least probability that the always-valid harm test of the reward
@@ -75,14 +78,31 @@ func Harm(p *experiment.Plan, split *experiment.Split, t Truth, phase int) (floa
 // Objective is the probability that n requests of a version whose true rate is
 // rate violate a limit beyond doubt.
 func Objective(p *experiment.Plan, limit, rate float64, n int64) (float64, error) {
-	for x := int64(0); x <= n; x++ {
+	x, err := fewest(n, func(x int64) (bool, error) {
 		interval, err := stats.BernoulliInterval(stats.Counts{N: n, X: x}, p.TestAlpha(), p.PlannedRequests())
-		if err != nil {
+		return interval.Low > limit, err
+	})
+	if err != nil || x > n {
+		return 0, err
+	}
+	return stats.BinomialTestGreater(x, n, rate)
+}
+
+// fewest is the smallest x from 0 to n that has a property which all greater
+// ones share, or n+1.
+func fewest(n int64, has func(x int64) (bool, error)) (int64, error) {
+	low, high := int64(0), n+1
+	for low < high {
+		mid := low + (high-low)/2
+		ok, err := has(mid)
+		switch {
+		case err != nil:
 			return 0, err
-		}
-		if interval.Low > limit {
-			return stats.BinomialTestGreater(x, n, rate)
+		case ok:
+			high = mid
+		default:
+			low = mid + 1
 		}
 	}
-	return 0, nil
+	return low, nil
 }

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package design
+
+import (
+	"fmt"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
+)
+
+// Report is all that can be said of a plan before it runs.
+type Report struct {
+	Experiment string `json:"experiment"`
+	// Plan is the plan's hash.
+	Plan string `json:"plan"`
+	// Assumed is what the report rests on besides the plan, Notes what was
+	// taken for granted on top of it.
+	Assumed Assumptions `json:"assumed"`
+	Notes   []string    `json:"notes,omitempty"`
+	// Versions are the names, in the plan's order.
+	Versions   []string `json:"versions"`
+	Reward     *Reward  `json:"reward,omitempty"`
+	Guardrails []Guard  `json:"guardrails,omitempty"`
+	Objectives []Limit  `json:"objectives,omitempty"`
+	Stages     []Stage  `json:"stages"`
+	Total      Total    `json:"total"`
+	// Conclusions are what can and what cannot be concluded.
+	Conclusions []Conclusion `json:"conclusions"`
+	WayBack     WayBack      `json:"wayBack"`
+}
+
+// WayBack is how everything is taken back.
+type WayBack struct {
+	Command string `json:"command"`
+	Needs   string `json:"needs"`
+}
+
+// Of says what a plan can find out under assumptions. The error, if any, is of
+// class invalid and says which assumption cannot be.
+func Of(p *experiment.Plan, a Assumptions) (Report, error) {
+	w, err := newWorld(p, a)
+	if err != nil {
+		return Report{}, err
+	}
+	out := Report{Experiment: p.ID(), Plan: p.Hash(), Assumed: a}
+	for _, v := range p.Versions {
+		out.Versions = append(out.Versions, v.Name)
+	}
+	if out.Reward, err = w.reward(); err != nil {
+		return Report{}, unforeseen("the reward", err)
+	}
+	out.Stages = w.timetable()
+	if out.Guardrails, err = w.guards(out.Stages); err != nil {
+		return Report{}, unforeseen("the guardrails", err)
+	}
+	if out.Objectives, err = w.limits(out.Stages); err != nil {
+		return Report{}, unforeseen("the objectives", err)
+	}
+	out.Total = total(out.Stages)
+	out.Conclusions = w.conclude(&out)
+	out.WayBack = WayBack{
+		Command: fmt.Sprintf("headgate kill %s --reason '…'", p.ID()),
+		Needs: "it needs no metrics, no readiness, no engine and no candidate: the gateway sends the next request to " +
+			p.Versions[0].Name + ", and goes on doing so after a restart until a person lifts it",
+	}
+	out.Notes = w.notes
+	return out, nil
+}
+
+// unforeseen is an assumption that the arithmetic refuses.
+func unforeseen(what string, err error) error {
+	return experiment.Errorf(experiment.CodeInvalid, "plan %s: %w", what, err)
+}
