@@ -62,7 +62,7 @@ func (d *draft) questions() []question {
 
 func initCommand(s IO) *cobra.Command {
 	d := draft{
-		Name: "my-model", Baseline: "http://127.0.0.1:9001", Candidate: "http://127.0.0.1:9002",
+		Name: "my-model", Owner: "my-team", Baseline: "http://127.0.0.1:9001", Candidate: "http://127.0.0.1:9002",
 		Unsafe: "no", Diverges: "no", Errors: "1%", Latency: "250ms", Window: "1h", MinimumEffect: "2%", AtMost: "14d", Requests: "1000",
 	}
 	c := &cobra.Command{
@@ -84,7 +84,7 @@ shadow traffic first, which this version does not have: it is refused.`,
 	}
 	f := c.Flags()
 	f.StringVar(&d.Name, "name", d.Name, "the experiment's name")
-	f.StringVar(&d.Owner, "owner", "", "the team that answers for it")
+	f.StringVar(&d.Owner, "owner", d.Owner, "the team that answers for it")
 	f.StringVar(&d.Baseline, "baseline", d.Baseline, "URL of the version in production")
 	f.StringVar(&d.Candidate, "candidate", d.Candidate, "URL of the candidate")
 	f.StringVar(&d.Unit, "unit", "", "header that names the user; empty draws each request anew")

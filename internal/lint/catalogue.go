@@ -36,7 +36,7 @@ var watchedEntries = []Entry{
 	{CodeNoSlice, Warning, "no guardrail holds in any group, {what}",
 		"Premium and free users, bots and people, new and old hide each other: a global win can be a group's loss.",
 		"Define spec.segments, and write slices: [SEGMENT] at the guardrails; take bots and synthetic load out with assignment.exclude."},
-	{CodeQualityBlind, Error, "only errors and latency decide: the candidate may be fast, stable and wrong",
+	{CodeQualityBlind, Warning, "only errors and latency decide: the candidate may be fast, stable and wrong",
 		"An unchanged error rate says that the server works, not that the model does. This is how most bad models are promoted.",
 		"Judge what the answers do: a reward, guardrail or objective on outcomes, or a gate on pairs in a mirror."},
 	{CodeImmature, Error, "{role} {metric} takes {window} to be known, and {stage} lasts at most {time}",
