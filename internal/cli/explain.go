@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -69,11 +70,22 @@ func explainUnit(ctx context.Context, s IO, client *apiclient.Client, name, unit
 	if err != nil {
 		return err
 	}
-	why := fmt.Sprintf("its slot %d of %d belongs to %s, which has %s", a.Slot, experiment.Whole, a.Version, percent(&a.Share, 2))
+	slot := fmt.Sprintf("its slot %d of %d belongs to ", a.Slot, experiment.Whole)
+	epoch := fmt.Sprintf(" (epoch %d)", a.Epoch)
 	if a.Killed {
-		why += "; the experiment was killed"
+		epoch = "; the experiment was killed" + epoch
 	}
-	_, err = fmt.Fprintf(s.Out, "%s gets %s from %s: %s (epoch %d)\n", unit, a.Version, a.Experiment, why, a.Epoch)
+	var b strings.Builder
+	if len(a.Groups) == 0 {
+		fmt.Fprintf(&b, "%s gets %s from %s: %s%s, which has %s%s\n", unit, a.Version, a.Experiment, slot, a.Version, percent(&a.Share, 2), epoch)
+	}
+	for _, g := range a.Groups {
+		fmt.Fprintf(&b, "%s gets %s from %s with %s: %s%s, which has %s of it%s\n", unit, g.Version, a.Experiment, g.Slice, slot, g.Version, percent(&g.Share, 2), epoch)
+	}
+	if a.Where != "" {
+		fmt.Fprintf(&b, "its requests that are not %s get %s\n", a.Where, a.Baseline)
+	}
+	_, err = io.WriteString(s.Out, b.String())
 	return err
 }
 

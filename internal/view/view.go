@@ -130,13 +130,28 @@ type GroupShares struct {
 // Assignment is the answer to "why this version?" for one unit.
 type Assignment struct {
 	Experiment string `json:"experiment"`
-	Version    string `json:"version"`
+	// Version is what the unit gets; empty where that depends on its group.
+	Version string `json:"version,omitempty"`
 	// Slot is the unit's slot of 10,000; it stays while the epoch does.
 	Slot int `json:"slot"`
 	// Share is the version's share now, 0 to 1.
 	Share  float64 `json:"share"`
 	Epoch  int     `json:"epoch"`
 	Killed bool    `json:"killed,omitempty"`
+	// Where limits the stage to some requests: the others get the baseline,
+	// Baseline, whatever their slot.
+	Where    string `json:"where,omitempty"`
+	Baseline string `json:"baseline"`
+	// Groups is what the unit gets in each group, where every group has shares
+	// of its own.
+	Groups []GroupAssignment `json:"groups,omitempty"`
+}
+
+// GroupAssignment is a unit's version in one group.
+type GroupAssignment struct {
+	Slice   string  `json:"slice"`
+	Version string  `json:"version"`
+	Share   float64 `json:"share"`
 }
 
 // Input is what a view is made of.

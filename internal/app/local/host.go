@@ -39,7 +39,10 @@ type Options struct {
 	// API is the address of outcomes, views and metrics; a free port on
 	// loopback by default.
 	API string
-	Log *slog.Logger
+	// Token must come with outcomes, exposures and evaluations; empty asks for
+	// none.
+	Token string
+	Log   *slog.Logger
 }
 
 // Experiment is a plan and the address that its gateway listens on; a free
@@ -59,6 +62,7 @@ const SocketName = "control.sock"
 type Host struct {
 	log      *slog.Logger
 	data     string
+	token    string
 	registry *prometheus.Registry
 	lock     *dirLock
 	runs     []*Run
@@ -72,7 +76,7 @@ type Host struct {
 // leaving nothing behind, if a backend cannot be reached, a port is in use or
 // claimed twice, or the directory holds another plan of the same name.
 func Start(ctx context.Context, o Options) (*Host, error) {
-	h := &Host{log: o.Log, data: o.Data, registry: prometheus.NewRegistry()}
+	h := &Host{log: o.Log, data: o.Data, token: o.Token, registry: prometheus.NewRegistry()}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}

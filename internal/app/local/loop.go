@@ -101,7 +101,7 @@ func over(s *experiment.State) bool {
 
 // step is one turn: read, judge and decide, record, act, show.
 func (r *Run) step(ctx context.Context, now time.Time) error {
-	in := engine.Input{Now: now, Ready: r.prober.state()}
+	in := engine.Input{Now: now, Ready: r.prober.state(), Memo: r.memo}
 	for _, p := range r.pending() {
 		in.Commands = append(in.Commands, p.Command)
 	}

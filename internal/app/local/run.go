@@ -17,6 +17,7 @@ import (
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/gateway"
+	"github.com/headgate-dev/headgate/internal/judge"
 	"github.com/headgate-dev/headgate/internal/ledger"
 	"github.com/headgate-dev/headgate/internal/record/sqlite"
 	"github.com/headgate-dev/headgate/internal/view"
@@ -59,6 +60,7 @@ type Run struct {
 
 	done   chan struct{}
 	ended  sync.Once
+	memo   *judge.Memo
 	failed atomic.Pointer[error]
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
@@ -67,7 +69,7 @@ type Run struct {
 func newRun(p *experiment.Plan, log *slog.Logger) *Run {
 	return &Run{
 		plan: p, log: log, prober: newProber(p), changed: make(chan struct{}, 1),
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), done: make(chan struct{}), memo: judge.NewMemo(),
 	}
 }
 

@@ -28,7 +28,13 @@ func (h *Host) serve() {
 		h.start(r.gateway.Server(), r.traffic)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/v1/outcomes", httpapi.Outcomes(recorder{h}, h.names))
+	for path, handler := range map[string]http.Handler{
+		"/v1/outcomes":  httpapi.Outcomes(recorder{h}, h.names),
+		"/v1/exposures": httpapi.Exposures(applications{h}, h.names),
+		"/ofrep/v1/":    httpapi.OpenFeature(applications{h}, h.names),
+	} {
+		mux.Handle(path, httpapi.Bearer(h.token, handler))
+	}
 	mux.Handle("GET /healthz", httpapi.Health(h.health))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}))
 	// A browser reads these; a page of another site must not read them through
@@ -139,15 +145,28 @@ func (r *Run) Assign(unit string) view.Assignment {
 	route, killed := r.served, r.killed
 	r.swap.Unlock()
 	slot := assign.Slot(assign.Hash(unit), assign.Salt(route.Experiment, route.Epoch))
-	a := view.Assignment{Experiment: route.Experiment, Slot: slot, Epoch: route.Epoch, Killed: killed}
-	table, err := assign.NewTable(route.Slots)
-	if err != nil {
-		return a // The gateway refused such a table before it was served.
+	a := view.Assignment{
+		Experiment: route.Experiment, Slot: slot, Epoch: route.Epoch, Killed: killed,
+		Where: route.Where.String(), Baseline: route.Versions[0].Name,
 	}
-	version := table.At(slot)
-	a.Version = route.Versions[version].Name
-	a.Share = route.Slots.Shares(len(route.Versions))[version].Fraction()
+	if len(route.Tables) == 0 {
+		a.Version, a.Share = owner(&route, route.Slots, slot)
+	}
+	for _, t := range route.Tables {
+		version, share := owner(&route, t.Slots, slot)
+		a.Groups = append(a.Groups, view.GroupAssignment{Slice: t.Slice, Version: version, Share: share})
+	}
 	return a
+}
+
+// owner is the version that owns a slot of a table, and its share.
+func owner(r *experiment.Route, slots experiment.Slots, slot int) (version string, share float64) {
+	table, err := assign.NewTable(slots)
+	if err != nil {
+		return "", 0 // The gateway refused such a table before it was served.
+	}
+	v := table.At(slot)
+	return r.Versions[v].Name, slots.Shares(len(r.Versions))[v].Fraction()
 }
 
 // maxSocket is the longest path that a unix socket may have on every system.
