@@ -3,7 +3,6 @@
 package simulate
 
 import (
-	"math"
 	"math/rand/v2"
 	"time"
 
@@ -26,9 +25,6 @@ type Result struct {
 // Limit is the number of windows after which a simulation gives up; a plan
 // always ends before, or it has no exit.
 const Limit = 100_000
-
-// start is when simulated experiments begin; any moment would do.
-var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // Run plays a plan in a world once. The error says why it could not be played;
 // an experiment that does not end is such an error.
@@ -73,18 +69,4 @@ func Run(p *experiment.Plan, w *World, seed uint64, journal bool) (Result, error
 		}
 	}
 	return r, experiment.Errorf(experiment.CodeInternal, "%s did not end within %d windows", p.ID(), Limit)
-}
-
-// poisson draws a Poisson number: by multiplication where the mean is small,
-// else by the normal approximation, which is close enough for arrivals.
-func poisson(rng *rand.Rand, mean float64) int {
-	if mean > 500 {
-		return max(0, int(math.Round(mean+math.Sqrt(mean)*rng.NormFloat64())))
-	}
-	limit, product, n := math.Exp(-mean), rng.Float64(), 0
-	for product > limit {
-		product *= rng.Float64()
-		n++
-	}
-	return n
 }

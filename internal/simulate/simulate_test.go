@@ -29,7 +29,9 @@ func planOf() *experiment.Plan {
 		Reward:     &experiment.Reward{Metric: "purchase", MinimumEffect: experiment.Margin{Absolute: .1}},
 		Objectives: []experiment.Objective{{Metric: "errors", Max: &limit}, {Metric: "p95", Max: &slow}},
 		Stages: []experiment.Stage{
-			{Name: "canary", Ramp: &experiment.Ramp{Steps: []experiment.Share{1000, 3000}, Hold: experiment.Hold{Requests: 30, Windows: 1}}},
+			{Name: "canary", Ramp: &experiment.Ramp{
+				Steps: []experiment.Share{1000, 3000}, Hold: experiment.Hold{Requests: 30, Windows: 1}, AtMost: 2 * time.Hour,
+			}},
 			{Name: "ab", Split: &experiment.Split{
 				Shares: experiment.Shares{5000, 5000}, Otherwise: experiment.KeepBaseline,
 				Until: experiment.Until{Decided: true, Units: 2000, AtMost: 2 * time.Hour},
@@ -41,14 +43,17 @@ func planOf() *experiment.Plan {
 }
 
 // shop is a world in which the candidate sells more.
-func shop() *World {
-	return &World{Units: 3000, Rate: 1, Answer: func(rng *rand.Rand, version, _ int, a *Answer) {
+func shop() *World { return &World{Units: 3000, Rate: 1, Answer: shopWith(.3, .5)} }
+
+// shopWith answers by how much each of two versions sells.
+func shopWith(sells ...float64) func(*rand.Rand, int, int, *Answer) {
+	return func(rng *rand.Rand, version, _ int, a *Answer) {
 		a.Failed = rng.Float64() < .02
 		a.Latency = time.Duration(rng.ExpFloat64() * float64(100*time.Millisecond))
-		if rng.Float64() < .3+.2*float64(version) {
+		if rng.Float64() < sells[version] {
 			a.Outcomes = append(a.Outcomes, Outcome{Event: "purchase", Value: 1, After: 5 * time.Second})
 		}
-	}}
+	}
 }
 
 func TestRunsAreDeterminedByTheirSeed(t *testing.T) {
@@ -97,19 +102,19 @@ func TestJournalsAreConsecutive(t *testing.T) {
 	}
 }
 
-// tally counts what a world answered, per phase and version.
-type tally struct {
+// answered counts what a world answered, per phase and version.
+type answered struct {
 	requests, failed, slow, purchases [2]int64
 	units                             [2]map[int]bool
 }
 
-func newTally() *tally { return &tally{units: [2]map[int]bool{{}, {}}} }
+func newAnswered() *answered { return &answered{units: [2]map[int]bool{{}, {}}} }
 
 // TestWorldsConserve: what was answered is what is sealed, each request and
 // each unit once, in its phase, and nothing before it is mature.
 func TestWorldsConserve(t *testing.T) {
 	p, now := planOf(), start
-	phase := newTally()
+	phase := newAnswered()
 	w := &World{Units: 500, Rate: 5, Answer: func(rng *rand.Rand, version, who int, a *Answer) {
 		phase.requests[version]++
 		phase.units[version][who] = true
@@ -124,7 +129,7 @@ func TestWorldsConserve(t *testing.T) {
 		phase.purchases[version]++
 	}}
 	traffic := newTraffic(p, w, rand.New(rand.NewPCG(5, 5)))
-	var tallies []*tally
+	var tallies []*answered
 	totals := experiment.Totals{}
 	fold := func() {
 		for _, s := range traffic.seals(now) {
@@ -142,7 +147,7 @@ func TestWorldsConserve(t *testing.T) {
 		}
 	}
 	for number, shares := range []experiment.Shares{{10_000, 0}, {9000, 1000}, {5000, 5000}} {
-		phase = newTally()
+		phase = newAnswered()
 		tallies = append(tallies, phase)
 		state := experiment.State{Epoch: 1, Phase: number + 1, PhaseStart: now, Slots: experiment.SlotsOf(shares)}
 		totals.Phases = append(totals.Phases, experiment.PhaseTotals{Epoch: 1, Phase: number + 1, Start: now, Shares: shares})
@@ -241,27 +246,6 @@ func TestBrokenSlotsAreAnError(t *testing.T) {
 	traffic := newTraffic(planOf(), shop(), rand.New(rand.NewPCG(1, 1)))
 	if err := traffic.route(&experiment.State{}); err == nil {
 		t.Error("slots that cover nothing are routed")
-	}
-}
-
-// TestPoisson holds mean and variance against six standard errors, on both
-// sides of the change of method.
-func TestPoisson(t *testing.T) {
-	for _, mean := range []float64{0, .5, 60, 499, 501, 5000} {
-		rng := rand.New(rand.NewPCG(8, 8))
-		const n = 4000
-		sum, squares := 0.0, 0.0
-		for range n {
-			x := float64(poisson(rng, mean))
-			sum += x
-			squares += (x - mean) * (x - mean)
-		}
-		if got, se := sum/n, math.Sqrt(mean/n); math.Abs(got-mean) > 6*se {
-			t.Errorf("mean %v: got %v", mean, got)
-		}
-		if got, se := squares/n, mean*math.Sqrt(2./n)+math.Sqrt(mean/n); math.Abs(got-mean) > 6*se {
-			t.Errorf("mean %v: variance %v", mean, got)
-		}
 	}
 }
 

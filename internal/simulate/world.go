@@ -1,12 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package simulate runs a plan in a synthetic world: requests arrive, units are
-// assigned by the real assignment, windows seal as the gateway and the ledger
-// seal them, and the real engine folds, judges and decides. Only time is
-// compressed. It shows what a plan would do before a single request moves: how
-// often it promotes what is better, and how often what is the same (D9).
-//
-// Everything is a function of the seed.
 package simulate
 
 import (
@@ -120,7 +113,7 @@ func (t *traffic) route(s *experiment.State) error {
 // send draws the requests of [from, to) into the newest phase.
 func (t *traffic) send(from, to time.Time) {
 	p := t.phases[len(t.phases)-1]
-	n := poisson(t.rng, t.world.Rate*to.Sub(from).Seconds())
+	n := (&dice{rng: t.rng}).poisson(t.world.Rate * to.Sub(from).Seconds())
 	times := make([]time.Duration, n)
 	for i := range times {
 		times[i] = time.Duration(t.rng.Int64N(int64(to.Sub(from))))

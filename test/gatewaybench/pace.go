@@ -147,6 +147,9 @@ func (p *pacer) poll(atMost time.Duration) error {
 		if err != nil || n == 0 {
 			return fmt.Errorf("a connection ended: %w", cmp.Or(err, io.ErrUnexpectedEOF))
 		}
+		if len(p.got[c]) == 0 && !bytes.HasPrefix(p.buf[:n], []byte("HTTP/1.1 200 ")) {
+			return fmt.Errorf("the proxy answers %.64q", p.buf[:n])
+		}
 		p.got[c] = append(p.got[c], p.buf[:n]...)
 		if !answered(p.got[c]) {
 			continue
