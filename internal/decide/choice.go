@@ -90,9 +90,17 @@ func (d *deciding) undecidedAtHorizon(candidates []int) (experiment.Outcome, []e
 			metric = d.name(c) + "'s " + metric
 		}
 		out = append(out, experiment.Because(code, "version", d.name(c), "baseline", d.name(0), "metric", metric,
-			"estimate", Difference(m, deref(v.Estimate)), "interval", Interval(m, v), "margin", Value(m, deref(v.Limit))))
+			"estimate", estimate(m, v), "interval", Interval(m, v), "margin", Value(m, deref(v.Limit))))
 	}
 	return outcome, out
+}
+
+// estimate writes a difference, or that there is none: nothing is not zero.
+func estimate(m *experiment.Metric, v *experiment.Verdict) string {
+	if v.Estimate == nil {
+		return "no estimate"
+	}
+	return Difference(m, *v.Estimate)
 }
 
 // withoutWinner applies a stage's otherwise rule at its horizon.
@@ -106,7 +114,7 @@ func (d *deciding) withoutWinner(otherwise experiment.Otherwise, outcome experim
 	case experiment.PromoteCandidate:
 		why = append(why, says)
 		byReward := d.byReward(left)
-		if i := slices.IndexFunc(byReward, d.shippable); i >= 0 {
+		if i := slices.IndexFunc(byReward, func(c int) bool { return d.measured(c) && d.shippable(c) }); i >= 0 {
 			return d.goOn(byReward[i], why...)
 		}
 		for _, c := range left {
@@ -123,6 +131,17 @@ func (d *deciding) withoutWinner(otherwise experiment.Otherwise, outcome experim
 // leaving the stage.
 func (d *deciding) shippable(candidate int) bool {
 	return len(d.lacks(candidate)) == 0 && d.harmed(candidate) == ""
+}
+
+// measured reports whether anything is known of a candidate's reward. A plan that
+// wants its candidate without a winner wants it without a difference, not
+// unseen: no data is no pass (D2).
+func (d *deciding) measured(candidate int) bool {
+	if d.stage().Bandit != nil {
+		return slices.ContainsFunc(d.facts.Judgement.Arms, func(a experiment.Arm) bool { return a.Version == candidate && a.N > 0 })
+	}
+	v := d.reward(candidate)
+	return v != nil && v.Estimate != nil
 }
 
 // byReward orders candidates, the best reward first, equals as they are listed.

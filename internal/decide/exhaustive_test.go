@@ -19,6 +19,8 @@ type place struct {
 	kind experiment.StageKind
 	// last says that no stage follows, entered that the stage has its shares.
 	last, entered bool
+	// over says that its horizon has passed, and that what stays unknown holds.
+	over bool
 	// versions is how many there are, removed that the last of them is.
 	versions int
 	removed  bool
@@ -29,7 +31,7 @@ func (p place) String() string {
 	for _, w := range []struct {
 		is   bool
 		word string
-	}{{!p.last, " with a stage behind"}, {!p.entered, " not entered"}, {p.removed, " one removed"}} {
+	}{{!p.last, " with a stage behind"}, {!p.entered, " not entered"}, {p.removed, " one removed"}, {p.over, " at its horizon"}} {
 		if w.is {
 			out += w.word
 		}
@@ -54,6 +56,12 @@ func places() []place {
 				}
 			}
 		}
+	}
+	for _, last := range []bool{true, false} {
+		for _, kind := range []experiment.StageKind{experiment.KindRamp, experiment.KindMirror, experiment.KindBandit} {
+			out = append(out, place{kind: kind, last: last, entered: true, over: true, versions: 2})
+		}
+		out = append(out, place{kind: experiment.KindBandit, last: last, entered: true, over: true, versions: 3})
 	}
 	return out
 }
@@ -103,18 +111,21 @@ func placed(at place) (*experiment.Plan, experiment.State) {
 		p.Versions = append(p.Versions, experiment.Version{Name: fmt.Sprintf("v%d", v+1)})
 	}
 	stage := experiment.Stage{Name: "here", Require: []experiment.Objective{{Metric: "overlap", Min: &least}}}
-	until := experiment.Until{Decided: true, AtMost: time.Hour}
+	until, horizon := experiment.Until{Decided: true, AtMost: time.Hour}, 3*time.Hour
+	if at.over {
+		horizon, p.OnUnknown.Do = time.Hour, experiment.PolicyHold
+	}
 	switch at.kind {
 	case experiment.KindRamp:
-		stage.Ramp = &experiment.Ramp{Steps: []experiment.Share{1000, 3000}, AtMost: 3 * time.Hour, Hold: experiment.Hold{Requests: 10}}
+		stage.Ramp = &experiment.Ramp{Steps: []experiment.Share{1000, 3000}, AtMost: horizon, Hold: experiment.Hold{Requests: 10}}
 	case experiment.KindSplit:
 		stage.Split = &experiment.Split{Shares: experiment.Shares{4000, 3000, 3000}[:at.versions], Until: until, Otherwise: experiment.KeepBaseline}
 		stage.Split.Shares[0] = experiment.Whole - experiment.Share(at.versions-1)*3000
 	case experiment.KindMirror:
-		stage.Mirror = &experiment.Mirror{Share: 1000, Until: experiment.Until{Pairs: 10, AtMost: 3 * time.Hour}}
+		stage.Mirror = &experiment.Mirror{Share: 1000, Until: experiment.Until{Pairs: 10, AtMost: horizon}}
 	case experiment.KindBandit:
-		until.Best, until.AtMost = .9, 3*time.Hour
-		stage.Bandit = &experiment.Bandit{Policy: experiment.Thompson, Every: time.Minute, Explore: 10, Until: until, Otherwise: experiment.PromoteCandidate}
+		until.Best, until.AtMost = .9, horizon
+		stage.Bandit = &experiment.Bandit{Policy: experiment.Thompson, Every: time.Minute, Explore: 10, Fallback: at.versions - 1, Until: until, Otherwise: experiment.PromoteCandidate}
 	case experiment.KindSwitch:
 		stage.Switch = &experiment.Switch{Warm: time.Minute, Soak: time.Minute}
 	case experiment.KindWarm:

@@ -61,18 +61,45 @@ func (d *deciding) standing(version int) bool {
 	return !d.state.IsRemoved(version)
 }
 
-// everyVersion reports whether all versions violate what one does: then a
-// bandit would pick the least bad, and what they share is the cause. Other
+// everyVersion reports whether what one version violates is nothing of its own:
+// the baseline is over the limit as well, and no candidate is known to be within
+// it. Then a bandit would pick the least bad, and what they share is the cause.
+// Certainty does not come to all versions at once, so a baseline whose estimate
+// is over the limit counts, unless the version is clearly worse than that. Other
 // stages give everything back to the baseline, which is no worse.
 func (d *deciding) everyVersion(v *experiment.Verdict) bool {
 	if v.Role != experiment.RoleObjective || !live(&d.state) || d.stage().Bandit == nil {
 		return false
 	}
-	violated := func(version int) bool {
-		o := d.facts.Judgement.Find(version, v.Role, v.Metric)
-		return o != nil && o.Status == experiment.Violated
+	of := func(version int) *experiment.Verdict { return d.facts.Judgement.Find(version, v.Role, v.Metric) }
+	within := func(c int) bool {
+		o := of(c)
+		return o == nil || o.Status == experiment.Met
 	}
-	return violated(0) && !slices.ContainsFunc(d.remaining(), func(c int) bool { return !violated(c) })
+	return d.overAsWell(of(0), v) && !slices.ContainsFunc(d.remaining(), within)
+}
+
+// overAsWell reports whether the baseline is over a limit that a candidate
+// violates: beyond doubt, or by its estimate if the candidate may be no worse.
+func (d *deciding) overAsWell(baseline, v *experiment.Verdict) bool {
+	switch {
+	case baseline == nil || baseline.Status == experiment.Met:
+		return false
+	case baseline.Status == experiment.Violated:
+		return true
+	case baseline.Estimate == nil || baseline.Interval == nil || v.Interval == nil:
+		return false
+	}
+	for _, o := range d.plan.Objectives {
+		switch {
+		case o.Metric != v.Metric:
+		case o.Max != nil:
+			return *baseline.Estimate > *o.Max && v.Interval.Low <= baseline.Interval.High
+		default:
+			return *baseline.Estimate < *o.Min && v.Interval.High >= baseline.Interval.Low
+		}
+	}
+	return false
 }
 
 func (d *deciding) sayShared(v *experiment.Verdict) {

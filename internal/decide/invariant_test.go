@@ -312,19 +312,29 @@ func (r *step) harmGoes() error {
 	return nil
 }
 
-// shared tells, apart from the rules, whether all versions of a bandit violate
-// what one does.
+// shared tells, apart from the rules, whether what one version of a bandit
+// violates is not known to be within the limit for any, the baseline being over
+// it beyond doubt, or by its estimate and the version not clearly worse.
 func (r *step) shared(x experiment.Verdict) bool {
 	if !live(&r.before) || r.plan.Stages[r.before.Stage].Bandit == nil || x.Role != experiment.RoleObjective {
 		return false
 	}
-	n := 0
+	over, unmet := false, 0
 	for _, o := range r.facts.Judgement.Verdicts {
-		if o.Role == x.Role && o.Metric == x.Metric && o.Status == experiment.Violated && !r.before.IsRemoved(o.Version) {
-			n++
+		if o.Role != x.Role || o.Metric != x.Metric || r.before.IsRemoved(o.Version) {
+			continue
+		}
+		if o.Status != experiment.Met {
+			unmet++
+		}
+		if o.Version == 0 {
+			// Limits of these tests are from above.
+			limit := *r.plan.Objectives[slices.IndexFunc(r.plan.Objectives, func(y experiment.Objective) bool { return y.Metric == x.Metric })].Max
+			guess := o.Estimate != nil && *o.Estimate > limit && o.Interval != nil && x.Interval != nil && x.Interval.Low <= o.Interval.High
+			over = o.Status == experiment.Violated || o.Status != experiment.Met && guess
 		}
 	}
-	return n == len(r.plan.Versions)-len(r.before.Removed)
+	return over && unmet == len(r.plan.Versions)-len(r.before.Removed)
 }
 
 // known reports whether a verdict is what it has to be.

@@ -288,14 +288,16 @@ func (a asked) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// fallBack gives everything to the version that the plan named for evidence that
+// fallBack gives all it may have to the version that the plan named for evidence that
 // stays untrustworthy. It rests on no evidence but on the plan's word, made
-// before the start; a version that left or does not answer has its place taken
-// by the baseline, and so has any where the baseline has everything already.
+// before the start; a version that left, does harm or does not answer has its
+// place taken by the baseline, and so has any where the baseline has everything
+// already.
 func (d *deciding) fallBack(long experiment.Reason) {
 	version := d.stage().Bandit.Fallback
 	rollback := d.plan.OnUnknown.Do == experiment.PolicyRollback
-	if rollback || d.state.IsRemoved(version) || !d.ready(version) || d.from.all[0] == experiment.Whole {
+	unfit := d.state.IsRemoved(version) || !d.ready(version) || d.harmed(version) != ""
+	if rollback || unfit || d.from.all[0] == experiment.Whole {
 		version = 0
 	}
 	why := append([]experiment.Reason{
@@ -305,13 +307,27 @@ func (d *deciding) fallBack(long experiment.Reason) {
 		d.rollback(why...)
 		return
 	}
-	if d.allOn(version); d.to.same(d.from) {
-		d.to, d.reasons = d.from, append(d.reasons, long)
+	want := d.given(version)
+	if want.same(d.from) {
+		d.reasons = append(d.reasons, long)
 		return
 	}
-	if d.plan.Segment(d.stage().Bandit.Per) != nil {
-		d.to = d.from.each(func(s experiment.Shares) { copy(s, d.to.all) })
-	}
+	d.to = want
 	d.state.Updated = d.now
 	d.because(experiment.ActShift, why...)
+}
+
+// given is everything for one version, but what a candidate may not have of a
+// group: a cap holds whatever is known.
+func (d *deciding) given(version int) asked {
+	b, n := d.stage().Bandit, len(d.plan.Versions)
+	want, _ := d.byBandit(b, func(slice string) (experiment.Shares, error) {
+		shares := experiment.Baseline(n)
+		if version > 0 {
+			shares[version] = capOf(b, slice)
+			shares[0] -= shares[version]
+		}
+		return shares, nil
+	})
+	return want
 }
