@@ -78,19 +78,6 @@ func NewTable(slots experiment.Slots) (*Table, error) {
 // At is the index of the version that owns a slot.
 func (t *Table) At(slot int) int { return int(t[slot]) }
 
-// Slots codes the table back into runs.
-func (t *Table) Slots() experiment.Slots {
-	var runs experiment.Slots
-	for _, v := range t {
-		if n := len(runs); n > 0 && runs[n-1].Version == v {
-			runs[n-1].Slots++
-		} else {
-			runs = append(runs, experiment.Run{Version: v, Slots: 1})
-		}
-	}
-	return runs
-}
-
 // Rebalance gives the table that has the wanted shares and differs from the
 // old one in as few slots as possible: only versions that shrink give slots,
 // only versions that grow take them (D7). A shrinking version gives its highest
@@ -103,35 +90,68 @@ func Rebalance(old experiment.Slots, want experiment.Shares) (experiment.Slots, 
 	if len(old) == 0 {
 		return experiment.SlotsOf(want), nil
 	}
-	t, err := NewTable(old)
-	if err != nil {
+	if err := old.Check(experiment.MaxVersions); err != nil {
 		return nil, err
 	}
 	var need [experiment.MaxVersions]int
 	for v, s := range want {
 		need[v] = int(s)
 	}
-	for _, v := range t {
-		need[v]--
+	for _, r := range old {
+		need[r.Version] -= r.Slots
 	}
 	// need is now what each version lacks; negative where it has too much.
-	const free = experiment.MaxVersions
-	for i := len(t) - 1; i >= 0; i-- {
-		if v := t[i]; need[v] < 0 {
-			need[v]++
-			t[i] = free
+	return take(give(old, &need), &need), nil
+}
+
+// freed marks a run that belongs to nobody.
+const freed = experiment.MaxVersions
+
+// give takes from each version its highest slots, as many as it has too many.
+// The runs come back in reverse order.
+func give(old experiment.Slots, need *[experiment.MaxVersions]int) experiment.Slots {
+	out := make(experiment.Slots, 0, len(old)+experiment.MaxVersions)
+	for i := len(old) - 1; i >= 0; i-- {
+		r := old[i]
+		n := min(r.Slots, max(0, -need[r.Version]))
+		need[r.Version] += n
+		if n > 0 {
+			out = append(out, experiment.Run{Version: freed, Slots: n})
+		}
+		if r.Slots > n {
+			out = append(out, experiment.Run{Version: r.Version, Slots: r.Slots - n})
+		}
+	}
+	return out
+}
+
+// take hands the freed slots out, upwards and in version order, to the versions
+// that lack some. The runs come in reverse order.
+func take(runs experiment.Slots, need *[experiment.MaxVersions]int) experiment.Slots {
+	out := make(experiment.Slots, 0, len(runs))
+	add := func(version uint8, slots int) {
+		if n := len(out); n > 0 && out[n-1].Version == version {
+			out[n-1].Slots += slots
+		} else if slots > 0 {
+			out = append(out, experiment.Run{Version: version, Slots: slots})
 		}
 	}
 	taker := 0
-	for i, v := range t {
-		if v != free {
+	for i := len(runs) - 1; i >= 0; i-- {
+		r := runs[i]
+		if r.Version != freed {
+			add(r.Version, r.Slots)
 			continue
 		}
-		for need[taker] == 0 {
-			taker++
+		for left := r.Slots; left > 0; {
+			for need[taker] <= 0 {
+				taker++
+			}
+			n := min(left, need[taker])
+			need[taker] -= n
+			left -= n
+			add(uint8(taker), n)
 		}
-		need[taker]--
-		t[i] = uint8(taker)
 	}
-	return t.Slots(), nil
+	return out
 }
