@@ -63,6 +63,7 @@ func verbCommand(s IO, v verb) *cobra.Command {
 	c.ValidArgsFunction = t.complete
 	c.Flags().StringVar(&cmd.Reason, "reason", "", "why; it stands in the journal")
 	if v.verb == experiment.VerbPromote {
+		c.Flags().StringVar(&cmd.Version, "candidate", "", "the version to promote, where several candidates are left")
 		c.Flags().BoolVar(&cmd.Override, "override", false, "promote in spite of known harm; needs a reason")
 	}
 	t.flag(c)

@@ -63,10 +63,20 @@ func (d *deciding) undecided(candidates []int) experiment.Reason {
 		}
 	}
 	more := "the horizon decides"
-	if need > 0 {
+	switch {
+	case need > 0 && d.countsDown():
 		more = "about " + count(need) + " more until the horizon"
+	case need > 0:
+		more = "about " + count(need) + " more at the present difference, or the horizon decides"
 	}
 	return experiment.Because(experiment.ReasonNeedUnits, "have", d.facts.Judgement.Units, "more", more)
+}
+
+// countsDown reports whether what is needed is what is left until the horizon:
+// where the plan counts units and the method does not decide at any time.
+func (d *deciding) countsDown() bool {
+	split, method := d.stage().Split, d.plan.Analysis.Method
+	return split != nil && split.Until.Units > 0 && method != experiment.Anytime && method != experiment.Bayesian
 }
 
 // undecidedAtHorizon says for each candidate what is known of it at the

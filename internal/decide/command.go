@@ -112,16 +112,26 @@ func (d *deciding) promoteBy(c experiment.Command) bool {
 	switch {
 	case len(candidates) == 0:
 		return d.refuse(c, "there is no candidate")
-	case len(candidates) > 1:
-		return d.refuse(c, "several candidates are left ("+d.names(candidates)+"); abort, or wait until one is")
+	case c.Version == "" && len(candidates) > 1:
+		return d.refuse(c, "several candidates are left ("+d.names(candidates)+"); name the version to promote")
 	}
 	winner := candidates[0]
+	if c.Version != "" {
+		i := slices.IndexFunc(candidates, func(v int) bool { return d.name(v) == c.Version })
+		if i < 0 {
+			return d.refuse(c, c.Version+" is none of the candidates that are left ("+d.names(candidates)+")")
+		}
+		winner = candidates[i]
+	}
 	harms := d.harmsOf(winner)
 	if len(harms) > 0 && !c.Override {
 		return d.refuse(c, d.harmed(winner)+"; promote with an override and a reason if it must be")
 	}
 	if c.Override && c.Reason == "" {
 		return d.refuse(c, "an override needs a reason")
+	}
+	if len(harms) > 0 {
+		d.state.Overridden = &experiment.Overriding{At: d.now, Author: cmp.Or(c.Author, "somebody"), Reason: c.Reason, Harm: harms}
 	}
 	return d.promote(winner, append([]experiment.Reason{by(experiment.ReasonPromotedBy, c)}, harms...)...)
 }

@@ -203,16 +203,11 @@ func (d *deciding) harmed(version int) string {
 // overridden reports whether a person promoted the winner in spite of just this
 // harm. While the old version is kept warm, any other still rolls back.
 func (d *deciding) overridden(v *experiment.Verdict) bool {
-	if d.state.Condition != experiment.Warm {
+	if d.state.Condition != experiment.Warm || d.state.Overridden == nil {
 		return false
 	}
 	r := d.why(v)
-	for _, past := range slices.Backward(d.state.Decisions) {
-		if past.Act == experiment.ActPromote {
-			return slices.ContainsFunc(past.Reasons, func(o experiment.Reason) bool {
-				return o.Code == r.Code && o.Param("metric") == r.Param("metric")
-			})
-		}
-	}
-	return false
+	return slices.ContainsFunc(d.state.Overridden.Harm, func(o experiment.Reason) bool {
+		return o.Code == r.Code && o.Param("metric") == r.Param("metric")
+	})
 }

@@ -474,6 +474,8 @@ func commandOf(w []string) (experiment.Command, error) {
 			c.Author = text
 		case "reason":
 			c.Reason = text
+		case "version":
+			c.Version = text
 		case "override":
 			c.Override = true
 		default:

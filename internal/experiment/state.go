@@ -66,6 +66,9 @@ type State struct {
 	Winner int `json:"winner,omitempty"`
 	// Removed are the candidates that lost their share for good.
 	Removed []Removal `json:"removed,omitempty"`
+	// Overridden is the promotion of the winner by a person against known
+	// harm; nil where there was none.
+	Overridden *Overriding `json:"overridden,omitempty"`
 	// Approved says that the current stage was approved by a person.
 	Approved bool `json:"approved,omitempty"`
 	// Updates counts the updates of the current bandit stage; Updated is when
@@ -107,6 +110,15 @@ type Removal struct {
 	Reason  Reason    `json:"reason"`
 }
 
+// Overriding is who promoted a version against known harm, why, and what was
+// known.
+type Overriding struct {
+	At     time.Time `json:"at"`
+	Author string    `json:"author"`
+	Reason string    `json:"reason"`
+	Harm   []Reason  `json:"harm"`
+}
+
 // GroupTable is the slot table of one group, named as a slice.
 type GroupTable struct {
 	Slice string `json:"slice"`
@@ -138,6 +150,8 @@ type Command struct {
 	Verb   Verb   `json:"verb"`
 	Author string `json:"author,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Version names the version to promote, where several candidates are left.
+	Version string `json:"version,omitempty"`
 	// Override promotes in spite of a failed guardrail or objective. It needs
 	// a reason.
 	Override bool `json:"override,omitempty"`

@@ -23,16 +23,20 @@ const joinRole experiment.Role = "joined"
 // candidates, the error is divided among them.
 const JoinAlarm = 1000
 
-// joined watches the metrics that want to hear of their units.
+// joined watches the metrics that want to hear of their units, and whether
+// answers can be read evenly often. Where units make many requests, one that is
+// never answered readably would look like a difference of versions, so that the
+// latter is asked only where each request is assigned.
 func (j *judging) joined() {
 	var asked []*experiment.Metric
 	for i := range j.plan.Metrics {
-		if m := &j.plan.Metrics[i]; m.Outcomes != nil && m.Outcomes.Joined > 0 {
+		m := &j.plan.Metrics[i]
+		if m.Outcomes != nil && m.Outcomes.Joined > 0 || m.OfAnswers() && j.plan.Assignment.Unit.Request {
 			asked = append(asked, m)
 		}
 	}
 	for _, m := range asked {
-		for v := range j.plan.Versions {
+		for v := 0; v < len(j.plan.Versions) && m.Outcomes != nil; v++ {
 			j.heard(m, v, 1/float64(JoinAlarm*len(asked)*len(j.plan.Versions)))
 		}
 		for v := 1; v < len(j.plan.Versions); v++ {
@@ -67,7 +71,7 @@ func (j *judging) heard(m *experiment.Metric, version int, alpha float64) {
 func (j *judging) evenlyHeard(m *experiment.Metric, version int, alarm float64) {
 	logE := make([]float64, len(j.all))
 	hits := func(c stats.Counts) int64 {
-		if m.Outcomes.Joined < .5 {
+		if m.Outcomes != nil && m.Outcomes.Joined < .5 {
 			return c.N - c.X
 		}
 		return c.X

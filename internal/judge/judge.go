@@ -67,6 +67,7 @@ func Judge(p *experiment.Plan, t *experiment.Totals, m experiment.Monitors, at A
 	}
 	j.arms()
 	j.outOfRange()
+	j.finite()
 	j.distrust()
 	return j.out, j.monitors
 }
@@ -92,11 +93,21 @@ type judging struct {
 func epochOf(t *experiment.Totals, epoch int) *experiment.Totals {
 	out := &experiment.Totals{}
 	for _, p := range t.Phases {
-		if p.Epoch == epoch {
-			out.Phases = append(out.Phases, p)
+		if p.Epoch != epoch {
+			continue
 		}
+		if alike(p.Groups) {
+			p.Groups = nil
+		}
+		out.Phases = append(out.Phases, p)
 	}
 	return out
+}
+
+// alike reports whether groups have the same shares, each in a table of its own:
+// then there is one split of everybody, as if there were one table.
+func alike(groups []experiment.GroupShares) bool {
+	return !slices.ContainsFunc(groups, func(g experiment.GroupShares) bool { return !slices.Equal(g.Shares, groups[0].Shares) })
 }
 
 func clone(m experiment.Monitors) experiment.Monitors {
@@ -148,7 +159,11 @@ func (j *judging) phases(scope int) []*experiment.PhaseTotals {
 
 // planned is the sample that a metric's intervals are tuned to.
 func (j *judging) planned(m *experiment.Metric) float64 {
-	switch m.Basis() {
+	basis := m.Basis()
+	if r := j.plan.Reward; m.OfAnswers() && r != nil && r.Metric == m.Name {
+		basis = experiment.BasisUnits // A plan with such a reward assigns requests.
+	}
+	switch basis {
 	case experiment.BasisPairs:
 		return j.plan.PlannedPairs()
 	case experiment.BasisUnits:

@@ -41,11 +41,13 @@ func (j *judging) limit(version int, role experiment.Role, o experiment.Objectiv
 	if o.Min != nil {
 		v.Limit = o.Min
 	}
-	switch v.Basis {
-	case experiment.BasisUnits:
+	switch {
+	case v.Basis == experiment.BasisUnits:
 		j.unitLimit(&v, m, o, scope)
-	case experiment.BasisPairs:
-		j.pairLimit(&v, m, o, scope)
+	case v.Basis == experiment.BasisPairs:
+		j.meanLimit(&v, m, o, scope, pairInterval)
+	case m.OfAnswers():
+		j.meanLimit(&v, m, o, scope, answerInterval)
 	default:
 		j.requestLimit(&v, m, o, scope)
 	}
@@ -122,9 +124,12 @@ func normalInterval(p stats.Pair, alpha, planned float64) (stats.Estimate, stats
 	return est, interval, err
 }
 
-// pairLimit judges the pairs of the scope together: they are drawn anew by the
-// request, as requests are.
-func (j *judging) pairLimit(v *experiment.Verdict, m *experiment.Metric, o experiment.Objective, scope int) {
+// meanLimit judges the pairs or answers of the scope together: they are drawn
+// anew by the request, as requests are.
+func (j *judging) meanLimit(
+	v *experiment.Verdict, m *experiment.Metric, o experiment.Objective, scope int,
+	intervalOf func(p stats.Pair, alpha, planned float64) (stats.Estimate, stats.Interval, error),
+) {
 	var pairs stats.Pair
 	for _, p := range j.phases(scope) {
 		pairs = pairs.Merge(p.Get(v.Version, m.Cell()).Units)
@@ -133,8 +138,8 @@ func (j *judging) pairLimit(v *experiment.Verdict, m *experiment.Metric, o exper
 	if pairs.N == 0 {
 		return
 	}
-	planned := j.plan.PlannedPairs()
-	estimate, interval, err := pairInterval(pairs, j.harmAlpha, planned)
+	planned := j.planned(m)
+	estimate, interval, err := intervalOf(pairs, j.harmAlpha, planned)
 	v.Estimate = &estimate.Value
 	if err != nil {
 		return
@@ -170,6 +175,16 @@ func pairInterval(p stats.Pair, alpha, planned float64) (stats.Estimate, stats.I
 		return est, low, errLow
 	}
 	return est, stats.Interval{Low: low.Low, High: high.High}, errHigh
+}
+
+// answerInterval is exact where every answer counts once as 0 or 1, else
+// normal: nothing bounds what answers say, so that answers that all say the same
+// say nothing yet of the next.
+func answerInterval(p stats.Pair, alpha, planned float64) (stats.Estimate, stats.Interval, error) {
+	if zeroOne(p) {
+		return pairInterval(p, alpha, planned)
+	}
+	return normalInterval(p, alpha, planned)
 }
 
 // zeroOne reports whether all values are 0 or 1 and count as one observation

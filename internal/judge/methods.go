@@ -128,6 +128,9 @@ func (j *judging) looksOf(version int) []experiment.SpentLook {
 }
 
 func (j *judging) spend(version int, look stats.Look, z, bound float64, c pooled) {
+	if !finite(z, c.diff.Value, c.diff.SE) {
+		return // Nothing was seen.
+	}
 	j.monitors.Looks = append(j.monitors.Looks, experiment.SpentLook{
 		Version: version, Look: look, Z: z, Bound: bound, Estimate: c.diff.Value, SE: c.diff.SE,
 	})

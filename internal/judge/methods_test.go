@@ -43,6 +43,17 @@ func TestFixedTestsOnceAndHidesUntilThen(t *testing.T) {
 	}
 }
 
+// TestFixedTellsNothingByWhatItNeeds: how much more it would take is made of the
+// hidden difference, and shows its size and its side.
+func TestFixedTellsNothingByWhatItNeeds(t *testing.T) {
+	for _, better := range []int{150, 200, 205, 210} {
+		s := by(experiment.Fixed, 0)
+		if v := s.look(t, time.Minute, 2000, 200, better); !v.Hidden || v.Need != 0 {
+			t.Errorf("%d of 2000: hidden is %v, need %d", better, v.Hidden, v.Need)
+		}
+	}
+}
+
 func TestFixedHidesBeforeItsSplitToo(t *testing.T) {
 	p := rewarded(4000)
 	p.Analysis.Method = experiment.Fixed

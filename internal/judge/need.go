@@ -186,8 +186,9 @@ func (j *judging) needBetter(split *experiment.Split, m *experiment.Metric, c po
 	case experiment.Anytime:
 		s := subject{metric: m}
 		need = j.needNormal(s, d, c)
-	case experiment.Threshold:
-		return left // The estimate is what it is; only the horizon decides.
+	case experiment.Fixed, experiment.Threshold:
+		// Only the horizon decides; and of a hidden difference nothing is told.
+		return left
 	case experiment.Bayesian:
 		need = needAtOnce(c.n(), d, j.plan.Analysis.Alpha)
 	default:

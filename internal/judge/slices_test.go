@@ -106,6 +106,28 @@ func TestGroupsWithTheirOwnSharesAreComparedInside(t *testing.T) {
 	}
 }
 
+// TestGroupsWithTheSameSharesAreOneSplit: after a bandit by group a stage divides
+// every group alike, in tables of their own. Nothing is left out of it, and the
+// split of everybody is watched.
+func TestGroupsWithTheSameSharesAreOneSplit(t *testing.T) {
+	p := tiers(rewarded(100_000), false)
+	all := totals(phase(1, half,
+		units(0, "purchase", 5090, 500, 1), units(1, "purchase", 5090, 500, 1),
+		in("tier=free", units(0, "purchase", 5000, 490, 1)), in("tier=free", units(1, "purchase", 5000, 490, 1)),
+		in("tier=premium", units(0, "purchase", 90, 10, 1)), in("tier=premium", units(1, "purchase", 90, 10, 1)),
+		counts(0, experiment.CellExposures, 6000, 0), counts(1, experiment.CellExposures, 5000, 0)))
+	for _, slice := range p.Segments[0].Slices() {
+		all.Phases[0].Groups = append(all.Phases[0].Groups, experiment.GroupShares{Slice: slice, Shares: half})
+	}
+	j, _ := Judge(p, all, experiment.Monitors{}, at(0))
+	if v := j.Find(1, experiment.RoleReward, "purchase"); v.N != 5090 {
+		t.Errorf("of 5090 units %d are compared", v.N)
+	}
+	if !j.Mismatch {
+		t.Errorf("6000 to 5000 units are no mismatch: log e %v", j.MismatchLogE)
+	}
+}
+
 func TestStratifyingTakesChanceOutOfTheMix(t *testing.T) {
 	judged := func(stratify bool, other int) *experiment.Verdict {
 		p := tiers(rewarded(100_000), stratify)

@@ -26,6 +26,9 @@ const intervalMatch = 1e-6
 
 func (x *explaining) requestBound(v *experiment.Verdict) (requestBound, bool) {
 	o := limitOf(x.in, v)
+	if m := x.in.Plan.Metric(v.Metric); m == nil || m.ByUnit() {
+		return requestBound{}, false // It counts no requests.
+	}
 	if v.Basis != experiment.BasisRequests || o == nil || o.Max == nil || v.Interval == nil || v.Estimate == nil || v.N == 0 {
 		return requestBound{}, false
 	}

@@ -88,13 +88,14 @@ func doubtText(p *experiment.Plan, d experiment.Doubt) string {
 // a floor.
 func joinedOf(in *Input) []Joined {
 	var out []Joined
+	totals := ofEpoch(in)
 	for i := range in.Plan.Metrics {
 		m := &in.Plan.Metrics[i]
 		if m.Outcomes == nil || m.Outcomes.Joined == 0 {
 			continue
 		}
 		for v := range in.Plan.Versions {
-			c := in.Record.Totals.Get(v, m.Cell()).Counts
+			c := totals.Get(v, m.Cell()).Counts
 			if c.N == 0 {
 				continue
 			}

@@ -344,8 +344,9 @@ func warm(override bool) view.Input {
 	in := even(p)
 	if override {
 		in = judged(in, refunds(experiment.Worse, 0.034)...)
-		in = decided(in, experiment.ActPromote, experiment.Warm, "", 1, experiment.Because(experiment.ReasonPromotedBy, "author", "operator", "reason", "the contract ends today"),
-			experiment.Because(experiment.ReasonGuardrail, "version", "v2", "metric", "refund in tier=premium", "estimate", "+3.40 points", "limit", "1.00%"))
+		harm := experiment.Because(experiment.ReasonGuardrail, "version", "v2", "metric", "refund in tier=premium", "estimate", "+3.40 points", "limit", "1.00%")
+		in = decided(in, experiment.ActPromote, experiment.Warm, "", 1, experiment.Because(experiment.ReasonPromotedBy, "author", "operator", "reason", "the contract ends today"), harm)
+		in.Record.State.Overridden = &experiment.Overriding{At: in.Now, Author: "operator", Reason: "the contract ends today", Harm: []experiment.Reason{harm}}
 	} else {
 		in = judged(in, refunds(experiment.NotWorse, -0.003)...)
 		in = judged(in, compared(1, experiment.RoleReward, "click", "", experiment.Better, 0.031, 0.019))

@@ -75,40 +75,23 @@ func live(in *Input) bool {
 	return c == experiment.Running || c == experiment.Paused
 }
 
-// overridden are the codes of harm that stand beside a person's promotion.
-var overridden = []experiment.ReasonCode{
-	experiment.ReasonObjective, experiment.ReasonGate, experiment.ReasonGuardrail, experiment.ReasonRewardWorse,
-}
-
 // overrideOf says that who has the traffic was promoted by a person against
-// known harm, or nothing. The decision says so while the state has it; later
-// decisions push it out, and then the verdicts go on saying what harm there is.
+// known harm, or nothing.
 func overrideOf(in *Input) string {
 	s := &in.Record.State
 	if s.Outcome != experiment.Promoted && s.Condition != experiment.Warm {
 		return ""
 	}
-	winner := in.Plan.Versions[s.Winner].Name
-	for _, d := range slices.Backward(s.Decisions) {
-		if d.Act != experiment.ActPromote || len(d.Reasons) == 0 {
-			continue
-		}
-		var harm []string
-		for _, r := range d.Reasons[1:] {
-			if slices.Contains(overridden, r.Code) {
-				harm = append(harm, r.String())
-			}
-		}
-		if by := d.Reasons[0]; by.Code == experiment.ReasonPromotedBy && len(harm) > 0 {
-			return fmt.Sprintf("%s has the traffic by override, promoted by %s (%s) in spite of known harm: %s",
-				winner, by.Param("author"), by.Param("reason"), strings.Join(harm, "; "))
-		}
+	o := s.Overridden
+	if o == nil {
 		return ""
 	}
-	if harm := harmOf(in, s.Winner); len(harm) > 0 {
-		return fmt.Sprintf("%s has the traffic in spite of known harm: %s", winner, list(harm))
+	harm := make([]string, len(o.Harm))
+	for i, r := range o.Harm {
+		harm[i] = r.String()
 	}
-	return ""
+	return fmt.Sprintf("%s has the traffic by override, promoted by %s (%s) in spite of known harm: %s",
+		in.Plan.Versions[s.Winner].Name, o.Author, o.Reason, strings.Join(harm, "; "))
 }
 
 // harmOf lists what is known to be bad of a version: "refund in tier=premium

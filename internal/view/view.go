@@ -224,7 +224,7 @@ func versionOf(in *Input, v int) Version {
 	if v == 0 {
 		role = "baseline"
 	}
-	totals := &in.Record.Totals
+	totals := ofEpoch(in)
 	requests := totals.Get(v, experiment.CellRequests)
 	out := Version{
 		Name: in.Plan.Versions[v].Name, Role: role,
@@ -248,6 +248,18 @@ func versionOf(in *Input, v int) Version {
 	out.Seen = seenOf(in.Judgement.Seen, v)
 	if in.Plan.Reward != nil && !rewardHidden(in) {
 		out.Reward = rewardOf(totals.Get(v, in.Plan.Reward.Metric).Units)
+	}
+	return out
+}
+
+// ofEpoch is the evidence of the current epoch. A retry asks anew, and what was
+// counted before it is nothing that its verdicts rest on.
+func ofEpoch(in *Input) *experiment.Totals {
+	out := &experiment.Totals{}
+	for _, p := range in.Record.Totals.Phases {
+		if p.Epoch == in.Record.State.Epoch {
+			out.Phases = append(out.Phases, p)
+		}
 	}
 	return out
 }
