@@ -87,6 +87,9 @@ func (d *deciding) surest(b *experiment.Bandit) (winner int, chance float64, ok 
 	winner, chance = -1, 1
 	for _, slice := range d.groupsOf(b) {
 		arms := d.arms(slice)
+		if unseen(slice, arms) {
+			continue
+		}
 		if least, have := d.least(arms); least >= 0 && have < b.Explore {
 			return 0, 0, false
 		}
@@ -96,7 +99,13 @@ func (d *deciding) surest(b *experiment.Bandit) (winner int, chance float64, ok 
 		}
 		winner, chance = best.Version, min(chance, best.Best)
 	}
-	return winner, chance, true
+	return winner, chance, winner >= 0
+}
+
+// unseen reports whether a group is a catch-all in which nobody was ever seen.
+func unseen(slice string, arms []experiment.Arm) bool {
+	return strings.HasSuffix(slice, "="+experiment.Other) &&
+		!slices.ContainsFunc(arms, func(a experiment.Arm) bool { return a.N+a.Pending > 0 })
 }
 
 // banditEnds applies the otherwise rule at the horizon. first are the reasons

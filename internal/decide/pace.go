@@ -4,6 +4,7 @@ package decide
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -188,10 +189,16 @@ func (d *deciding) next(reasons []experiment.Reason) bool {
 }
 
 // lacks lists what keeps a version from leaving the stage: the stage's own gates,
-// and at the last stage all that a promotion asks for.
+// and at the last stage all that a promotion asks for. A stage after which no
+// other has both versions in traffic is the last in which guardrails can still
+// become known.
 func (d *deciding) lacks(version int) []experiment.Reason {
-	if d.state.Stage+1 >= len(d.plan.Stages) {
+	later := d.plan.Stages[d.state.Stage+1:]
+	switch {
+	case len(later) == 0:
 		return d.open(version)
+	case d.stage().Compares() && !slices.ContainsFunc(later, func(s experiment.Stage) bool { return s.Compares() }):
+		return append(d.guardrails(nil, version), d.gates(version)...)
 	}
 	return d.gates(version)
 }
@@ -222,6 +229,12 @@ func (d *deciding) open(version int) []experiment.Reason {
 	for _, o := range d.plan.Objectives {
 		out = d.gate(out, version, experiment.RoleObjective, o.Metric, "", o.Owner, experiment.Met)
 	}
+	return append(d.guardrails(out, version), d.gates(version)...)
+}
+
+// guardrails adds the guardrails, with their slices, that a version is not known
+// to keep.
+func (d *deciding) guardrails(out []experiment.Reason, version int) []experiment.Reason {
 	if d.guarded == nil {
 		for i := range d.plan.Guardrails {
 			d.guarded = append(d.guarded, append([]string{""}, d.plan.SlicesOf(&d.plan.Guardrails[i])...))
@@ -233,14 +246,14 @@ func (d *deciding) open(version int) []experiment.Reason {
 			out = d.gate(out, version, experiment.RoleGuardrail, g.Metric, slice, g.Owner, experiment.NotWorse)
 		}
 	}
-	return append(out, d.gates(version)...)
+	return out
 }
 
 func (d *deciding) gate(out []experiment.Reason, version int, role experiment.Role, metric, slice, owner string, want experiment.Status) []experiment.Reason {
 	for _, i := range d.verdictsOf(version) {
 		v := &d.facts.Judgement.Verdicts[i]
 		if v.Role == role && v.Metric == metric && v.Slice == slice {
-			if v.Status == want {
+			if v.Status == want || nobody(v) {
 				return out
 			}
 			break
@@ -251,6 +264,13 @@ func (d *deciding) gate(out []experiment.Reason, version int, role experiment.Ro
 		return out // The same metric in another role.
 	}
 	return append(out, why)
+}
+
+// nobody reports whether a verdict is about a catch-all in which nobody was
+// ever seen. The groups that a segment names must be judged; what it does not
+// name need not exist, and would otherwise keep every promotion waiting.
+func nobody(v *experiment.Verdict) bool {
+	return strings.HasSuffix(v.Slice, "="+experiment.Other) && v.N+v.NBaseline == 0
 }
 
 // verdictsOf lists where the verdicts of a version stand. Gates ask for many of

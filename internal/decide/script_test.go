@@ -457,6 +457,8 @@ func detail(v *experiment.Verdict, x string) error {
 		v.Interval.High = number
 	case "need":
 		v.Need = int64(number)
+	case "n":
+		v.N = int64(number)
 	default:
 		return fmt.Errorf("unknown detail %q", key)
 	}

@@ -125,9 +125,16 @@ func holdCodes(d experiment.Decision) string {
 	return strings.Join(codes, " ")
 }
 
+// isLatency reports whether a cell measures latency.
+func isLatency(p *experiment.Plan, cell string) bool {
+	m := p.Metric(cell)
+	return m != nil && m.Builtin != nil && m.Builtin.Kind == experiment.Latency
+}
+
 // fold adds one seal, first continuing the streak of clean windows, and leaves
 // out latency that was measured while a step settled: it is shown with the
-// requests but used for nothing.
+// requests but used for nothing. All else counts at once: a cold start explains
+// slow answers, not other answers.
 func fold(p *experiment.Plan, totals *experiment.Totals, seal experiment.Seal) error {
 	phase := totals.Phase(seal.Epoch, seal.Phase)
 	if phase == nil || seal.Source != experiment.SourceGateway {
@@ -137,7 +144,7 @@ func fold(p *experiment.Plan, totals *experiment.Totals, seal experiment.Seal) e
 	if settle := judge.SettleWindows(p, phase.Stage); settle > seal.From {
 		kept := make([]experiment.Cell, 0, len(seal.Cells))
 		for _, c := range seal.Cells {
-			if c.Window >= settle || c.Metric == experiment.CellRequests {
+			if c.Window >= settle || !isLatency(p, c.Metric) {
 				kept = append(kept, c)
 			}
 		}

@@ -211,6 +211,29 @@ func TestSettlingDropsLatencyAndKeepsErrors(t *testing.T) {
 	}
 }
 
+// TestOutputsCountWhileAStepSettles: a cold start explains slow answers, not
+// other answers.
+func TestOutputsCountWhileAStepSettles(t *testing.T) {
+	p, rec := entered(t)
+	s := seal(2, 0, 1, 10, 0, 0)
+	s.Cells = append(s.Cells, experiment.Cell{
+		CellKey:  experiment.CellKey{Epoch: 1, Phase: 2, Version: 1, Metric: "premium-share"},
+		Evidence: experiment.Evidence{Units: pairOf(10, 3, 1)},
+	})
+	out := step(t, p, rec, 2*time.Minute, s)
+	if n := out.Record.Totals.Phase(1, 2).Get(1, "premium-share").Units.N; n != 10 {
+		t.Errorf("%d answers count while the step settles, want 10", n)
+	}
+}
+
+func pairOf(n int, y, x float64) stats.Pair {
+	var p stats.Pair
+	for range n {
+		p.Add(y, x)
+	}
+	return p
+}
+
 func TestSettlingIsOfItsPhase(t *testing.T) {
 	p, rec := entered(t)
 	// The first two windows settle; they neither count as clean nor break.

@@ -2,7 +2,10 @@
 
 package experiment
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Stage is one traffic pattern with its gates and exit; exactly one kind is
 // set.
@@ -179,6 +182,15 @@ func (s *Stage) SharesAt(step, n int, removed func(version int) bool) Shares {
 		return nil
 	}
 	return shares
+}
+
+// Compares reports whether the stage has a candidate and the baseline in
+// traffic at once, so that one can be judged by the other.
+func (s *Stage) Compares() bool {
+	if s.Ramp != nil {
+		return slices.ContainsFunc(s.Ramp.Steps, func(share Share) bool { return share > 0 && share < Whole })
+	}
+	return s.Split != nil || s.Bandit != nil
 }
 
 // Steps is the number of steps of the stage; stages other than ramps have one.
