@@ -84,6 +84,17 @@ func TestReport(t *testing.T) {
 	golden(t, "report.txt", report(v, IO{}))
 }
 
+// TestReportOfASentenceWithoutAReason: a verdict that gives none leaves no empty
+// line for it.
+func TestReportOfASentenceWithoutAReason(t *testing.T) {
+	v := running()
+	v.Verdict = view.Verdict{Code: "HG-D212", Sentence: "LEARNING  v2 is the best with probability 0.60; the next update of the shares is in 2s"}
+	got := report(v, IO{})
+	if strings.Contains(got, "Because") || !strings.Contains(got, "in 2s  [HG-D212]\n") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 func TestFrameFitsAnyWidth(t *testing.T) {
 	for _, width := range []int{1, 60, 80, 110, 300} {
 		for line := range strings.Lines(frame(running(), IO{Width: width})) {

@@ -25,9 +25,10 @@ import (
 
 // loadFlags are the flags that are not options as they stand.
 type loadFlags struct {
-	headers                               []string
-	data, lines, outcome, outcomesURL, to string
-	output                                string
+	headers                         []string
+	data, lines                     string
+	outcome, outcomesURL, token, to string
+	output                          string
 }
 
 func loadCommand(s IO) *cobra.Command {
@@ -84,9 +85,7 @@ func defineLoadFlags(c *cobra.Command, o *load.Options, x *loadFlags) {
 	f.IntVar(&o.Units, "units", 1000, "how many distinct units send; 0 sends no unit")
 	f.StringVar(&o.UnitHeader, "unit-header", load.DefaultUnitHeader, "the header that carries the unit")
 	f.Uint64Var(&o.Seed, "seed", 1, "fixes units, lines, outcomes and intended times")
-	f.StringVar(&x.outcome, "outcome", "", "post EVENT[=VALUE][:SHARE][@DELAY] for answers")
-	f.StringVar(&x.outcomesURL, "outcomes-url", "", "the API that takes outcomes")
-	f.StringVar(&x.to, "experiment", "", "the experiment of the outcomes, if the API serves several")
+	x.outcomeFlags(f)
 	f.StringVar(&o.VersionHeader, "version-header", "", "the header of answers that names the version (default "+load.DefaultVersionHeader+")")
 	f.StringVar(&o.VersionJSON, "version-json", "", "the path in JSON answers that names the version, such as meta.model")
 	f.StringVarP(&x.output, "output", "o", "text", "text or json")
@@ -107,20 +106,7 @@ func (x *loadFlags) complete(o *load.Options) error {
 		}
 		o.Header.Add(name, value)
 	}
-	if x.outcome != "" {
-		outcome, err := load.ParseOutcome(x.outcome)
-		if err != nil {
-			problems = append(problems, err)
-		}
-		outcome.URL, outcome.Experiment = x.outcomesURL, x.to
-		o.Outcome = &outcome
-	} else if x.outcomesURL != "" {
-		problems = append(problems, usageError{errors.New("--outcomes-url: is of no use alone (add --outcome EVENT)")})
-	}
-	if err := x.readBodies(o); err != nil {
-		problems = append(problems, err)
-	}
-	return errors.Join(problems...)
+	return errors.Join(append(problems, x.readOutcome(o), x.readBodies(o))...)
 }
 
 func (x *loadFlags) readBodies(o *load.Options) error {

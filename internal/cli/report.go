@@ -19,9 +19,12 @@ func report(v view.Experiment, s IO) string {
 	var b strings.Builder
 	p := painter{s.Color}
 	fmt.Fprintf(&b, "\n%s   plan %s   took %.0fs\n", p.bold("Experiment "+name(v)), v.Plan[:min(12, len(v.Plan))], v.Elapsed)
-	head, why, _ := strings.Cut(v.Verdict.Sentence, ": ")
-	fmt.Fprintf(&b, "Verdict    %s\n", p.verdict(head))
-	fmt.Fprintf(&b, "Because    %s  [%s]\n", why, v.Verdict.Code)
+	head, why, reasoned := strings.Cut(v.Verdict.Sentence, ": ")
+	fmt.Fprintf(&b, "Verdict    %s", p.verdict(head))
+	if reasoned {
+		fmt.Fprintf(&b, "\nBecause    %s", why)
+	}
+	fmt.Fprintf(&b, "  [%s]\n", v.Verdict.Code)
 	health := "ok"
 	if !v.Health.OK {
 		health = strings.Join(v.Health.Trouble, "; ")

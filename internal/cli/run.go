@@ -19,7 +19,7 @@ import (
 func runCommand(s IO) *cobra.Command {
 	var o local.Options
 	var files []string
-	var listen string
+	var listen, token string
 	c := &cobra.Command{
 		Use:   "run -f FILE...",
 		Short: "run experiments on this machine, with Headgate's own gateway",
@@ -45,10 +45,17 @@ on serving until it is interrupted.`,
 				}
 				o.Experiments = append(o.Experiments, local.Experiment{Plan: plan, Listen: cmp.Or(listen, plan.Listen)})
 			}
+			if token != "" {
+				var err error
+				if o.Token, err = local.ReadToken(token); err != nil {
+					return err
+				}
+			}
 			return runLocal(c.Context(), s, o)
 		},
 	}
 	f := c.Flags()
+	f.StringVar(&token, "outcomes-token-file", "", "a file with the bearer token that outcomes, exposures and evaluations must carry")
 	f.StringArrayVarP(&files, "filename", "f", nil, "an experiment's file, or - for standard input; may be repeated")
 	f.StringVar(&listen, "listen", "", "the gateway's address (default the file's, else a free port on loopback)")
 	f.StringVar(&o.API, "api", local.Loopback, "the address of page, outcomes and metrics")

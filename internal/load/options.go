@@ -100,6 +100,8 @@ type Outcome struct {
 	URL string
 	// Experiment is needed where the API serves several.
 	Experiment string
+	// Token is the bearer token that the API asks for, if it does.
+	Token string
 }
 
 // complete fills in defaults and reports every field that is wrong.

@@ -184,6 +184,9 @@ func (p *outcomes) call(ctx context.Context, body []byte, n int) (_ experiment.R
 		return receipt, false, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	if p.o.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+p.o.Token)
+	}
 	res, err := p.client.Do(req)
 	if err != nil {
 		return receipt, true, err
