@@ -55,9 +55,19 @@ type Version struct {
 	Name string `json:"name"`
 	// Backend is in the router's terms; for the gateway a base URL.
 	Backend string `json:"backend"`
-	Cost    *Cost  `json:"cost,omitempty"`
+	// Model is the name that the backend knows the model by, where it is not
+	// the one that clients ask for.
+	Model string       `json:"model,omitempty"`
+	Path  *PathRewrite `json:"path,omitempty"`
+	Cost  *Cost        `json:"cost,omitempty"`
 	// Parts say what the version is made of, by name: model, features, prompt.
 	Parts map[string]string `json:"parts,omitempty"`
+}
+
+// PathRewrite replaces the beginning of the path that clients ask for.
+type PathRewrite struct {
+	From string `json:"from"`
+	To   string `json:"to"`
 }
 
 // Cost is what a version costs, in the experiment's one currency.
@@ -76,16 +86,57 @@ type GatewayTraffic struct {
 	// Listen is the address that it listens on; a free port on loopback by
 	// default.
 	Listen string `json:"listen,omitempty"`
+	// Fallback is which requests the baseline answers where a candidate does
+	// not: unsent (default), those that no byte was sent of; or idempotent,
+	// every one, because it may be sent twice.
+	Fallback string `json:"fallback,omitempty"`
+	Probe    *Probe `json:"probe,omitempty"`
+	// Concurrency bounds each version's requests under way, Queue those that
+	// wait for a place.
+	Concurrency int64 `json:"concurrency,omitempty"`
+	Queue       int64 `json:"queue,omitempty"`
+}
+
+// Probe asks the versions whether they are healthy.
+type Probe struct {
+	Path  string   `json:"path"`
+	Every Duration `json:"every,omitempty"`
 }
 
 // Assignment says who is assigned.
 type Assignment struct {
 	Unit Unit `json:"unit,omitempty"`
-	// By is who assigns: gateway (default).
+	// By is who assigns: gateway (default) or client, the application.
 	By string `json:"by,omitempty"`
+	// Cohort goes with by: client.
+	Cohort *Cohort `json:"cohort,omitempty"`
 	// Missing is what happens to a request without a unit: baseline (default)
 	// or reject.
 	Missing string `json:"missing,omitempty"`
+	// Overrides give testers a version, Exclude keeps bots and synthetic load
+	// on the baseline; neither is counted.
+	Overrides []Override  `json:"overrides,omitempty"`
+	Exclude   []Exclusion `json:"exclude,omitempty"`
+}
+
+// Cohort is where the application says which version a request gets, by its
+// name.
+type Cohort struct {
+	Header string `json:"header"`
+}
+
+// Override gives requests with a header's value a version.
+type Override struct {
+	Header  string `json:"header"`
+	Value   string `json:"value"`
+	Version string `json:"version"`
+}
+
+// Exclusion matches requests whose header contains one of some texts, whatever
+// their case; or, without texts, that carry the header.
+type Exclusion struct {
+	Header   string   `json:"header"`
+	Contains []string `json:"contains,omitempty"`
 }
 
 // Unit says where the unit stands in a request; exactly one field is set.
@@ -120,6 +171,8 @@ type Metric struct {
 	// Goal is increase or decrease; built-in metrics know their own.
 	Goal string `json:"goal,omitempty"`
 	From From   `json:"from"`
+	// Trust is self-reported where what a version says of itself may decide.
+	Trust string `json:"trust,omitempty"`
 }
 
 // From is the source of a metric; exactly one field is set.
@@ -132,6 +185,29 @@ type From struct {
 	Outcomes *Outcomes `json:"outcomes,omitempty"`
 	// Pairs compares the answers of two versions to the same request.
 	Pairs *Pairs `json:"pairs,omitempty"`
+	// Output is read from answers by jq.
+	Output *Output `json:"output,omitempty"`
+	// Response is a number that the model server reports with its answers.
+	Response *Response `json:"response,omitempty"`
+}
+
+// Output is a ratio over answers: what Sum finds in each per what Count finds,
+// or per answer.
+type Output struct {
+	// Sum and Count are jq expressions that give one number each.
+	Sum   string `json:"sum"`
+	Count string `json:"count,omitempty"`
+	// Sample is the share of answers that is looked at.
+	Sample Quantity `json:"sample,omitempty"`
+}
+
+// Response is the mean of a number that the model server reports; exactly one
+// of Header and Value is set.
+type Response struct {
+	Header string `json:"header,omitempty"`
+	// Value is a jq expression on the answer.
+	Value  string   `json:"value,omitempty"`
+	Sample Quantity `json:"sample,omitempty"`
 }
 
 // Outcomes is a ratio over units: the sum of an event's values per event of

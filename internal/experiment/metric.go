@@ -108,6 +108,26 @@ type ResponseMetric struct {
 // SelfReported reports whether the metric is a version's own word (D10).
 func (m *Metric) SelfReported() bool { return m.Response != nil && !m.Trusted }
 
+// OfAnswers reports whether the metric is made of numbers that stand in answers.
+func (m *Metric) OfAnswers() bool { return m.Output != nil || m.Response != nil }
+
+// Sample is the share of answers that a metric of answers looks at, else 0.
+func (m *Metric) Sample() Share {
+	a, _ := m.answer()
+	return a.Sample
+}
+
+// answer is what the metric asks of answers; false if nothing.
+func (m *Metric) answer() (Answer, bool) {
+	switch {
+	case m.Output != nil:
+		return Answer{Metric: m.Name, Sum: m.Output.Sum, Count: m.Output.Count, Sample: m.Output.Sample}, true
+	case m.Response != nil:
+		return Answer{Metric: m.Name, Sum: m.Response.Value, Header: m.Response.Header, Sample: m.Response.Sample}, true
+	}
+	return Answer{}, false
+}
+
 // Comparison names a way to compare two answers.
 type Comparison string
 

@@ -157,6 +157,25 @@ func TestRoutesOfStages(t *testing.T) {
 	}
 }
 
+// Requests without a unit go where everybody goes once a version has won.
+func TestRequestsThatAreNotAssignedFollowThePromotion(t *testing.T) {
+	p := &Plan{Versions: make([]Version, 3), Stages: []Stage{{Observe: &Observe{}}}}
+	for _, c := range []struct {
+		state State
+		want  int
+	}{
+		{State{Condition: Running, Winner: 0}, 0},
+		{State{Condition: Warm, Winner: 2}, 2},
+		{State{Condition: Done, Outcome: Promoted, Winner: 2}, 2},
+		{State{Condition: Done, Outcome: RolledBack}, 0},
+		{State{Condition: Killed, Outcome: RolledBack}, 0},
+	} {
+		if got := RouteOf(p, &c.state).Default; got != c.want {
+			t.Errorf("%s %s: version %d, want %d", c.state.Condition, c.state.Outcome, got, c.want)
+		}
+	}
+}
+
 func TestRoutesWithTablesByGroup(t *testing.T) {
 	whole := SlotsOf(Baseline(1))
 	route := func(change func(*Route)) *Snapshot {

@@ -31,6 +31,9 @@ type Route struct {
 	// Lag is how long after its end a window takes late answers.
 	Lag   time.Duration `json:"lag"`
 	Slots Slots         `json:"slots"`
+	// Default is the version of requests that are not assigned: the baseline,
+	// and after a promotion the winner.
+	Default int `json:"default,omitempty"`
 	// Segments are what requests are told apart by; cells are kept for each of
 	// their groups.
 	Segments []Segment `json:"segments,omitempty"`
@@ -45,6 +48,8 @@ type Route struct {
 	// Measures are the latency limits counted exactly, beside the requests'
 	// own cells.
 	Measures []Measure `json:"measures,omitempty"`
+	// Answers are the numbers that are read from answers.
+	Answers []Answer `json:"answers,omitempty"`
 }
 
 // MirrorRoute asks for copies of a share of the requests that match, one to
@@ -61,6 +66,21 @@ type MirrorRoute struct {
 type Measure struct {
 	Metric string        `json:"metric"`
 	Limit  time.Duration `json:"limit"`
+}
+
+// Answer asks for a cell of numbers that stand in answers: Units, a pair of the
+// sum and the count for each answer that was read, and Counts of the answers
+// looked at (N) and of those among them that nothing could be read from (X).
+type Answer struct {
+	Metric string `json:"metric"`
+	// Sum is a jq expression on the body that gives one number, or Header is a
+	// header that holds it; exactly one is set. Count goes with Sum; without it
+	// each answer counts once.
+	Sum    string `json:"sum,omitempty"`
+	Count  string `json:"count,omitempty"`
+	Header string `json:"header,omitempty"`
+	// Sample is the share of answers that is looked at, more than 0.
+	Sample Share `json:"sample"`
 }
 
 // Check reports the first thing that makes a snapshot unservable. A gateway
@@ -88,11 +108,19 @@ func (r *Route) check() error {
 			return fmt.Errorf("version %s: backend %q is not an http URL", v.Name, v.Backend)
 		}
 	}
+	if r.Default < 0 || r.Default >= len(r.Versions) {
+		return fmt.Errorf("default version %d of %d", r.Default, len(r.Versions))
+	}
 	if r.Window <= 0 {
 		return fmt.Errorf("window is %s: want more than 0", r.Window)
 	}
 	if err := r.checkSegments(); err != nil {
 		return err
+	}
+	for _, a := range r.Answers {
+		if (a.Sum == "") == (a.Header == "") || a.Count != "" && a.Sum == "" || a.Sample <= 0 || a.Sample > Whole {
+			return fmt.Errorf("answers of metric %q: want either a sum, perhaps with a count, or a header, and a sample of more than 0", a.Metric)
+		}
 	}
 	return r.Slots.Check(len(r.Versions))
 }
@@ -151,6 +179,9 @@ func RouteOf(p *Plan, s *State) Route {
 		Segments:   p.Segments,
 		Tables:     s.Tables,
 	}
+	if s.Condition == Warm || s.Condition == Done && s.Outcome == Promoted {
+		r.Default = s.Winner
+	}
 	if s.Condition == Running || s.Condition == Paused {
 		stage := &p.Stages[s.Stage]
 		r.Where = stage.Where
@@ -160,15 +191,19 @@ func RouteOf(p *Plan, s *State) Route {
 		if m.Builtin != nil && m.Builtin.Kind == Latency {
 			r.Measures = append(r.Measures, Measure{Metric: m.Name, Limit: m.Builtin.Limit})
 		}
+		if a, ok := m.answer(); ok {
+			r.Answers = append(r.Answers, a)
+		}
 	}
 	return r
 }
 
 // Killed is the route when a person takes all traffic back: the baseline has
-// every request, in a phase of its own.
+// every request, that of testers included, in a phase of its own (D8).
 func (r Route) Killed(now time.Time) Route {
 	r.Slots = SlotsOf(Baseline(len(r.Versions)))
-	r.Tables, r.Where, r.Mirror = nil, nil, nil
+	r.Tables, r.Where, r.Mirror, r.Default = nil, nil, nil, 0
+	r.Assignment.Overrides = nil
 	r.Phase++
 	r.PhaseStart = now
 	return r

@@ -24,6 +24,7 @@ type phaseLog struct {
 	lag      time.Duration
 	versions int
 	measures []experiment.Measure
+	answers  []experiment.Answer
 	// slices names the groups of all segments; first is where the groups of
 	// each segment begin in it.
 	slices  []string
@@ -44,8 +45,14 @@ type phaseLog struct {
 type window struct {
 	index    int64
 	inFlight atomic.Int64
+	// answers are those that wait to be looked at; asked is when they were first
+	// all that it waited for. The log's lock is over asked.
+	answers atomic.Int64
+	asked   time.Time
 
 	mu sync.Mutex
+	// closed says that the window is sealed.
+	closed bool
 	// gone says that the window was dropped before its requests had ended.
 	gone    bool
 	tallies []tally
@@ -59,6 +66,9 @@ type tally struct {
 	// requests and then each measure. Nil is no requests.
 	counts  []stats.Counts
 	latency stats.Sketch
+	// heard is a row of the answers' metrics for everybody and then one for each
+	// slice. Nil is no answers.
+	heard []heard
 }
 
 // row is one row of the counts.
@@ -159,7 +169,7 @@ func (l *phaseLog) seal(from int64, now time.Time) (experiment.Seal, error) {
 	}
 	ripe := experiment.SealedWindows(l.start, now, l.length, l.lag)
 	for _, w := range l.windows {
-		if w.index < ripe && w.inFlight.Load() > 0 {
+		if w.index < ripe && w.busy(now) {
 			ripe = w.index
 			break
 		}
@@ -170,6 +180,9 @@ func (l *phaseLog) seal(from int64, now time.Time) (experiment.Seal, error) {
 		From: from, To: max(from, l.sealed),
 	}
 	for _, w := range l.windows {
+		if w.index < l.sealed {
+			w.close()
+		}
 		if w.index >= from && w.index < s.To {
 			s.Cells = l.appendCells(s.Cells, w)
 		}
@@ -190,9 +203,11 @@ func (l *phaseLog) appendCells(cells []experiment.Cell, w *window) []experiment.
 		}
 		key.Slice = ""
 		cells = l.appendRow(cells, key, t.row(0, l.width()), &t.latency)
+		cells = l.appendHeard(cells, key, t, 0)
 		for i, slice := range l.slices {
 			key.Slice = slice
 			cells = l.appendRow(cells, key, t.row(1+i, l.width()), nil)
+			cells = l.appendHeard(cells, key, t, 1+i)
 		}
 	}
 	return cells

@@ -72,7 +72,7 @@ func TestCellsSayWhatBecameOfEveryRequest(t *testing.T) {
 		"client error":             {end: ending{status: 404}, requests: counts(1, 0), p50: counts(1, 0), p99: counts(1, 0)},
 		"failure":                  {end: ending{status: 503, failed: true}, requests: counts(1, 1), p50: counts(1, 0), p99: counts(1, 0)},
 		"broken answer":            {took: 2 * time.Second, end: ending{status: 200, failed: true}, requests: counts(1, 1), p50: counts(1, 1), p99: counts(1, 1)},
-		"answer of the baseline":   {end: ending{status: 200, failed: true, fellBack: true}, requests: counts(1, 1), p50: counts(1, 0), p99: counts(1, 0)},
+		"answer of the baseline":   {end: ending{status: 200, failed: true, fellBack: true, why: causeUnconnected}, requests: counts(1, 1), p50: counts(1, 0), p99: counts(1, 0)},
 		"client left early":        {took: 50 * time.Millisecond, aborts: 1},
 		"client left after a wait": {took: 500 * time.Millisecond, p50: counts(1, 1), aborts: 1},
 		"gateway closed":           {took: time.Minute, end: ending{status: 503, cut: true}},

@@ -16,6 +16,15 @@
 //   - A request without a unit is served by the baseline or refused; one
 //     outside of what the stage is limited to is served by the baseline. Both
 //     are counted, and never evidence.
+//   - Testers whose header names a version get it; bots and synthetic load get
+//     the baseline. Both are counted apart, and never evidence. Where the
+//     application assigns, its header says the version; a name that is unknown
+//     or absent gets the baseline and is counted apart. A version without a
+//     share gets nothing of that; after a kill testers have the baseline too.
+//   - Every request is in exactly one account: assigned, overridden, excluded,
+//     outside, without a unit or a cohort, or refused.
+//   - Versions are asked for paths and models by their own names; all else of a
+//     request passes as it is.
 //   - Cells are kept for everybody and for each group of each segment. A
 //     request is in one group of every segment: that of a header, a cookie or a
 //     JSON path, or else the group other. Slices of a segment sum to the whole.
@@ -24,8 +33,16 @@
 //     The model sees X-Headgate-Experiment and X-Headgate-Version. Nobody else
 //     can set them, but for the hints that a version may send before its answer
 //     (1xx), which pass as they are.
-//   - Where a version cannot even be connected to, the baseline answers; the
-//     failure is the assigned version's.
+//   - Where a candidate cannot even be connected to, is ejected for its failures
+//     or has no place for another request, the baseline answers; so it does
+//     after a 5xx, a reset or a time-out where requests may be sent twice and
+//     nothing of an answer went to the client. The failure is the candidate's.
+//   - A client's deadline bounds its exchange, and what is left of it is passed
+//     on.
+//   - Answers are touched only where a metric asks for what they say, in the
+//     sample that it asks for; they are copied on their way and looked at beside
+//     the traffic, by at most half of a few cores. What finds no room there is
+//     dropped and counted. A window stays open for its answers, for some seconds.
 //   - Everything is bounded: time, headers, what is read of bodies, exchanges
 //     under way, groups, evidence that nobody folds.
 //   - What it cannot do is refused: a snapshot that mirrors requests is.

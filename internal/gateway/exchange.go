@@ -11,11 +11,11 @@ import (
 
 // exchange is what assignment needs of a request, whichever engine carries it.
 type exchange interface {
-	// header is the first value of a header given in canonical form, or
-	// nothing.
-	header(name string) string
+	headers
 	// cookie is the first value of a cookie, or nothing.
 	cookie(name string) string
+	// target is the path and query asked for, as they came.
+	target() string
 	// prefix reads the body up to limit bytes, without taking them from what
 	// is sent upstream. Not whole says that the body is longer.
 	prefix(limit int64) (body []byte, whole bool, err error)
@@ -34,8 +34,15 @@ type call struct {
 	groups   uint64
 	started  time.Time
 	exposure experiment.Exposure
+	// hash is the unit's, 0 where there is none; visit the stay at a version.
+	hash  uint64
+	visit visit
 	// issued is a new unit id to be set as a cookie, or nothing.
 	issued string
+	// heard is the answer, where its metrics want it; nil is that they do not.
+	heard *hearing
+	// edit is the body, where versions know the model in it by other names.
+	edit modelEdit
 }
 
 // ending is how an exchange went.
@@ -45,8 +52,10 @@ type ending struct {
 	// failed says that the assigned version failed: 5xx, no answer, half an
 	// answer, or an answer that the baseline had to give.
 	failed bool
-	// fellBack says that the baseline answered in the version's place.
+	// fellBack says that the baseline answered in the version's place, why
+	// what for.
 	fellBack bool
+	why      cause
 	// cut says that the gateway was closed, which is nobody's failure.
 	cut bool
 }
@@ -56,12 +65,30 @@ type ending struct {
 func (g *Gateway) admit(c *call, x exchange) *refusal {
 	r := g.route.Load()
 	if r == nil {
+		g.metrics.refusedUnserved.Inc()
 		return &refusedNoRoute
 	}
 	c.route = r
-	unit, missing := c.identify(&lookup{exchange: x, maxBody: g.options.MaxUnitBody})
+	in := lookup{exchange: x, maxBody: g.options.MaxUnitBody}
+	if refused := g.assign(c, &in); refused != nil || !r.renames || !namesModelInBody(x.target()) {
+		return refused
+	}
+	var missing *absence
+	if c.edit, missing = in.findModel(); missing != nil {
+		return missing.refusal
+	}
+	return nil
+}
+
+// assign finds the version of a call and, where it is evidence, its window.
+func (g *Gateway) assign(c *call, in *lookup) *refusal {
+	r := c.route
+	unit, missing := c.identify(in)
 	c.started = g.options.Now()
 	if missing != nil {
+		if missing != &overridden {
+			c.version = r.rest
+		}
 		g.metrics.unassigned[missing.reason].Inc()
 		if missing.refusal != nil {
 			return missing.refusal
@@ -71,8 +98,16 @@ func (g *Gateway) admit(c *call, x exchange) *refusal {
 		}
 		return nil
 	}
+	if r.cohort != "" {
+		// Without a unit, each request has luck of its own where a version
+		// comes back by and by.
+		c.hash = uint64(c.started.UnixNano())
+		c.window = r.log.begin(c.started)
+		return nil
+	}
 	t := r.tableOf(c.groups)
-	c.version = t.slots.At(assign.Slot(assign.Hash(unit), r.salt))
+	c.hash = assign.Hash(unit)
+	c.version = t.slots.At(assign.Slot(c.hash, r.salt))
 	c.window = r.log.begin(c.started)
 	c.exposure = experiment.Exposure{
 		Experiment: r.experiment,
@@ -91,21 +126,32 @@ func (g *Gateway) admit(c *call, x exchange) *refusal {
 }
 
 // identify finds the request's groups and, if it is the experiment's, its
-// unit.
+// unit. Where the application assigns, it finds the version instead.
 func (c *call) identify(in *lookup) (unit string, missing *absence) {
-	if c.groups, missing = c.route.segments.groups(in); missing != nil {
+	r := c.route
+	if r.picks != nil {
+		if c.version, missing = r.picks.pick(in.exchange); missing != nil {
+			return "", missing
+		}
+	}
+	if c.groups, missing = r.segments.groups(in); missing != nil {
 		return "", missing
 	}
-	if !c.route.matches(c.groups) {
+	if !r.matches(c.groups) {
 		return "", &outside
 	}
-	unit, c.issued, missing = c.route.unit.find(in)
+	if r.cohort != "" {
+		c.version, missing = r.chosen(in.exchange.header(r.cohort), r.tableOf(c.groups))
+		return "", missing
+	}
+	unit, c.issued, missing = r.unit.find(in)
 	return unit, missing
 }
 
-// token is the exposure's token, or nothing where there is no exposure.
+// token is the exposure's token, or nothing where there is no exposure: where
+// the application assigns, it exposes too.
 func (g *Gateway) token(c *call) string {
-	if c.window == nil {
+	if c.window == nil || c.route.cohort != "" {
 		return ""
 	}
 	return g.options.Key.Seal(&c.exposure)
@@ -114,17 +160,22 @@ func (g *Gateway) token(c *call) string {
 // finish records how a call ended, once. It is the last thing that happens to
 // an exchange: until then its window does not seal.
 func (g *Gateway) finish(c *call, e ending) {
+	c.leave(!e.cut && (e.failed || e.status != 0), e.failed)
 	if c.window == nil {
 		return
 	}
 	defer c.window.end()
+	if c.heard != nil {
+		c.heard.conclude(&e)
+	}
 	if e.cut {
+		g.metrics.cut.Inc()
 		return
 	}
 	took := g.options.Now().Sub(c.started)
 	m := &c.route.versions[c.version].metrics
 	if e.fellBack {
-		m.fallbacks.Inc()
+		m.fallbacks[e.why].Inc()
 	}
 	o := observation{version: c.version, groups: c.groups, took: took, failed: e.failed, answered: e.status != 0 || e.failed}
 	if o.answered {

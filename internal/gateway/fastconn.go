@@ -48,9 +48,12 @@ type fastConn struct {
 	waits atomic.Pointer[upConn]
 	since atomic.Int64
 	gone  atomic.Bool
+	// severed says that the connection is cut off.
+	severed atomic.Bool
 }
 
 func newFastConn(s *Server, conn net.Conn) *fastConn {
+	conn = directly(conn)
 	c := &fastConn{
 		server: s, conn: conn, ended: endedOf(conn),
 		in: h1.NewReader(conn, clientBuffer), out: make([]byte, 0, outBuffer),
@@ -116,6 +119,7 @@ func (c *fastConn) next() bool {
 		return c.handOver() // The preface of HTTP/2.
 	}
 	if refused := unreadable(err); refused != nil {
+		g.metrics.refusedUnfit.Inc()
 		c.refuse(refused, false)
 		c.linger()
 	}
@@ -153,7 +157,7 @@ func (c *fastConn) handOver() bool {
 	again := append(append([]byte(nil), c.head.Raw...), c.in.Buffered()...)
 	c.in.Unread(again)
 	_ = c.conn.SetDeadline(time.Time{}) // The engine full sets its own.
-	c.handed = c.server.handed.give(&unread{Conn: c.conn, in: c.in})
+	c.handed = c.server.handed.give(&unread{Conn: plain(c.conn), in: c.in})
 	return false
 }
 
@@ -224,6 +228,7 @@ func (c *fastConn) endIdle() {
 
 // cutOff ends the connection whatever it does.
 func (c *fastConn) cutOff() {
+	c.severed.Store(true)
 	_ = c.conn.SetDeadline(time.Unix(1, 0)) // As in endIdle.
 	c.cutExchange()
 }

@@ -19,6 +19,7 @@ import (
 type fastExchange struct {
 	call
 	ending
+	span
 
 	c    *fastConn
 	body h1.Body
@@ -29,8 +30,12 @@ type fastExchange struct {
 	awaited, spoiled bool
 	// toHEAD says that the answer has no body. Of the request's head only
 	// numbers are good once its body is being read.
-	toHEAD   bool
-	deadline time.Time
+	toHEAD bool
+	// resends says that the request can be sent again: sent is what of its body
+	// was taken from the client already. hinted says that the client was given
+	// something of an answer.
+	resends, hinted bool
+	sent            []byte
 	// up carries the exchange; sending ends when the rest of the body is sent.
 	up      *upConn
 	sending chan error
@@ -48,11 +53,13 @@ func (x *fastExchange) carry(c *fastConn) bool {
 	}
 	defer g.gate.leave()
 	now := time.Now()
-	x.deadline = now.Add(g.options.Timeout)
+	x.span = newSpan(now, g.options.Timeout, x.header(headerDeadline))
 	if left := x.body.Left(); left < 0 || left > int64(len(c.in.Buffered())) {
-		c.readWithin(g.options.Timeout)
+		c.readWithin(x.timeout)
 	}
 	if refused := c.vet(); refused != nil {
+		g.metrics.refusedUnfit.Inc()
+		c.head.Close = true // What comes after it may have been meant for somebody else.
 		return x.decline(refused)
 	}
 	defer func() { g.finish(&x.call, x.ending) }()
@@ -69,6 +76,9 @@ func (c *fastConn) vet() *refusal {
 	if string(h.Method) == http.MethodConnect {
 		return &refusedMethod
 	}
+	if h.Expect && !h1.EqualFold(h.Get("expect"), []byte("100-continue")) {
+		return &refusedExpectation
+	}
 	if h.Target[0] == '/' || string(h.Target) == "*" && string(h.Method) == http.MethodOptions {
 		return nil
 	}
@@ -81,6 +91,9 @@ func (c *fastConn) vet() *refusal {
 		h.Host, h.Target = rest, []byte("/")
 		return nil
 	}
+	if i == 0 {
+		return &refusedMessage // It names nobody.
+	}
 	h.Host, h.Target = rest[:i], rest[i:]
 	if h.Target[0] == '?' {
 		h.Target = append([]byte("/"), h.Target...)
@@ -91,17 +104,7 @@ func (c *fastConn) vet() *refusal {
 // pass sends the request to its version and the answer to the client.
 func (x *fastExchange) pass(now time.Time) bool {
 	c := x.c
-	err := x.send(now)
-	if err == nil {
-		err = x.receive()
-	}
-	if err != nil && x.again(err) {
-		x.up = nil
-		if err = x.send(now); err == nil {
-			err = x.receive()
-		}
-	}
-	if err != nil {
+	if err := x.answered(now); err != nil {
 		return x.fail(err)
 	}
 	kept, err := x.relay()
@@ -126,48 +129,6 @@ func (x *fastExchange) served() int {
 
 func (x *fastExchange) version0() *version { return &x.route.versions[x.served()] }
 
-// connect finds or makes a connection to the version, or to the baseline in
-// its place: nothing was sent yet, so the body is as the client sent it.
-func (x *fastExchange) connect(now time.Time) error {
-	g := x.c.server.gateway
-	for {
-		v := x.version0()
-		if x.up = v.pool.get(now); x.up != nil {
-			return nil
-		}
-		var err error
-		if x.up, err = v.pool.dial(g.life, min(dialTimeout, g.options.Timeout/2)); err == nil {
-			return nil
-		}
-		if x.version == baseline || x.fellBack {
-			return err
-		}
-		x.fellBack = true
-	}
-}
-
-// again says whether a request may be sent a second time: it went out on a
-// connection that the version was about to close, nothing came back, and doing
-// it twice does no harm (RFC 9110, section 9.2.2).
-func (x *fastExchange) again(err error) bool {
-	if x.up == nil || !x.up.reused || x.sending != nil || !x.body.Done() && x.body.Left() != 0 {
-		return false
-	}
-	if !errors.Is(err, io.ErrUnexpectedEOF) && !isReset(err) || len(x.up.in.Buffered()) > 0 {
-		return false
-	}
-	switch string(x.c.head.Method) {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete, http.MethodTrace:
-	default:
-		return false
-	}
-	if !x.c.waits.CompareAndSwap(x.up, nil) {
-		return false
-	}
-	_ = x.up.conn.Close() // It is closed on the other side.
-	return true
-}
-
 // send writes the request: at once where the whole body is here already, else
 // the head and then the body beside the answer, which may come before its end.
 func (x *fastExchange) send(now time.Time) error {
@@ -175,20 +136,24 @@ func (x *fastExchange) send(now time.Time) error {
 	if err := x.connect(now); err != nil {
 		return err
 	}
-	timeout := c.server.gateway.options.Timeout
-	bounded(x.up.conn.SetDeadline, &x.up.until, x.deadline, timeout)
+	bounded(x.up.conn.SetDeadline, &x.up.until, x.until(), x.timeout)
 	c.gone.Store(false)
 	c.since.Store(c.server.tick.Load())
 	left := x.body.Left()
 	whole := left >= 0 && left <= int64(len(c.in.Buffered()))
 	c.out = x.appendRequest(c.out[:0])
-	if whole && left <= mostKept {
-		c.out = append(c.out, x.before...)
-		c.out = append(c.out, c.in.Buffered()[:left]...)
+	if whole && (left <= mostKept || x.edit.found()) {
+		c.out = x.appendBody(c.out, left)
 		c.waits.Store(x.up)
-		_, err := x.up.conn.Write(c.out)
-		if err == nil {
+		if c.severed.Load() {
+			c.cutExchange() // Whoever severed it may have come too early to do so.
+		}
+		err := together(x.up.conn, c.out) // With the read of the answer's head.
+		if err == nil && left > 0 {
+			x.sent = c.in.Buffered()[:left]
 			c.in.Discard(int(left))
+		}
+		if err == nil {
 			x.body.End()
 		}
 		return err
@@ -202,6 +167,15 @@ func (x *fastExchange) send(now time.Time) error {
 	x.sending = make(chan error, 1)
 	go func() { x.sending <- x.sendBody() }()
 	return nil
+}
+
+// appendBody writes a body that is here whole, left bytes of it still buffered.
+func (x *fastExchange) appendBody(out []byte, left int64) []byte {
+	if x.edit.found() {
+		return x.edit.appendBody(out, x.version0())
+	}
+	out = append(append(out, x.before...), x.sent...)
+	return append(out, x.c.in.Buffered()[:left]...)
 }
 
 // errClientBody says that the client did not send what it said it would.
@@ -272,6 +246,7 @@ func (x *fastExchange) receive() error {
 		case s == http.StatusSwitchingProtocols:
 			return h1.ErrMalformed // Nobody asked for it.
 		case c.head.Minor == 1:
+			x.hinted = true
 			c.out = append(x.appendAnswerFields(appendStatus(c.out[:0], s, c.answer.Reason)), "\r\n"...)
 			if _, err := c.write(c.out); err != nil {
 				return err
@@ -302,7 +277,12 @@ func (x *fastExchange) fail(err error) bool {
 		return false // Nobody reads what is answered.
 	case x.spoiled:
 		return x.decline(&refusedBody)
+	case errors.Is(err, errCrowded):
+		return x.answerFor(&refusedBusy)
 	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) && !isUnsent(err):
+		if x.hurried() {
+			return x.decline(&failedTimeout)
+		}
 		return x.answerFor(&failedTimeout)
 	}
 	return x.answerFor(&failedGateway)
@@ -339,6 +319,7 @@ func (x *fastExchange) conclude(err error) {
 	x.failed = x.failed || x.fellBack || x.status >= http.StatusInternalServerError
 	switch {
 	case err == nil || errors.Is(err, errClientLeft) || x.c.gone.Load():
+	case x.hurried() && errors.Is(err, os.ErrDeadlineExceeded):
 	case x.c.server.gateway.life.Err() != nil:
 		x.cut = true
 	default:
@@ -348,6 +329,9 @@ func (x *fastExchange) conclude(err error) {
 
 // header implements exchange.
 func (x *fastExchange) header(name string) string { return text(x.c.head.Get(name)) }
+
+// target implements exchange.
+func (x *fastExchange) target() string { return text(x.c.head.Target) }
 
 // cookie implements exchange.
 func (x *fastExchange) cookie(name string) string {

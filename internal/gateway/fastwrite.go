@@ -20,7 +20,11 @@ func (x *fastExchange) appendRequest(out []byte) []byte {
 	out = append(out, c.head.Method...)
 	out = append(out, ' ')
 	out = append(out, v.base...)
-	out = append(out, c.head.Target...)
+	if v.rewrite != nil {
+		out = v.rewrite.appendTarget(out, text(c.head.Target))
+	} else {
+		out = append(out, c.head.Target...)
+	}
 	out = append(out, " HTTP/1.1\r\nHost: "...)
 	out = append(out, v.target.Host...)
 	out = append(out, "\r\n"...)
@@ -40,11 +44,16 @@ func (x *fastExchange) appendRequest(out []byte) []byte {
 	out = append(out, "X-Forwarded-Proto: http\r\n"...)
 	out = append(append(append(out, headerExperiment+": "...), x.route.experiment...), "\r\n"...)
 	out = append(append(append(out, headerVersion+": "...), v.name...), "\r\n"...)
+	if x.asked {
+		out = append(strconv.AppendInt(append(out, headerDeadline+": "...), x.left(), 10), "\r\n"...)
+	}
 	switch left := x.body.Left(); {
+	case x.edit.found():
+		out = appendLength(out, x.edit.length(v))
 	case left < 0:
 		out = append(out, "Transfer-Encoding: chunked\r\n"...)
 	case c.head.Said >= 0 || len(x.before) > 0:
-		out = appendLength(out, left+int64(len(x.before)))
+		out = appendLength(out, left+int64(len(x.before)+len(x.sent)))
 	}
 	return append(out, "\r\n"...)
 }
@@ -63,6 +72,9 @@ func (x *fastExchange) relay() (kept bool, err error) {
 	left := body.Left()
 	chunked := left < 0 && c.head.Minor == 1
 	kept = !c.head.Close && (left >= 0 || chunked) && !c.server.draining.Load() && (x.sending != nil || x.body.Done())
+	if x.route.answers != nil && !x.fellBack {
+		c.server.gateway.hear(&x.call, h.Status, left, fastAnswer{h})
+	}
 
 	c.out = appendStatus(c.out[:0], h.Status, h.Reason)
 	c.out = x.appendMarks(x.appendAnswerFields(c.out))
@@ -75,12 +87,15 @@ func (x *fastExchange) relay() (kept bool, err error) {
 	c.out = append(c.appendConnection(c.out, kept), "\r\n"...)
 	if n := int64(len(x.up.in.Buffered())); left >= 0 && left <= n {
 		c.out = append(c.out, x.up.in.Buffered()[:left]...)
+		x.heard.take(x.up.in.Buffered()[:left])
 		x.up.in.Discard(int(left))
 		if _, err := c.write(c.out); err != nil {
 			return false, errClientLeft
 		}
+		x.heard.done()
 		return kept, nil
 	}
+	x.extend()
 	if _, err := c.write(c.out); err != nil {
 		return false, errClientLeft
 	}
@@ -94,13 +109,17 @@ func (x *fastExchange) relayBody(body *h1.Body, chunked bool) error {
 	w := framer{to: clientWriter{x.c}, chunked: chunked}
 	for {
 		n, err := body.Read(buf[chunkHead : len(buf)-chunkTail])
-		if n > 0 && w.write(buf, n) != nil {
-			return errClientLeft
+		if n > 0 {
+			x.heard.take(buf[chunkHead : chunkHead+n])
+			if w.write(buf, n) != nil {
+				return errClientLeft
+			}
 		}
 		if err == io.EOF {
 			if w.end(body.Trailers) != nil {
 				return errClientLeft
 			}
+			x.heard.done()
 			return nil
 		}
 		if err != nil {
@@ -229,8 +248,8 @@ func isMark(name []byte) bool {
 		(h1.EqualFold(name, []byte(headerVersion)) || h1.EqualFold(name, []byte(headerExposure)))
 }
 
-// isForwarding says whether a field tells of proxies in front. Only what this
-// gateway sees itself is passed on.
+// isForwarding says whether a field tells of proxies in front, or is how long
+// they wait. Only what this gateway sees itself is passed on.
 func isForwarding(name []byte) bool {
 	switch len(name) {
 	case 9:
@@ -241,6 +260,8 @@ func isForwarding(name []byte) bool {
 		return h1.EqualFold(name, []byte("x-forwarded-host"))
 	case 17:
 		return h1.EqualFold(name, []byte("x-forwarded-proto"))
+	case len(headerDeadline):
+		return h1.EqualFold(name, []byte(headerDeadline))
 	}
 	return false
 }

@@ -30,6 +30,11 @@ func newFull(g *Gateway) *full {
 		// and bytes pass as they are.
 		transport: &http.Transport{
 			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+				if within, ok := ctx.Value(dialWithin{}).(time.Duration); ok {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, within)
+					defer cancel()
+				}
 				conn, err := dialer.DialContext(ctx, network, address)
 				if err != nil {
 					return nil, &dialError{err}
@@ -58,25 +63,30 @@ func (f *full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer g.gate.leave()
 	if refused := vet(r); refused != nil {
+		g.metrics.refusedUnfit.Inc()
+		x.closing = r.ProtoMajor == 1 // What comes after it may have been meant for somebody else.
 		x.refuse(w, refused)
 		return
 	}
 
-	ctx, cancel := context.WithTimeout(r.Context(), g.options.Timeout)
+	x.span = newSpan(time.Now(), g.options.Timeout, r.Header.Get(headerDeadline))
+	ctx, cancel := context.WithDeadline(r.Context(), x.deadline)
 	defer cancel()
+	if x.asked {
+		ctx = context.WithValue(ctx, dialWithin{}, x.timeout/2)
+	}
 	defer context.AfterFunc(g.life, cancel)()
 	x.client = r.Context()
 	x.in = r.WithContext(ctx)
 	x.body.reader = r.Body
-	f.bound(w, r)
+	f.bound(w, r, x.deadline)
 	x.serve(w)
 }
 
 // bound ends reads and writes that outlast the exchange. Without it, a client
 // that sends or reads nothing would hold its window open for ever. Writers that
 // have no deadlines belong to tests.
-func (f *full) bound(w http.ResponseWriter, r *http.Request) {
-	end := time.Now().Add(f.gateway.options.Timeout)
+func (f *full) bound(w http.ResponseWriter, r *http.Request, end time.Time) {
 	c := http.NewResponseController(w)
 	if r.ContentLength != 0 {
 		_ = c.SetReadDeadline(end)
@@ -99,6 +109,9 @@ func mustClose(r *http.Request) bool {
 func vet(r *http.Request) *refusal {
 	if r.Method == http.MethodConnect {
 		return &refusedMethod
+	}
+	if u := r.URL; u.Opaque != "" || u.Scheme != "" && (u.Scheme != "http" || u.Host == "") {
+		return &refusedMessage
 	}
 	for name := range r.Trailer {
 		if !token(name) {

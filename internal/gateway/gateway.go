@@ -87,6 +87,10 @@ type Gateway struct {
 	gate    gate
 	full    *full
 	pools   pools
+	answers answerReader
+
+	// healths is held by whoever changes what is served.
+	healths healths
 
 	// swapping is held by whoever changes what is served.
 	swapping sync.Mutex
@@ -109,6 +113,7 @@ func New(o Options) (*Gateway, error) {
 	}
 	g.cells.metrics = g.metrics
 	g.life, g.end = context.WithCancel(context.Background())
+	g.answers.life = g.life
 	g.full = newFull(g)
 	g.pools.dial = new(net.Dialer).DialContext
 	return g, nil
@@ -138,8 +143,10 @@ func (g *Gateway) Swap(s *experiment.Snapshot) error {
 	for i := range r.versions {
 		v := &r.versions[i]
 		v.metrics = g.metrics.version(r.experiment, v.name)
+		v.answers = g.metrics.heard(r.experiment, v.name, s.Routes[0].Answers)
 		v.pool = g.pools.of(v.target)
 	}
+	g.healths.serve(g, r, &s.Routes[0].Rules)
 	g.route.Store(r)
 	return nil
 }
@@ -205,9 +212,11 @@ func (g *Gateway) Drop(id string, epoch, phase int, upto int64) {
 func (g *Gateway) Close() error {
 	g.end()
 	g.gate.close()
+	g.answers.close()
 	g.full.transport.CloseIdleConnections()
 	g.swapping.Lock()
 	defer g.swapping.Unlock()
+	g.healths.probing.Wait()
 	g.metrics.unregister()
 	return nil
 }

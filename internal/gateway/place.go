@@ -73,14 +73,20 @@ type lookup struct {
 
 // json gives what stands at a path of the body.
 func (l *lookup) json(path string) (gjson.Result, *absence) {
+	body, missing := l.whole()
+	if missing != nil {
+		return gjson.Result{}, missing
+	}
+	return gjson.GetBytes(body, path), nil
+}
+
+// whole gives the body, which is valid JSON.
+func (l *lookup) whole() ([]byte, *absence) {
 	if !l.asked {
 		l.asked = true
 		l.body, l.missing = l.read()
 	}
-	if l.missing != nil {
-		return gjson.Result{}, l.missing
-	}
-	return gjson.GetBytes(l.body, path), nil
+	return l.body, l.missing
 }
 
 func (l *lookup) read() ([]byte, *absence) {

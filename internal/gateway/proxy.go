@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 )
@@ -30,6 +31,7 @@ const cookieAge = 365 * 24 * 60 * 60
 type fullExchange struct {
 	call
 	ending
+	span
 
 	engine *full
 	// in is the request, under the exchange's own context; client is the
@@ -37,11 +39,19 @@ type fullExchange struct {
 	in     *http.Request
 	client context.Context
 	body   clientBody
+	// resends says that the request can be sent again: kept is its body. hinted
+	// says that the client was given something of an answer.
+	resends bool
+	kept    []byte
+	hinted  atomic.Bool
 	// closing says that the connection ends with the answer.
 	closing bool
 }
 
 func (x *fullExchange) header(name string) string { return x.in.Header.Get(name) }
+
+// target leaves the query out: nobody asks for it.
+func (x *fullExchange) target() string { return x.in.URL.EscapedPath() }
 
 func (x *fullExchange) cookie(name string) string { return cookieValue(x.in.Header["Cookie"], name) }
 
@@ -98,6 +108,7 @@ func (x *fullExchange) conclude(passed bool) {
 	case x.client.Err() != nil: // The client left amid the answer.
 	case x.engine.gateway.life.Err() != nil:
 		x.cut = true
+	case x.hurried() && x.in.Context().Err() != nil:
 	default:
 		x.failed = true
 	}
@@ -110,6 +121,7 @@ func (x *fullExchange) rewrite(p *httputil.ProxyRequest) {
 			delete(p.Out.Header, name)
 		}
 	}
+	p.Out.Header.Del(headerDeadline)
 	p.SetXForwarded()
 	p.Out.Header.Set(headerExperiment, x.route.experiment)
 	x.direct(p.Out, x.version)
@@ -121,34 +133,26 @@ func (x *fullExchange) direct(out *http.Request, version int) {
 	v := &x.route.versions[version]
 	from := x.in.URL
 	out.URL = &url.URL{Path: from.Path, RawPath: from.RawPath, RawQuery: from.RawQuery, ForceQuery: from.ForceQuery}
+	if v.rewrite != nil {
+		v.rewrite.move(out.URL)
+	}
+	if x.edit.found() {
+		x.body.reader = bytes.NewReader(x.edit.appendBody(nil, v))
+		out.ContentLength = x.edit.length(v)
+	}
 	(&httputil.ProxyRequest{In: x.in, Out: out}).SetURL(v.target)
 	out.Header.Set(headerVersion, v.name)
-}
-
-// RoundTrip implements http.RoundTripper. A candidate that cannot be connected
-// to is answered for by the baseline, once: then nothing was sent, and the body
-// is as the client sent it.
-func (x *fullExchange) RoundTrip(out *http.Request) (*http.Response, error) {
-	transport := x.engine.transport
-	if x.version == baseline {
-		return transport.RoundTrip(out)
+	if x.asked {
+		out.Header.Set(headerDeadline, strconv.FormatInt(x.left(), 10))
 	}
-	first := out.WithContext(out.Context())
-	if out.Body != nil {
-		first.Body = io.NopCloser(out.Body) // Closing it would close it for the second attempt.
-	}
-	res, err := transport.RoundTrip(first)
-	if _, unsent := errors.AsType[*dialError](err); !unsent || x.body.touched() {
-		return res, err
-	}
-	x.fellBack = true
-	x.direct(out, baseline)
-	return transport.RoundTrip(out)
 }
 
 // modify marks the version's answer.
 func (x *fullExchange) modify(res *http.Response) error {
 	x.status = res.StatusCode
+	if x.route.answers != nil && !x.fellBack {
+		x.hear(res)
+	}
 	x.stamp(res.Header)
 	if x.closing && res.StatusCode != http.StatusSwitchingProtocols {
 		res.Header.Set("Connection", "close")
@@ -159,11 +163,7 @@ func (x *fullExchange) modify(res *http.Response) error {
 // stamp sets the gateway's headers on an answer and removes those that a
 // version has made up.
 func (x *fullExchange) stamp(h http.Header) {
-	served := x.version
-	if x.fellBack {
-		served = baseline
-	}
-	h.Set(headerVersion, x.route.versions[served].name)
+	h.Set(headerVersion, x.route.versions[x.served()].name)
 	h.Del(headerExposure)
 	if t := x.engine.gateway.token(&x.call); t != "" {
 		h.Set(headerExposure, t)
@@ -185,7 +185,7 @@ func issuedCookie(name, unit string, secure bool) string {
 
 // fail answers where no version did. What the error says stays here: it names
 // backends.
-func (x *fullExchange) fail(w http.ResponseWriter, _ *http.Request, _ error) {
+func (x *fullExchange) fail(w http.ResponseWriter, _ *http.Request, err error) {
 	x.status = 0
 	refused := &failedGateway
 	switch late := errors.Is(x.in.Context().Err(), context.DeadlineExceeded); {
@@ -195,6 +195,11 @@ func (x *fullExchange) fail(w http.ResponseWriter, _ *http.Request, _ error) {
 		// The client's doing, so no answer of the version; a client that is
 		// gone does not read it.
 		x.refuse(w, &refusedBody)
+		return
+	case errors.Is(err, errCrowded):
+		refused = &refusedBusy
+	case late && x.hurried():
+		x.refuse(w, &failedTimeout)
 		return
 	case late:
 		refused = &failedTimeout

@@ -97,8 +97,14 @@ func TestMessageBoundariesOverRawTCP(t *testing.T) {
 			[]string{"POST /a 2 [] ab"},
 			200,
 		},
+		"other expectations are refused": {
+			"POST /a HTTP/1.1\r\n" + head + "Expect: 200-ok\r\nContent-Length: 2\r\nConnection: close\r\n\r\nab",
+			[]int{417},
+			nil,
+			0,
+		},
 		"forward proxy is refused": {
-			"CONNECT example.com:443 HTTP/1.1\r\n" + head + "Connection: close\r\n\r\n",
+			"CONNECT example.com:443 HTTP/1.1\r\n" + head + "\r\n" + smuggled,
 			[]int{405},
 			nil,
 			0,
@@ -109,11 +115,17 @@ func TestMessageBoundariesOverRawTCP(t *testing.T) {
 			[]string{"GET /a?b 0 [] "},
 			0,
 		},
-		"opaque address stays here": {
-			"GET mail:eve HTTP/1.1\r\n" + head + "Connection: close\r\n\r\n",
-			[]int{200},
-			[]string{"GET / 0 [] "},
-			400,
+		"opaque address is refused": {
+			"GET mail:eve HTTP/1.1\r\n" + head + "\r\n" + smuggled,
+			[]int{400},
+			nil,
+			0,
+		},
+		"absolute address of nobody is refused": {
+			"GET http://?b HTTP/1.1\r\n" + head + "\r\n" + smuggled,
+			[]int{400},
+			nil,
+			0,
 		},
 		"huge head is refused": {
 			"GET /a HTTP/1.1\r\n" + head + "X-Pad: " + strings.Repeat("x", 80<<10) + "\r\n\r\n",

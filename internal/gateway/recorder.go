@@ -46,7 +46,7 @@ func (r *recorder) open(route *experiment.Route) (*phaseLog, error) {
 	if i >= 0 {
 		l := r.phases[i]
 		if !sameEvidence(l.route, route) {
-			return nil, experiment.Errorf(experiment.CodeConflict, "route %q: phase %d.%d is recorded with another start, window, lag, share, version, measure, segment or where", id.experiment, id.epoch, id.phase).
+			return nil, experiment.Errorf(experiment.CodeConflict, "route %q: phase %d.%d is recorded with another start, window, lag, share, version, measure, answer, segment or where", id.experiment, id.epoch, id.phase).
 				WithHint("begin a new phase")
 		}
 		r.phases = append(slices.Delete(r.phases, i, i+1), l)
@@ -61,6 +61,7 @@ func (r *recorder) open(route *experiment.Route) (*phaseLog, error) {
 		lag:      route.Lag,
 		versions: len(route.Versions),
 		measures: route.Measures,
+		answers:  route.Answers,
 		slices:   names,
 		first:    first,
 		metrics:  r.metrics,

@@ -52,6 +52,10 @@ var (
 		http.StatusHTTPVersionNotSupported, experiment.CodeInvalid,
 		"the gateway speaks HTTP/1.1 and HTTP/2", "",
 	}
+	refusedExpectation = refusal{
+		http.StatusExpectationFailed, experiment.CodeInvalid,
+		"the request expects something other than 100-continue", "",
+	}
 	refusedMethod = refusal{
 		http.StatusMethodNotAllowed, experiment.CodeInvalid,
 		"the gateway is not a forward proxy", "send requests to the gateway's own address",

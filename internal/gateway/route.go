@@ -28,17 +28,30 @@ type route struct {
 	experiment string
 	unit       unitFinder
 	reject     bool
-	segments   segments
-	where      []condition
-	epoch      int
-	phase      int
-	salt       uint64
+	// rest is the version of requests that are not assigned.
+	rest int
+	// picks come before the unit; nil is none.
+	picks *picks
+	// cohort is the header by which applications choose, in canonical form;
+	// empty where Headgate assigns.
+	cohort string
+	// idempotent says that every request may be sent twice.
+	idempotent bool
+	// renames says that versions know the model in bodies by other names.
+	renames  bool
+	segments segments
+	where    []condition
+	epoch    int
+	phase    int
+	salt     uint64
 	// tables is one table for all; or one for each group of segment number
 	// by, in the segment's order.
 	tables   []table
 	by       int
 	versions []version
-	log      *phaseLog
+	// answers are the metrics of answers; nil is that no answer is touched.
+	answers []answerMetric
+	log     *phaseLog
 }
 
 // table is a slot table laid out, with the share of each version in it.
@@ -53,10 +66,16 @@ type version struct {
 	name    string
 	target  *url.URL
 	metrics versionMetrics
+	// answers are the series of its answers, by metric.
+	answers []answerCounts
 	// base is the backend's path, without a slash at its end; pool its
 	// connections in the engine fast.
 	base string
 	pool *pool
+	// health is how it fares.
+	health *health
+	// rewrite is nil where requests pass as they are.
+	rewrite *rewrite
 }
 
 // checkSnapshot reports the first thing that this gateway cannot serve.
@@ -110,10 +129,16 @@ func checkRoute(r *experiment.Route) error {
 		}
 		taken[m.Metric] = true
 	}
+	for _, a := range r.Answers {
+		if a.Metric == "" || taken[a.Metric] {
+			return fmt.Errorf("metric %q of answers: want a name of its own", a.Metric)
+		}
+		taken[a.Metric] = true
+	}
 	if r.Lag < 0 {
 		return fmt.Errorf("lag is %s: want 0 or more", r.Lag)
 	}
-	return nil
+	return checkRules(&r.Rules)
 }
 
 // headerValue says whether s can stand in a header as it is.
@@ -133,7 +158,9 @@ func compile(s *experiment.Snapshot) (*route, error) {
 	r := &route{
 		snapshot:   s,
 		experiment: from.Experiment,
+		rest:       from.Default,
 		reject:     from.Assignment.RejectMissing,
+		idempotent: from.Rules.Idempotent,
 		epoch:      from.Epoch,
 		phase:      from.Phase,
 		salt:       assign.Salt(from.Experiment, from.Epoch),
@@ -143,7 +170,16 @@ func compile(s *experiment.Snapshot) (*route, error) {
 	if r.unit, err = newUnitFinder(from.Assignment.Unit); err != nil {
 		return nil, err
 	}
+	if r.picks, err = newPicks(&from.Assignment, len(from.Versions)); err != nil {
+		return nil, err
+	}
+	if r.cohort, err = newCohort(from.Assignment.Cohort); err != nil {
+		return nil, err
+	}
 	if r.segments, err = newSegments(from.Segments); err != nil {
+		return nil, err
+	}
+	if r.answers, err = newAnswers(from.Answers); err != nil {
 		return nil, err
 	}
 	if r.where, err = newConditions(from.Where, r.segments); err != nil {
@@ -157,7 +193,12 @@ func compile(s *experiment.Snapshot) (*route, error) {
 		if err != nil {
 			return nil, fmt.Errorf("version %s: backend is not a URL", v.Name)
 		}
-		r.versions[i] = version{name: v.Name, target: target, base: strings.TrimSuffix(target.EscapedPath(), "/")}
+		changed, err := newRewrite(&from.Versions[i])
+		if err != nil {
+			return nil, err
+		}
+		r.versions[i] = version{name: v.Name, target: target, base: strings.TrimSuffix(target.EscapedPath(), "/"), rewrite: changed}
+		r.renames = r.renames || v.Model != ""
 	}
 	return r, nil
 }
@@ -203,7 +244,7 @@ func (r *route) tableOf(groups uint64) *table {
 // together. Backends may move; all else belongs to the phase.
 func sameEvidence(a, b *experiment.Route) bool {
 	return a.PhaseStart.Equal(b.PhaseStart) && a.Window == b.Window && a.Lag == b.Lag &&
-		slices.Equal(a.Slots, b.Slots) && slices.Equal(a.Measures, b.Measures) &&
+		slices.Equal(a.Slots, b.Slots) && slices.Equal(a.Measures, b.Measures) && slices.Equal(a.Answers, b.Answers) &&
 		slices.EqualFunc(a.Segments, b.Segments, sameSegment) && slices.EqualFunc(a.Where, b.Where, sameGroups) &&
 		slices.EqualFunc(a.Tables, b.Tables, sameTable) &&
 		slices.EqualFunc(a.Versions, b.Versions, func(v, w experiment.Version) bool { return v.Name == w.Name })

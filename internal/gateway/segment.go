@@ -103,10 +103,15 @@ func (s *segment) group(in *lookup) (int, *absence) {
 			value = v.Raw
 		}
 	}
+	return s.groupOfValue(value), nil
+}
+
+// groupOfValue is the group of a value, which may be none or too long.
+func (s *segment) groupOfValue(value string) int {
 	if value == "" || len(value) > maxGroupValue {
-		return s.other, nil
+		return s.other
 	}
-	return s.Group(value), nil
+	return s.Group(value)
 }
 
 // condition is one condition of a where, on one segment; bit i of allowed is

@@ -46,6 +46,26 @@ func (m *memory) listen(name string) *memoryListener {
 	return l
 }
 
+// forget has nobody listen under a name.
+func (m *memory) forget(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hosts[name+":80"].Close()
+	delete(m.hosts, name+":80")
+}
+
+// serve serves under a name, until it is called.
+func (m *memory) serve(name string, h http.HandlerFunc) (end func()) {
+	s := &http.Server{Handler: h}
+	ln := m.listen(name)
+	var serving sync.WaitGroup
+	serving.Go(func() { s.Serve(ln) })
+	return func() {
+		s.Close()
+		serving.Wait()
+	}
+}
+
 func (m *memory) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	m.mu.Lock()
 	l := m.hosts[address]

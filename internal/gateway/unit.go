@@ -18,7 +18,18 @@ const (
 	reasonBodySize = "body-too-large"
 	reasonBody     = "body-unreadable"
 	reasonOutside  = "outside"
+
+	reasonOverridden    = "overridden"
+	reasonExcluded      = "excluded"
+	reasonCohortAbsent  = "cohort-absent"
+	reasonCohortUnknown = "cohort-unknown"
 )
+
+// unassignedReasons are all of them.
+var unassignedReasons = [...]string{
+	reasonAbsent, reasonInvalid, reasonBodySize, reasonBody, reasonOutside,
+	reasonOverridden, reasonExcluded, reasonCohortAbsent, reasonCohortUnknown,
+}
 
 // absence is why a request is not assigned; refusal is set where no version
 // can serve it either.
@@ -36,6 +47,10 @@ var (
 	bodyTooLarge   = absence{reason: reasonBodySize}
 	bodyUnreadable = absence{reason: reasonBody, refusal: &refusedBody}
 	outside        = absence{reason: reasonOutside, foreign: true}
+	overridden     = absence{reason: reasonOverridden, foreign: true}
+	excluded       = absence{reason: reasonExcluded, foreign: true}
+	cohortAbsent   = absence{reason: reasonCohortAbsent, foreign: true}
+	cohortUnknown  = absence{reason: reasonCohortUnknown, foreign: true}
 )
 
 // unitFinder finds the unit of a request: at a place, or each request is its

@@ -116,11 +116,12 @@ func (p *pool) get(now time.Time) *upConn {
 	}
 }
 
-// put keeps a connection for another exchange.
+// put keeps a connection for another exchange, unless something is left on it:
+// that would be taken for the next one's answer.
 func (p *pool) put(u *upConn, now time.Time) {
 	u.used, u.reused = now, true
 	p.mu.Lock()
-	if len(p.idle) < maxIdlePerHost {
+	if len(p.idle) < maxIdlePerHost && len(u.in.Buffered()) == 0 {
 		p.idle = append(p.idle, u)
 		u = nil
 	}
@@ -138,7 +139,7 @@ func (p *pool) dial(ctx context.Context, within time.Duration) (*upConn, error) 
 	if err != nil {
 		return nil, &dialError{err}
 	}
-	u := &upConn{conn: conn, raw: rawConn(conn)}
+	u := &upConn{conn: directly(conn), raw: rawConn(conn)}
 	if p.tls != nil {
 		secure := tls.Client(conn, p.tls)
 		if err := secure.HandshakeContext(ctx); err != nil {

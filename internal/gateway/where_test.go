@@ -198,7 +198,7 @@ func TestEveryRequestIsCountedOnce(t *testing.T) {
 		sum("headgate_gateway_requests_total", classes...) + sum("headgate_gateway_client_aborts_total", []string{"version", "v1"}, []string{"version", "v2"}),
 		sum("headgate_gateway_unassigned_total", []string{"reason", reasonOutside}),
 		sum("headgate_gateway_unassigned_total", []string{"reason", reasonAbsent}, []string{"reason", reasonInvalid}),
-		sum("headgate_gateway_refused_total", nil),
+		sum("headgate_gateway_refused_total", []string{"reason", "busy"}),
 	}
 	if diff := cmp.Diff([]int{assigned, outsiders, unitless, refused}, got); diff != "" || got[0]+got[1]+got[2]+got[3] != sent {
 		t.Errorf("assigned, outside, without a unit, refused of %d (-want +got):\n%s", sent, diff)

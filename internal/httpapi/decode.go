@@ -26,6 +26,8 @@ type batch struct {
 	bare bool
 }
 
+const outcomesExample = `{"outcomes": [{"token": "…", "event": "…"}]}`
+
 var (
 	outcomeFields = []string{"token", "unit", "event", "value", "key", "time"}
 	batchFields   = append([]string{"experiment", "outcomes"}, outcomeFields...)
@@ -35,15 +37,14 @@ var (
 // the right type. Every error is CodeInvalid and says where. What outcomes
 // must be beyond that, the recorder checks.
 func decode(body []byte) (batch, error) {
-	if err := checkJSON(body); err != nil {
+	d, err := newDecoder(body, outcomesExample)
+	if err != nil {
 		return batch{}, err
 	}
-	d := decoder{json.NewDecoder(bytes.NewReader(body))}
-	d.UseNumber()
 	var b batch
 	bare := experiment.UnitOutcome{Value: 1}
 	listed, first := false, ""
-	err := d.object("", "the body", batchFields, func(name string) (err error) {
+	err = d.object("", "the body", batchFields, func(name string) (err error) {
 		switch name {
 		case "experiment":
 			var id string
@@ -68,7 +69,7 @@ func decode(body []byte) (batch, error) {
 		return batch{}, experiment.InvalidAt("outcomes", "is empty").WithHint("send at least one outcome")
 	case !listed && first == "":
 		return batch{}, experiment.InvalidAt("outcomes", "is missing").
-			WithHint(`send {"outcomes": [{"token": "…", "event": "…"}]}`)
+			WithHint("send %s", outcomesExample)
 	case !listed:
 		b.outcomes, b.bare = []experiment.UnitOutcome{bare}, true
 	}
@@ -77,10 +78,9 @@ func decode(body []byte) (batch, error) {
 
 // checkJSON reports what makes a body no JSON value at all, by line and
 // column.
-func checkJSON(body []byte) error {
+func checkJSON(body []byte, example string) error {
 	if len(bytes.TrimSpace(body)) == 0 {
-		return experiment.Errorf(experiment.CodeInvalid, "the body is empty").
-			WithHint(`send {"outcomes": [{"token": "…", "event": "…"}]}`)
+		return experiment.Errorf(experiment.CodeInvalid, "the body is empty").WithHint("send %s", example)
 	}
 	if !utf8.Valid(body) {
 		return experiment.Errorf(experiment.CodeInvalid, "the body is not UTF-8").WithHint("encode it as UTF-8")
@@ -101,8 +101,21 @@ func checkJSON(body []byte) error {
 		WithHint("send one JSON object; numbers are finite, strings are in double quotes")
 }
 
-// decoder walks JSON that is known to be well formed.
-type decoder struct{ *json.Decoder }
+// decoder walks JSON that is known to be well formed. Example is what the body
+// could look like.
+type decoder struct {
+	*json.Decoder
+	example string
+}
+
+func newDecoder(body []byte, example string) (decoder, error) {
+	if err := checkJSON(body, example); err != nil {
+		return decoder{}, err
+	}
+	d := decoder{json.NewDecoder(bytes.NewReader(body)), example}
+	d.UseNumber()
+	return d, nil
+}
 
 // object reads an object and calls field for each of its names, which must be
 // among known and come once.
@@ -143,7 +156,7 @@ func (d decoder) open(want json.Delim, path, what, kind string) error {
 	}
 	if path == "" {
 		e := experiment.Errorf(experiment.CodeInvalid, "%s is %s: want %s", what, kindOf(t), kind)
-		return e.WithHint(`send {"outcomes": [{"token": "…", "event": "…"}]}`)
+		return e.WithHint("send %s", d.example)
 	}
 	return wrongType(path, t, kind)
 }

@@ -97,7 +97,7 @@ func record(r *http.Request, body []byte, recorder Recorder, experiments []strin
 	if err != nil {
 		return experiment.Receipt{}, err
 	}
-	id, err := choose(b.experiment, experiments)
+	id, err := choose(b.experiment, experiments, "outcomes")
 	if err != nil {
 		return experiment.Receipt{}, err
 	}
@@ -130,16 +130,16 @@ func atTop(err error) error {
 	return experiment.InvalidAt(path, "%s", f.Problem).WithHint("%s", experiment.HintOf(err))
 }
 
-// choose is the experiment that a request means.
-func choose(asked *string, experiments []string) (string, error) {
+// choose is the experiment that a request means; what is what it takes.
+func choose(asked *string, experiments []string, what string) (string, error) {
 	switch {
 	case asked == nil && len(experiments) == 1:
 		return experiments[0], nil
 	case asked == nil && len(experiments) == 0:
-		return "", experiment.Errorf(experiment.CodeNotFound, "no experiment takes outcomes now").
+		return "", experiment.Errorf(experiment.CodeNotFound, "no experiment takes %s now", what).
 			WithHint("start one first")
 	case asked == nil:
-		return "", experiment.InvalidAt("experiment", "is missing, and %d experiments take outcomes", len(experiments)).
+		return "", experiment.InvalidAt("experiment", "is missing, and %d experiments take %s", len(experiments), what).
 			WithHint("say which: %s", list(experiments))
 	}
 	for _, id := range experiments {
@@ -148,7 +148,7 @@ func choose(asked *string, experiments []string) (string, error) {
 		}
 	}
 	err := experiment.Errorf(experiment.CodeNotFound, "%w", &experiment.FieldError{
-		Path: "experiment", Problem: quote(*asked) + " takes no outcomes here",
+		Path: "experiment", Problem: quote(*asked) + " takes no " + what + " here",
 	})
 	switch near := suggest.Closest(*asked, experiments); {
 	case near != "":
@@ -156,7 +156,7 @@ func choose(asked *string, experiments []string) (string, error) {
 	case len(experiments) > 0:
 		return "", err.WithHint("it may be one of %s", list(experiments))
 	default:
-		return "", err.WithHint("no experiment takes outcomes now; start one first")
+		return "", err.WithHint("no experiment takes %s now; start one first", what)
 	}
 }
 

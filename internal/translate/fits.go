@@ -14,6 +14,7 @@ import (
 // together what they ask for.
 func (t *translator) fits() {
 	t.latencies()
+	t.enforced()
 	if !t.clean("spec.stages") || !t.clean("spec.versions") || len(t.plan.Versions) < 2 {
 		return // The same mistakes would be told twice.
 	}
@@ -21,6 +22,7 @@ func (t *translator) fits() {
 	t.compared()
 	t.mirrored()
 	t.slicesReached()
+	t.observed()
 }
 
 // latencies wants a limit for every latency metric: it has no number without.

@@ -143,7 +143,7 @@ func TestPlanBad(t *testing.T) {
 			checkProblems(t, err)
 		}
 	}}
-	for _, file := range []string{"testdata/bad.txt", "testdata/bad-stages.txt"} {
+	for _, file := range []string{"testdata/bad.txt", "testdata/bad-stages.txt", "testdata/bad-assignment.txt", "testdata/bad-answers.txt"} {
 		datadriven.RunTest(t, file, s.run)
 	}
 	if bad < 200 {
@@ -208,7 +208,7 @@ func checkPlan(t testing.TB, p *experiment.Plan) {
 	}
 	if p.Reward != nil {
 		m := p.Metric(p.Reward.Metric)
-		want(m != nil && m.Outcomes != nil && n >= 2, "reward %+v", p.Reward)
+		want(m != nil && (m.Outcomes != nil || m.OfAnswers() && !m.SelfReported() && p.Assignment.Unit.Request) && n >= 2, "reward %+v", p.Reward)
 		margin(p.Reward.MinimumEffect)
 	}
 	for _, o := range p.Objectives {
@@ -217,6 +217,13 @@ func checkPlan(t testing.TB, p *experiment.Plan) {
 	for _, g := range p.Guardrails {
 		want(p.Metric(g.Metric) != nil && p.Metric(g.Metric).Pairs == nil && n >= 2, "guardrail %+v", g)
 		margin(g.NoWorseThan)
+	}
+	for _, o := range p.Assignment.Overrides {
+		want(o.Version >= 0 && o.Version < n && o.Header != "" && o.Value != "", "override %+v", o)
+	}
+	if p.Assignment.Cohort != "" {
+		want(!strings.EqualFold(p.Assignment.Cohort, p.Assignment.Unit.Header) && !p.Assignment.Unit.Request && !p.Assignment.RejectMissing, "assignment %+v", p.Assignment)
+		want(!slices.ContainsFunc(p.Stages, func(s experiment.Stage) bool { return s.Split == nil && s.Observe == nil || len(s.Where) > 0 }), "a stage that moves traffic by client")
 	}
 	want(len(p.Stages) >= 1 && len(p.Stages) <= maxStages, "%d stages", len(p.Stages))
 	for _, s := range p.Stages {
@@ -227,7 +234,7 @@ func checkPlan(t testing.TB, p *experiment.Plan) {
 // sources counts where a metric comes from.
 func sources(m experiment.Metric) int {
 	n := 0
-	for _, on := range []bool{m.Builtin != nil, m.Outcomes != nil, m.Pairs != nil} {
+	for _, on := range []bool{m.Builtin != nil, m.Outcomes != nil, m.Pairs != nil, m.OfAnswers()} {
 		if on {
 			n++
 		}

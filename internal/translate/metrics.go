@@ -32,20 +32,26 @@ func (t *translator) metric(path string, m v1alpha1.Metric) experiment.Metric {
 	from := m.From
 	t.option(path+".goal", m.Goal, string(experiment.Increase), string(experiment.Decrease))
 	sources := 0
-	for _, on := range []bool{from.Builtin != "", from.Outcomes != nil, from.Pairs != nil} {
+	for _, on := range []bool{from.Builtin != "", from.Outcomes != nil, from.Pairs != nil, from.Output != nil, from.Response != nil} {
 		if on {
 			sources++
 		}
 	}
 	switch {
 	case sources != 1:
-		t.fail(path+".from", "", "exactly one of builtin, outcomes and pairs is required", "for example from: {builtin: error-rate}")
+		t.fail(path+".from", "", "exactly one of builtin, outcomes, pairs, output and response is required", "for example from: {builtin: error-rate}")
 	case from.Outcomes != nil:
 		out.Outcomes = t.outcomes(path+".from.outcomes", from.Outcomes)
 		out.Goal = cmp.Or(out.Goal, experiment.Increase)
 	case from.Pairs != nil:
 		out.Pairs = t.pairs(path+".from.pairs", from.Pairs)
 		out.Goal = t.naturalGoal(path+".goal", m.Goal, pairsGoal(out.Pairs), "the comparison says which way is better")
+	case from.Output != nil:
+		out.Output = t.output(path+".from.output", from.Output)
+		out.Goal = cmp.Or(out.Goal, experiment.Increase)
+	case from.Response != nil:
+		out.Response = t.response(path+".from.response", from.Response)
+		out.Goal = cmp.Or(out.Goal, experiment.Increase)
 	default:
 		out.Builtin = t.builtin(path+".from", from)
 		out.Goal = t.naturalGoal(path+".goal", m.Goal, experiment.Decrease, "errors and latency are better when they decrease")
@@ -53,6 +59,7 @@ func (t *translator) metric(path string, m v1alpha1.Metric) experiment.Metric {
 	if from.Quantile != "" && from.Builtin != string(experiment.Latency) {
 		t.fail(path+".from.quantile", quote(string(from.Quantile)), "a quantile goes with builtin: latency only", "leave quantile out")
 	}
+	out.Trusted = t.trust(path+".trust", m)
 	return out
 }
 
@@ -128,7 +135,7 @@ func (t *translator) pairs(path string, in *v1alpha1.Pairs) *experiment.PairsMet
 	case in.Value != "" && !slices.Contains(withValue, in.Compare):
 		t.fail(path+".value", quote(in.Value), in.Compare+" are of the whole answer", "leave value out")
 	}
-	t.text(path+".value", in.Value, maxText)
+	t.jq(path+".value", in.Value)
 	if out.Compare == experiment.CompareRanking {
 		out.K = int(t.some(path+".k", in.K, defaultPlaces, maxPlaces))
 	} else if t.given(path + ".k") {

@@ -131,9 +131,11 @@ func (t *translator) reward() {
 	switch m := t.known(path+".metric", r.Metric); {
 	case m == nil:
 	case m.Builtin != nil:
-		t.fail(path+".metric", quote(r.Metric), "a reward is a metric of outcomes", "limit errors and latency by objectives")
+		t.fail(path+".metric", quote(r.Metric), "a reward is a metric of outcomes or answers", "limit errors and latency by objectives")
 	case m.Pairs != nil:
 		t.fail(path+".metric", quote(r.Metric), "pairs are no reward", pairsHint)
+	default:
+		t.answersAsReward(path+".metric", m)
 	}
 	t.plan.Reward = &experiment.Reward{
 		Metric: r.Metric, MinimumEffect: t.margin(path+".minimumEffect", r.MinimumEffect), Range: t.rewardRange(path+".range", r.Range),

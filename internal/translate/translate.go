@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -60,6 +59,7 @@ func Plan(data []byte) (*experiment.Plan, error) {
 		Owner: e.Spec.Owner, Hypothesis: e.Spec.Hypothesis,
 	}
 	t.identity()
+	t.traffic()
 	t.versions()
 	t.assignment()
 	t.analysis()
@@ -181,48 +181,6 @@ func (t *translator) identity() {
 	}
 	t.text("spec.owner", e.Spec.Owner, maxText)
 	t.text("spec.hypothesis", e.Spec.Hypothesis, maxText)
-	if e.Spec.Traffic.Gateway == nil {
-		t.fail("spec.traffic", "", "one router is required", "write traffic: {gateway: {}}")
-		return
-	}
-	t.listen("spec.traffic.gateway.listen", e.Spec.Traffic.Gateway.Listen)
-}
-
-// listen checks an address to listen on.
-func (t *translator) listen(path, address string) {
-	if address == "" {
-		return
-	}
-	host, port, ok := strings.Cut(address, ":")
-	if strings.HasPrefix(address, "[") {
-		host, port, ok = strings.Cut(address, "]:")
-	}
-	if _, err := strconv.ParseUint(port, 10, 16); !ok || err != nil || strings.ContainsAny(host, "/@ ") {
-		t.fail(path, quote(address), "not an address to listen on", "write HOST:PORT, for example 127.0.0.1:8080")
-		return
-	}
-	t.plan.Listen = address
-}
-
-func (t *translator) assignment() {
-	a := t.api.Spec.Assignment
-	set := 0
-	for _, on := range []bool{a.Unit.Header != "", a.Unit.Cookie != "", a.Unit.JSONPath != "", a.Unit.Request} {
-		if on {
-			set++
-		}
-	}
-	path := "spec.assignment.unit"
-	if set != 1 {
-		t.fail(path, fmt.Sprintf("%d of them", set), "exactly one of header, cookie, jsonPath and request is required", "for example unit: {header: x-user-id}")
-	}
-	t.place(path, a.Unit.Header, a.Unit.Cookie, a.Unit.JSONPath)
-	t.option("spec.assignment.by", a.By, "gateway")
-	t.option("spec.assignment.missing", a.Missing, "baseline", "reject")
-	t.plan.Assignment = experiment.Assignment{
-		Unit:          experiment.Unit{Header: a.Unit.Header, Cookie: a.Unit.Cookie, JSONPath: a.Unit.JSONPath, Request: a.Unit.Request},
-		RejectMissing: a.Missing == "reject",
-	}
 }
 
 // place checks where in a request a value stands.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,10 +30,29 @@ func (t *translator) versions() {
 	for i, v := range vs {
 		path := fmt.Sprintf("spec.versions[%d]", i)
 		t.backend(path+".backend", v.Backend)
+		t.form(path+".model", v.Model, modelForm, "not the name of a model", fmt.Sprintf("1 to %d printable bytes without blanks", maxPartValue))
 		t.plan.Versions = append(t.plan.Versions, experiment.Version{
-			Name: v.Name, Backend: v.Backend, Cost: t.cost(path+".cost", v.Cost), Parts: t.parts(path+".parts", v.Parts),
+			Name: v.Name, Backend: v.Backend, Model: v.Model, Path: t.rewrite(path+".path", v.Path), Cost: t.cost(path+".cost", v.Cost), Parts: t.parts(path+".parts", v.Parts),
 		})
 	}
+}
+
+// modelForm is what a model may be called in paths and in JSON.
+var modelForm = regexp.MustCompile(fmt.Sprintf(`^[!-~]{1,%d}$`, maxPartValue))
+
+// rewrite reads how the beginning of paths is replaced.
+func (t *translator) rewrite(path string, p *v1alpha1.PathRewrite) *experiment.PathRewrite {
+	if p == nil {
+		return nil
+	}
+	for _, f := range []struct{ field, value string }{{".from", p.From}, {".to", p.To}} {
+		t.required(path+f.field, f.value, "a path is required", "for example path: {from: /, to: /ranker}")
+		t.form(path+f.field, f.value, pathForm, pathMessage, pathHint)
+	}
+	if p.From != "" && strings.TrimSuffix(p.From, "/") == strings.TrimSuffix(p.To, "/") {
+		t.fail(path, quote(p.From), "it changes nothing", "leave path out")
+	}
+	return &experiment.PathRewrite{From: p.From, To: p.To}
 }
 
 // backend checks a base URL. What may hold a secret is not repeated.
