@@ -12,6 +12,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 PACKAGES ?= ./...
 BENCH    ?= .
 FUZZTIME ?= 10s
+QUICK    ?=
 
 # Tools are pinned in a module of their own, so that nothing of them enters the product's.
 TOOL      := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
@@ -26,7 +27,7 @@ export STATICCHECK_CACHE := $(CURDIR)/$(BIN)/.staticcheck
 
 .PHONY: help
 help: ## Print this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the binaries into bin/
@@ -54,6 +55,17 @@ soak: ## Run the long tests of module test/
 .PHONY: bench
 bench: ## Run the benchmarks (BENCH=pattern, PACKAGES=./stats)
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PACKAGES)
+
+# The others come from Debian; where they cannot be installed, it says what is missing.
+.PHONY: bench-gateway
+bench-gateway: ## Compare the gateway with nginx, HAProxy and Caddy on this machine (QUICK=1: 90 s)
+	@if command -v apt-get >/dev/null && ! { command -v nginx && command -v haproxy && command -v caddy && command -v wrk; } >/dev/null; then \
+	  $(if $(filter 0,$(shell id -u)),,sudo )apt-get install -y -qq --no-install-recommends nginx-light haproxy caddy wrk; \
+	fi
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/headgate-gateway
+	cd test && CGO_ENABLED=0 $(GO) build -trimpath -o $(abspath $(BIN))/.bench/ ./gatewaybench ./gatewaybench/reverseproxy
+	$(BIN)/.bench/gatewaybench -gateway $(BIN)/headgate-gateway -reverseproxy $(BIN)/.bench/reverseproxy $(if $(QUICK),-quick)
 
 .PHONY: benchstat
 benchstat: ## Compare two outputs of make bench (OLD=file NEW=file)

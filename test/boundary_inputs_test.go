@@ -5,12 +5,16 @@ package test
 import (
 	"bytes"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 )
 
 // boundaryMutations is how many inputs are made of the seeds.
 const boundaryMutations = 1500
+
+// webSocket is what HAProxy wants of an offer of WebSocket.
+const webSocket = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 
 // boundarySeeds are what honest clients and smugglers send.
 var boundarySeeds = []string{
@@ -39,9 +43,9 @@ var boundarySeeds = []string{
 	"\r\nGET /a HTTP/1.1\r\nHost: h\r\nX-Pad: " + strings.Repeat("x", 3000) + "\r\n\r\n",
 	"GET /a HTTP/1.1\r\nHost: h\r\nX-Folded: a\r\n b\r\n\r\n",
 	"GET /a HTTP/1.1\nHost: h\n\nGET /b HTTP/1.1\nHost: h\n\n",
-	"GET /a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
-	"POST /a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nabGET /b HTTP/1.1\r\nHost: h\r\n\r\n",
-	"POST /a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\nTransfer-Encoding: chunked\r\nContent-Length: 40\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n",
+	"GET /a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n" + webSocket + "\r\n",
+	"POST /a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n" + webSocket + "Content-Length: 2\r\n\r\nabGET /b HTTP/1.1\r\nHost: h\r\n\r\n",
+	"POST /a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n" + webSocket + "Transfer-Encoding: chunked\r\nContent-Length: 40\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n",
 	"GET /a HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 1\r\n\r\nxGET /b HTTP/1.1\r\nHost: h\r\n\r\n",
 }
 
@@ -68,9 +72,13 @@ func boundaryInputs(t *testing.T) []string {
 	inputs := append(append([]string(nil), boundarySeeds...), corpus(t)...)
 	seeds := len(inputs)
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range boundaryMutations {
+	mutations := boundaryMutations
+	if os.Getenv("HEADGATE_SOAK") != "" {
+		mutations *= 20
+	}
+	for range mutations {
 		in := []byte(inputs[rng.IntN(seeds)])
-		for range 1 + rng.IntN(3) {
+		for range 1 + rng.IntN(3)/2 {
 			in = mutate(rng, in, inputs[:seeds])
 		}
 		inputs = append(inputs, string(in))

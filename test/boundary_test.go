@@ -4,6 +4,7 @@ package test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -23,12 +24,13 @@ import (
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
-// TestBoundariesAgainstHAProxy sends the same bytes through HAProxy and through
+// TestSoakBoundariesAgainstHAProxy sends the same bytes through HAProxy and through
 // the gateway to the same kind of model server, and compares the requests that
 // arrive there. Where both let a request pass, it is the same one: method,
 // target, body. Where one refuses, the gateway may be the stricter, and never
-// lets more pass, but for what laxer lists.
-func TestBoundariesAgainstHAProxy(t *testing.T) {
+// lets more pass, but for what laxer lists. make soak sends twenty times as
+// many inputs.
+func TestSoakBoundariesAgainstHAProxy(t *testing.T) {
 	haproxy, err := exec.LookPath("haproxy")
 	if err != nil {
 		t.Skip("there is no haproxy to compare with: install the Debian package haproxy")
@@ -53,10 +55,11 @@ func TestBoundariesAgainstHAProxy(t *testing.T) {
 	inputs := boundaryInputs(t)
 	var same, stricter, both, known int
 	for n, in := range inputs {
-		h, g := theirs.sees(in), ours.sees(in)
-		i := 0
-		for i < min(len(h), len(g)) && h[i] == g[i] {
-			i++
+		h, g := theirs.sees(in, hasty), ours.sees(in, hasty)
+		i := alike(h, g)
+		if i < len(g) { // A busy machine may have kept HAProxy longer than it was waited for.
+			h, g = theirs.sees(in, patient), ours.sees(in, patient)
+			i = alike(h, g)
 		}
 		switch why := laxer(in); {
 		case i == len(g) && i == len(h):
@@ -65,17 +68,25 @@ func TestBoundariesAgainstHAProxy(t *testing.T) {
 		case i == len(g):
 			stricter++
 			both += i
-		case why != "":
+		case why != "" && i == len(h): // A request that is another one is never excused.
 			known++
 		default:
 			t.Errorf("input %d: %q\nHAProxy passes %q\nthe gateway    %q", n, in, h, g)
 		}
 	}
 	t.Logf("%d inputs: the same from %d, the gateway stricter in %d, laxer for a known reason in %d; %d requests that both pass are the same", len(inputs), same, stricter, known, both)
-	if same < len(inputs)/3 || both < len(inputs)/3 {
+	if both < len(inputs)/3 {
 		t.Error("most inputs are refused, so little was compared")
 	}
 	a.ends()
+}
+
+// alike is how many requests are the same, from the first on.
+func alike(a, b []string) (n int) {
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // laxer is why an input may get further here than at HAProxy, or nothing.
@@ -83,7 +94,13 @@ func laxer(in string) string {
 	for _, e := range []struct {
 		why     string
 		pattern *regexp.Regexp
-	}{} {
+	}{
+		{"HAProxy checks the key of an offer of WebSocket; the gateway leaves that to the model server", regexp.MustCompile(`(?i)\nupgrade:[ \t]*websocket`)},
+		{"HAProxy wants the host of a target in absolute form in Host, too; RFC 9112, section 3.2.2, has the target's count, and neither goes any further here", regexp.MustCompile(`[A-Z]+ http://`)},
+		{"HAProxy wants no body in HTTP/1.0 with a method that has none by custom", regexp.MustCompile(`(GET|HEAD|DELETE) \S+ HTTP/1\.0`)},
+		{"HAProxy refuses octets that are not ASCII in a target; they pass here as they are", regexp.MustCompile(`[A-Z]+ \S*[^\x00-\x7f]\S* HTTP/1`)},
+		{"HAProxy refuses a trailer that would frame a message, if it is malformed; the gateway drops it, whatever it says", regexp.MustCompile(`(?is)transfer-encoding:.*\n0+(;[^\n]*)?\r\n([^\r\n]+\r\n)*(content-length|transfer-encoding|host):`)},
+	} {
 		if e.pattern.MatchString(in) {
 			return e.why
 		}
@@ -201,15 +218,26 @@ func originForm(target string) string {
 	return rest[i:]
 }
 
+// How long a proxy must be silent before a client that it has not answered in
+// full ends its side: HAProxy drops the requests that it still holds then.
+const (
+	hasty   = 20 * time.Millisecond
+	patient = time.Second
+)
+
+// theEnd is what follows each input: a request after which the connection ends.
+// Where the boundaries are not what they seem, it shows.
+const theEnd = "GET /end HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+
 // sees sends bytes to the proxy, waits until it has ended the connection, and
 // gives the requests that arrived. A request after it, on a connection of its
 // own, sees to it that nothing is still on its way.
-func (r *recorder) sees(in string) []string {
+func (r *recorder) sees(in string, silence time.Duration) []string {
 	r.t.Helper()
-	r.talk(in)
+	r.talk(in+theEnd, silence)
 	r.fences++
 	fence := fmt.Sprintf("/fence/%d", r.fences)
-	r.talk("GET " + fence + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+	r.talk("GET "+fence+" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", patient)
 	deadline := time.After(10 * time.Second)
 	for {
 		r.mu.Lock()
@@ -229,17 +257,25 @@ func (r *recorder) sees(in string) []string {
 	}
 }
 
-// talk sends bytes, ends its side and reads until the other has ended.
-func (r *recorder) talk(in string) {
+// talk sends bytes and reads until the other side has ended; it ends its own
+// when nothing more comes.
+func (r *recorder) talk(in string, silence time.Duration) {
 	conn, err := net.Dial("tcp", r.proxy)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-	if _, err := io.WriteString(conn, in); err == nil {
-		_ = conn.(*net.TCPConn).CloseWrite() // Whoever has refused may be gone.
+	_, _ = io.WriteString(conn, in) // Whoever has refused may be gone.
+	answer := make([]byte, 4096)
+	for err == nil {
+		_ = conn.SetReadDeadline(time.Now().Add(silence))
+		_, err = conn.Read(answer)
 	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return
+	}
+	_ = conn.(*net.TCPConn).CloseWrite() // As above.
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 	_, _ = io.Copy(io.Discard, conn) // A reset ends it as well.
 }
 

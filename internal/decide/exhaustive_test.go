@@ -277,8 +277,14 @@ func everyVerdict(p *experiment.Plan) [][]experiment.Verdict {
 		status experiment.Status
 		final  bool
 	}{
-		{"", false}, {experiment.Better, false}, {experiment.Better, true}, {experiment.NotWorse, true}, {experiment.Worse, false},
-		{experiment.Undecided, false}, {experiment.Undecided, true}, {experiment.Untrustworthy, true},
+		{"", false},
+		{experiment.Better, false},
+		{experiment.Better, true},
+		{experiment.NotWorse, true},
+		{experiment.Worse, false},
+		{experiment.Undecided, false},
+		{experiment.Undecided, true},
+		{experiment.Untrustworthy, true},
 	} {
 		for _, objective := range []experiment.Status{"", experiment.Met, experiment.Undecided, experiment.Violated} {
 			for _, b := range []both{{}, {experiment.NotWorse, experiment.Met}, {experiment.Worse, experiment.Met}, {experiment.NotWorse, experiment.Violated}, {experiment.NotWorse, experiment.Undecided}} {

@@ -105,6 +105,9 @@ func (w *world) guard(out *Guard, g *experiment.Guardrail, stages []Stage, st *S
 	}
 	out.Needed = n
 	planned := w.comparable(st, f, out.Basis)
+	if m := w.plan.Metric(g.Metric); m.OfAnswers() {
+		planned *= m.Sample().Fraction()
+	}
 	if out.Slice != "" {
 		planned *= w.group(out.Slice)
 	}
@@ -152,7 +155,7 @@ func (w *world) notWorse(g *experiment.Guardrail, v *Value, shares experiment.Sh
 	p := w.plan
 	m := p.Metric(g.Metric)
 	alpha, tuned := p.CandidateAlpha(), p.PlannedRequests()
-	if m.ByUnit() {
+	if m.Basis() == experiment.BasisUnits {
 		tuned = p.PlannedUnits()
 	}
 	margin, keep := g.NoWorseThan.Of(v.Mean), 1.0

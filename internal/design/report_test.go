@@ -304,31 +304,47 @@ func TestConclusions(t *testing.T) {
 		"a mirror alone says nothing of users": {func(p *experiment.Plan, _ *Assumptions) {
 			p.Stages, p.Promote, p.Reward, p.Guardrails = p.Stages[:1], experiment.Promotion{}, nil, nil
 		}, "cannot: how users react: mirror only"},
-		"bayesian has no error rate": {func(p *experiment.Plan, _ *Assumptions) { p.Analysis.Method = experiment.Bayesian },
-			"cannot: how often better is said of an identical version: the method bayesian bounds no error rate"},
-		"a threshold at the effect is a coin": {func(p *experiment.Plan, _ *Assumptions) { p.Analysis.Method = experiment.Threshold },
-			"cannot: whether v2 is better in purchase by 20% of the baseline: with the very effect the estimate reaches the threshold half of the time"},
-		"enough units find it": {func(p *experiment.Plan, _ *Assumptions) { p.Stages[2].Split.Until.Units = 8000 },
-			"can: whether v2 is better in purchase by 20% of the baseline: 8,000 units find it with probability 8"},
-		"too few do not": {func(p *experiment.Plan, _ *Assumptions) { p.Stages[2].Split.Until.Units = 600 },
-			"cannot: whether v2 is better in purchase by 20% of the baseline: 600 units find it with probability "},
+		"bayesian has no error rate": {
+			func(p *experiment.Plan, _ *Assumptions) { p.Analysis.Method = experiment.Bayesian },
+			"cannot: how often better is said of an identical version: the method bayesian bounds no error rate",
+		},
+		"a threshold at the effect is a coin": {
+			func(p *experiment.Plan, _ *Assumptions) { p.Analysis.Method = experiment.Threshold },
+			"cannot: whether v2 is better in purchase by 20% of the baseline: with the very effect the estimate reaches the threshold half of the time",
+		},
+		"enough units find it": {
+			func(p *experiment.Plan, _ *Assumptions) { p.Stages[2].Split.Until.Units = 8000 },
+			"can: whether v2 is better in purchase by 20% of the baseline: 8,000 units find it with probability 8",
+		},
+		"too few do not": {
+			func(p *experiment.Plan, _ *Assumptions) { p.Stages[2].Split.Until.Units = 600 },
+			"cannot: whether v2 is better in purchase by 20% of the baseline: 600 units find it with probability ",
+		},
 		"two parts are not one model": {func(p *experiment.Plan, _ *Assumptions) {
 			p.Versions[0].Parts = []experiment.Part{{Name: "model", Value: "a"}, {Name: "features", Value: "a"}}
 			p.Versions[1].Parts = []experiment.Part{{Name: "model", Value: "b"}, {Name: "features", Value: "b"}}
 		}, "cannot: that an effect of v2 is the model's alone: parts features and model differ"},
-		"a ramp finds nothing better": {func(p *experiment.Plan, _ *Assumptions) { p.Stages = p.Stages[:2] },
-			"cannot: whether v2 is better: no stage decides the reward"},
-		"a horizon comes first": {func(p *experiment.Plan, _ *Assumptions) { p.Stages[1].Ramp.Hold.Requests = 1e6 },
-			"cannot: that canary has all that it waits for: at this traffic it reaches its horizon of 2h first"},
+		"a ramp finds nothing better": {
+			func(p *experiment.Plan, _ *Assumptions) { p.Stages = p.Stages[:2] },
+			"cannot: whether v2 is better: no stage decides the reward",
+		},
+		"a horizon comes first": {
+			func(p *experiment.Plan, _ *Assumptions) { p.Stages[1].Ramp.Hold.Requests = 1e6 },
+			"cannot: that canary has all that it waits for: at this traffic it reaches its horizon of 2h first",
+		},
 		"a switch has no control": {func(p *experiment.Plan, _ *Assumptions) {
 			p.Stages, p.Reward, p.Guardrails = p.Stages[3:], nil, nil
 		}, "cannot: whether the switch changed anything"},
-		"a limit that already is broken": {func(_ *experiment.Plan, a *Assumptions) {
-			a.Values = append(a.Values, Value{Metric: "errors", Mean: .03})
+		"a limit that already is broken": {
+			func(_ *experiment.Plan, a *Assumptions) {
+				a.Values = append(a.Values, Value{Metric: "errors", Mean: .03})
+			},
+			"cannot: that errors is within 2%: it stands at 3%, and no sample shows that to be within its limit",
 		},
-			"cannot: that errors is within 2%: it stands at 3%, and no sample shows that to be within its limit"},
-		"requests are drawn anew": {func(p *experiment.Plan, _ *Assumptions) { p.Assignment.Unit = experiment.Unit{Request: true} },
-			"cannot: how a user who keeps one version behaves: each request is drawn anew"},
+		"requests are drawn anew": {
+			func(p *experiment.Plan, _ *Assumptions) { p.Assignment.Unit = experiment.Unit{Request: true} },
+			"cannot: how a user who keeps one version behaves: each request is drawn anew",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, a := shop(), shopping()

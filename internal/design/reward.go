@@ -177,7 +177,7 @@ func (w *world) needs(out *Reward, s *experiment.Stage, t Truth) error {
 	z := (stats.NormalQuantile(out.Wanted) - stats.NormalQuantile(out.Alpha)) * t.sd() / out.Effect
 	out.Inflation = n / (z * z * perUnit(s.Split.Shares))
 	if w.units > 0 {
-		traffic := stats.Traffic{PerDay: w.units * day.Seconds(), Exposure: w.matching(s.Where), Maturation: w.maturity().Hours() / 24}
+		traffic := stats.Traffic{PerDay: w.rewarded() * day.Seconds(), Exposure: w.matching(s.Where), Maturation: w.maturity().Hours() / 24}
 		// Centuries are no duration; the sample alone says enough.
 		if days, weeks, matured, err := traffic.Duration(n); err == nil {
 			out.Duration = &Duration{days, weeks, matured}
@@ -211,11 +211,22 @@ func (w *world) asWritten(out *Reward, s *experiment.Stage, v *Value, t Truth) e
 	return err
 }
 
+// rewarded is how many units per second tell of the reward: metrics of answers
+// look at a sample.
+func (w *world) rewarded() float64 {
+	if r := w.plan.Reward; r == nil {
+		return w.units
+	} else if m := w.plan.Metric(r.Metric); m.OfAnswers() {
+		return w.units * m.Sample().Fraction()
+	}
+	return w.units
+}
+
 // looks are the looks at a split with the units that are judged by then, as
 // judge spaces them: over the planned units, or over the time to the horizon,
 // which ends them either way. None where the traffic would have to be known.
 func (w *world) looks(s *experiment.Stage) []stats.Look {
-	u, rate := s.Split.Until, w.units*w.matching(s.Where)
+	u, rate := s.Split.Until, w.rewarded()*w.matching(s.Where)
 	arrived := func(t time.Duration) float64 { return rate * max(0, (t-w.maturity()).Seconds()) }
 	n := float64(u.Units)
 	switch {

@@ -225,7 +225,7 @@ func (w *world) until(out *Stage, s *experiment.Stage, u experiment.Until, early
 	if early {
 		out.Waits = append(out.Waits, what)
 	}
-	if rate := w.units * w.matching(s.Where); u.Units > 0 {
+	if rate := w.rewarded() * w.matching(s.Where); u.Units > 0 {
 		out.Waits = append(out.Waits, Thousands(float64(u.Units))+" units")
 		out.takes.Expected = Unknown
 		if rate > 0 {

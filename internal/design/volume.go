@@ -82,7 +82,7 @@ func (w *world) late(st *Stage, s *experiment.Stage) bool {
 	case experiment.KindBandit:
 		u = s.Bandit.Until
 	}
-	return w.units*w.matching(stageWhere(s))*max(0, u.AtMost-w.maturity()).Seconds() < float64(u.Units)
+	return w.rewarded()*w.matching(stageWhere(s))*max(0, u.AtMost-w.maturity()).Seconds() < float64(u.Units)
 }
 
 // stageWhere is whom a stage is for; the time after the promotion is for all.

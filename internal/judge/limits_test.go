@@ -14,11 +14,13 @@ import (
 func gated() *experiment.Plan {
 	p := base()
 	p.Metrics = append(p.Metrics, experiment.Metric{Name: "overlap", Goal: experiment.Increase, Pairs: &experiment.PairsMetric{Compare: experiment.CompareRanking}})
-	p.Stages = append(p.Stages, experiment.Stage{Name: "shadow",
+	p.Stages = append(p.Stages, experiment.Stage{
+		Name:   "shadow",
 		Mirror: &experiment.Mirror{Until: experiment.Until{Pairs: 5000}},
 		Require: []experiment.Objective{
 			{Metric: "errors", Max: ptr(.01)}, {Metric: "purchase", Min: ptr(.1)}, {Metric: "overlap", Min: ptr(.6)},
-		}})
+		},
+	})
 	return p
 }
 

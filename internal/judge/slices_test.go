@@ -73,15 +73,20 @@ func TestGroupsWithTheirOwnSharesAreComparedInside(t *testing.T) {
 		slice        string
 		v, n, buying int
 	}{
-		{"", 0, 11_000, 1900}, {"", 1, 9000, 3770}, {"tier=free", 0, 10_000, 1000}, {"tier=free", 1, 1000, 70},
-		{"tier=premium", 0, 1000, 900}, {"tier=premium", 1, 8000, 3700},
+		{"", 0, 11_000, 1900},
+		{"", 1, 9000, 3770},
+		{"tier=free", 0, 10_000, 1000},
+		{"tier=free", 1, 1000, 70},
+		{"tier=premium", 0, 1000, 900},
+		{"tier=premium", 1, 8000, 3700},
 	} {
 		cells = append(cells, in(c.slice, units(c.v, "purchase", c.n, c.buying, 1)),
 			in(c.slice, counts(c.v, experiment.CellRequests, int64(c.n), int64(c.n-c.buying)/2)))
 	}
 	all := totals(phase(1, experiment.Shares{5500, 4500}, cells...))
 	all.Phases[0].Groups = []experiment.GroupShares{
-		{Slice: "tier=free", Shares: experiment.Shares{9000, 1000}}, {Slice: "tier=premium", Shares: experiment.Shares{1000, 9000}},
+		{Slice: "tier=free", Shares: experiment.Shares{9000, 1000}},
+		{Slice: "tier=premium", Shares: experiment.Shares{1000, 9000}},
 		{Slice: "tier=other", Shares: experiment.Shares{10_000, 0}}, // The candidate has nothing of it, and it says nothing.
 	}
 	j, _ := Judge(p, all, experiment.Monitors{}, at(0))
@@ -174,14 +179,22 @@ func TestRatioOfGroups(t *testing.T) {
 		doubt    string
 	}{
 		"fits": {true, false, append(slice(exposed("tier=free", 5000, 5000), exposed("tier=premium", 500, 500)), exposed("", 5500, 5500)...), false, ""},
-		"a group does not, and the whole hides it": {true, false,
-			append(slice(exposed("tier=free", 5000, 5000), exposed("tier=premium", 700, 480)), exposed("", 5700, 5480)...), false, "tier=premium"},
-		"a group that is not watched": {false, false,
-			append(slice(exposed("tier=free", 5000, 5000), exposed("tier=premium", 700, 480)), exposed("", 5700, 5480)...), false, ""},
-		"a group with its own shares is held to them": {false, true,
-			append(slice(exposed("tier=free", 9000, 1000), exposed("tier=premium", 100, 900)), exposed("", 9100, 1900)...), false, ""},
-		"and found out": {false, true,
-			append(slice(exposed("tier=free", 9000, 1000), exposed("tier=premium", 250, 750)), exposed("", 9250, 1750)...), false, "tier=premium"},
+		"a group does not, and the whole hides it": {
+			true, false,
+			append(slice(exposed("tier=free", 5000, 5000), exposed("tier=premium", 700, 480)), exposed("", 5700, 5480)...), false, "tier=premium",
+		},
+		"a group that is not watched": {
+			false, false,
+			append(slice(exposed("tier=free", 5000, 5000), exposed("tier=premium", 700, 480)), exposed("", 5700, 5480)...), false, "",
+		},
+		"a group with its own shares is held to them": {
+			false, true,
+			append(slice(exposed("tier=free", 9000, 1000), exposed("tier=premium", 100, 900)), exposed("", 9100, 1900)...), false, "",
+		},
+		"and found out": {
+			false, true,
+			append(slice(exposed("tier=free", 9000, 1000), exposed("tier=premium", 250, 750)), exposed("", 9250, 1750)...), false, "tier=premium",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := tiers(rewarded(1000), c.stratify)

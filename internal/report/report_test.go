@@ -347,8 +347,10 @@ func TestOverridesAndDistrustStandFirst(t *testing.T) {
 	j := experiment.Judgement{Mismatch: true, MismatchLogE: 11, MismatchPhase: 2, Verdicts: []experiment.Verdict{
 		objective(experiment.Met, 0.005, 0.004, 0.0063), comparison(experiment.RoleGuardrail, "refund", "tier=premium", experiment.Worse, 0.034, 0.012),
 	}}
-	w.add(time.Hour, experiment.ActPromote, experiment.Shares{0, 10000}, nil, experiment.Facts{Judgement: j, Moved: 12}, experiment.Because(experiment.ReasonPromotedBy, "author", "operator", "reason", "the contract ends"),
-		experiment.Because(experiment.ReasonGuardrail, "version", "v2", "metric", "refund in tier=premium", "estimate", "+3.40 points", "limit", "1.00%"))
+	harm := experiment.Because(experiment.ReasonGuardrail, "version", "v2", "metric", "refund in tier=premium", "estimate", "+3.40 points", "limit", "1.00%")
+	w.state.Overridden = &experiment.Overriding{At: started.Add(time.Hour), Author: "operator", Reason: "the contract ends", Harm: []experiment.Reason{harm}}
+	w.add(time.Hour, experiment.ActPromote, experiment.Shares{0, 10000}, nil, experiment.Facts{Judgement: j, Moved: 12},
+		experiment.Because(experiment.ReasonPromotedBy, "author", "operator", "reason", "the contract ends"), harm)
 	r := of(t, w)
 	text := string(written(t, r, "md"))
 	for _, want := range []string{"**PROMOTED BY OVERRIDE**", "The evidence cannot be trusted", "promoted by operator (the contract ends) in spite of known harm", "**look**: sample ratio", "**look**: moved units: 12 units"} {

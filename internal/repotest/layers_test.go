@@ -41,6 +41,7 @@ var house = []room{
 	{"words", "internal/suggest", nil, nil},
 	{"words", "internal/experiment", []string{"stats"}, nil},
 
+	{"rules", "internal/jq", nil, nil},
 	{"rules", "internal/assign", []string{"internal/experiment"}, nil},
 	{"rules", "internal/bandit", []string{"stats/...", "internal/experiment"}, nil},
 	{"rules", "internal/judge", []string{"stats/...", "internal/experiment", "internal/bandit"}, nil},
@@ -54,7 +55,7 @@ var house = []room{
 		nil,
 	},
 
-	{"shapes", "internal/translate", []string{"api/v1alpha1", "internal/suggest", "internal/experiment", "internal/assign", "internal/design"}, nil},
+	{"shapes", "internal/translate", []string{"api/v1alpha1", "internal/suggest", "internal/experiment", "internal/jq", "internal/assign", "internal/design"}, nil},
 	{"shapes", "internal/view", []string{"stats", "internal/experiment", "internal/design"}, nil},
 	{"shapes", "internal/report", []string{"stats", "internal/experiment", "internal/view"}, nil},
 
@@ -64,7 +65,7 @@ var house = []room{
 	{"adapters", "internal/record/recordtest", []string{"stats", "internal/experiment"}, nil},
 
 	{"faces", "internal/gateway/h1", nil, nil},
-	{"faces", "internal/gateway", []string{"stats", "internal/experiment", "internal/assign", "internal/gateway/h1"}, nil},
+	{"faces", "internal/gateway", []string{"stats", "internal/experiment", "internal/jq", "internal/assign", "internal/gateway/h1"}, nil},
 	{"faces", "internal/httpapi", []string{"internal/experiment", "internal/suggest", "internal/view"}, nil},
 
 	{"faces", "internal/apiclient", []string{"internal/experiment", "internal/view"}, nil},
@@ -80,11 +81,13 @@ var house = []room{
 		[]string{"stats", "api/v1alpha1", "internal/...", "web"},
 		[]string{"internal/cli", "internal/controller", "internal/app/...", "internal/repotest"},
 	},
+	{"app", "internal/app/gateway", []string{"internal/experiment", "internal/gateway", "internal/httpapi"}, nil},
 	{"app", "internal/app/demo", []string{"..."}, []string{"internal/cli", "internal/repotest"}},
 
 	// The command line starts the processes, so it stands above the wiring.
 	{"cmd", "internal/cli", []string{"stats", "api/v1alpha1", "internal/experiment", "internal/suggest", "internal/engine", "internal/translate", "internal/design", "internal/lint", "internal/simulate", "internal/view", "internal/report", "internal/apiclient", "internal/load", "internal/app/..."}, nil},
 	{"cmd", "cmd/headgate", []string{"internal/cli"}, nil},
+	{"cmd", "cmd/headgate-gateway", []string{"internal/app/gateway"}, nil},
 
 	{"garden", "internal/repotest", nil, nil},
 }

@@ -238,6 +238,10 @@ func (f *flow) act(k *kind, version int, evidence bool) {
 		switch {
 		case m.Outcomes != nil:
 			f.one.metrics[i] = f.outcomes(i, law, version, m.Outcomes.Per != "")
+		case m.OfAnswers():
+			// Those of failed requests are too few to tell.
+			read := f.dice.binomial(f.one.requests, m.Sample().Fraction())
+			f.one.metrics[i].pair = f.pair(read, read, law.values[version], law.sd, false)
 		case m.Builtin != nil && m.Builtin.Kind == experiment.ErrorRate:
 			f.one.failed = f.dice.binomial(f.one.requests, law.values[version])
 		case m.Builtin != nil:

@@ -135,7 +135,7 @@ func value(p *experiment.Plan, name string, all []tally, version int) (float64, 
 			continue
 		}
 		switch {
-		case m.Outcomes != nil:
+		case m.Outcomes != nil || m.OfAnswers():
 			x := &t.metrics[i].pair
 			return x.MeanY / x.MeanX, x.N > 0 && x.MeanX > 0
 		case m.Builtin != nil && m.Builtin.Kind == experiment.ErrorRate:

@@ -124,6 +124,8 @@ func (f *flow) requestCells(t *tally, add func(string, experiment.Evidence)) {
 	for j := range f.w.plan.Metrics {
 		if m := &f.w.plan.Metrics[j]; m.Builtin != nil && m.Builtin.Kind == experiment.Latency {
 			add(m.Name, experiment.Evidence{Counts: stats.Counts{N: t.requests, X: t.metrics[j].slow}})
+		} else if pair := t.metrics[j].pair; m.OfAnswers() && pair.N > 0 {
+			add(m.Name, experiment.Evidence{Units: pair, Counts: stats.Counts{N: pair.N}})
 		}
 	}
 }

@@ -28,6 +28,14 @@ type Answer struct {
 	Failed   bool
 	Latency  time.Duration
 	Outcomes []Outcome
+	// Numbers are what metrics of answers read in it, where their sample has it.
+	Numbers []Number
+}
+
+// Number is what a metric reads in an answer.
+type Number struct {
+	Metric     string
+	Sum, Count float64
 }
 
 // Outcome is one event that follows an answer after a delay.
@@ -63,7 +71,8 @@ type phase struct {
 // window counts a window's requests per version.
 type window struct {
 	requests [experiment.MaxVersions]stats.Counts
-	slow     [][experiment.MaxVersions]int64 // by measure
+	slow     [][experiment.MaxVersions]int64      // by metric
+	numbers  [][experiment.MaxVersions]stats.Pair // by metric
 }
 
 type unit struct {
@@ -128,7 +137,7 @@ func (t *traffic) request(p *phase, at time.Time, who int) {
 	version := p.table.At(assign.Slot(t.hashes[who], t.salt))
 	w := int(at.Sub(p.start) / t.plan.Window)
 	t.grow(p, w)
-	t.answer.Failed, t.answer.Latency, t.answer.Outcomes = false, 0, t.answer.Outcomes[:0]
+	t.answer = Answer{Outcomes: t.answer.Outcomes[:0], Numbers: t.answer.Numbers[:0]}
 	t.world.Answer(t.rng, version, who, &t.answer)
 	t.count(&p.counts[w], version)
 	u := &p.units[who]
@@ -143,7 +152,10 @@ func (t *traffic) request(p *phase, at time.Time, who int) {
 // grow makes room for a window.
 func (t *traffic) grow(p *phase, w int) {
 	for len(p.counts) <= w {
-		p.counts = append(p.counts, window{slow: make([][experiment.MaxVersions]int64, len(t.plan.Metrics))})
+		p.counts = append(p.counts, window{
+			slow:    make([][experiment.MaxVersions]int64, len(t.plan.Metrics)),
+			numbers: make([][experiment.MaxVersions]stats.Pair, len(t.plan.Metrics)),
+		})
 		p.byWindow = append(p.byWindow, nil)
 	}
 }
@@ -156,6 +168,11 @@ func (t *traffic) count(w *window, version int) {
 	for i := range t.plan.Metrics {
 		if b := t.plan.Metrics[i].Builtin; b != nil && b.Kind == experiment.Latency && t.answer.Latency > b.Limit {
 			w.slow[i][version]++
+		}
+		for _, n := range t.answer.Numbers {
+			if n.Metric == t.plan.Metrics[i].Name {
+				w.numbers[i][version].Add(n.Sum, n.Count)
+			}
 		}
 	}
 }
@@ -227,6 +244,9 @@ func (t *traffic) cells(out []experiment.Cell, p *phase, source experiment.Sourc
 			for i, m := range t.plan.Metrics {
 				if m.Builtin != nil && m.Builtin.Kind == experiment.Latency {
 					add(m.Name, experiment.Evidence{Counts: stats.Counts{N: c.N, X: p.counts[w].slow[i][v]}})
+				}
+				if pair := p.counts[w].numbers[i][v]; pair.N > 0 {
+					add(m.Name, experiment.Evidence{Units: pair, Counts: stats.Counts{N: pair.N}})
 				}
 			}
 		case experiment.SourceExposures:

@@ -208,8 +208,10 @@ func TestAnOverrideIsShownForEver(t *testing.T) {
 		}
 		// What comes later pushes the promotion out of the state's memory.
 		s := &in.Record.State
-		s.Decisions = append(s.Decisions[1:], experiment.Decision{At: in.Now, Act: experiment.ActStop, From: experiment.Shares{500, 9500}, To: experiment.Shares{0, 10000},
-			Reasons: []experiment.Reason{experiment.Because(experiment.ReasonWarmOver, "baseline", "v1")}})
+		s.Decisions = append(s.Decisions[1:], experiment.Decision{
+			At: in.Now, Act: experiment.ActStop, From: experiment.Shares{500, 9500}, To: experiment.Shares{0, 10000},
+			Reasons: []experiment.Reason{experiment.Because(experiment.ReasonWarmOver, "baseline", "v1")},
+		})
 		s.Condition, s.Outcome = experiment.Done, experiment.Promoted
 	}
 	if e := view.Of(warm(false)); len(e.Notices) != 0 {

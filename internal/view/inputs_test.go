@@ -284,8 +284,10 @@ func learner(per bool) view.Input {
 			arm(0, "tier=premium", 900, 0.420, 0.88), arm(1, "tier=premium", 300, 0.361, 0.05), arm(2, "tier=premium", 300, 0.371, 0.07),
 		}
 	}
-	d := experiment.Decision{At: s.Updated, Act: experiment.ActShift, From: experiment.Shares{3000, 4500, 2500}, To: experiment.Shares{2000, 5500, 2500}, Stage: 1,
-		Reasons: []experiment.Reason{experiment.Because(experiment.ReasonShares, "update", 4, "shares", "20%/55%/25%")}}
+	d := experiment.Decision{
+		At: s.Updated, Act: experiment.ActShift, From: experiment.Shares{3000, 4500, 2500}, To: experiment.Shares{2000, 5500, 2500}, Stage: 1,
+		Reasons: []experiment.Reason{experiment.Because(experiment.ReasonShares, "update", 4, "shares", "20%/55%/25%")},
+	}
 	for _, t := range s.Tables {
 		d.Groups = append(d.Groups, experiment.GroupShares{Slice: t.Slice, Shares: t.Slots.Shares(3)})
 	}

@@ -22,11 +22,14 @@ const (
 	proxyCPU = 1
 )
 
-// The proxies that others are compared with.
+// The proxies.
 const (
-	nameHAProxy  = "HAProxy"
-	nameCaddy    = "Caddy"
-	nameHeadgate = "headgate-gateway"
+	nameNginx        = "nginx"
+	nameHAProxy      = "HAProxy"
+	nameCaddy        = "Caddy"
+	nameReverseProxy = "httputil.ReverseProxy"
+	nameBare         = "headgate-gateway, bare"
+	nameHeadgate     = "headgate-gateway"
 )
 
 // proxy is a running proxy and what was measured of it.
@@ -148,7 +151,8 @@ func (h *house) startBackends(ctx context.Context) ([]string, error) {
 // programs are the binaries that are built for this.
 type programs struct{ gateway, reverseproxy string }
 
-// startProxies starts all proxies in front of the backends.
+// startProxies starts all proxies in front of the backends, in the order in
+// which they are measured: the gateway between those it is compared with.
 func (h *house) startProxies(ctx context.Context, p programs, backends []string) ([]*proxy, error) {
 	var urls []string
 	for _, b := range backends {
@@ -159,23 +163,23 @@ func (h *house) startProxies(ctx context.Context, p programs, backends []string)
 		name    string
 		prepare func(label, address string) ([]string, error)
 	}{
-		{"nginx", func(label, address string) ([]string, error) {
+		{nameNginx, func(label, address string) ([]string, error) {
 			config, err := h.write(label+".conf", nginxConfig(h.dir, label, address, backends))
 			return []string{"nginx", "-p", h.dir, "-c", config}, err
 		}},
-		{nameHAProxy, func(label, address string) ([]string, error) {
-			config, err := h.write(label+".cfg", haproxyConfig(address, backends))
-			return []string{"haproxy", "-db", "-f", config}, err
+		{nameReverseProxy, func(_, address string) ([]string, error) {
+			return append([]string{p.reverseproxy, address}, urls...), nil
 		}},
 		{nameCaddy, func(label, address string) ([]string, error) {
 			config, err := h.write(label+".caddyfile", caddyConfig(address, backends))
 			return []string{"caddy", "run", "--config", config, "--adapter", "caddyfile"}, err
 		}},
-		{"httputil.ReverseProxy", func(_, address string) ([]string, error) {
-			return append([]string{p.reverseproxy, address}, urls...), nil
-		}},
-		{nameHeadgate + ", bare", h.gateway(p, backends, true)},
 		{nameHeadgate, h.gateway(p, backends, false)},
+		{nameHAProxy, func(label, address string) ([]string, error) {
+			config, err := h.write(label+".cfg", haproxyConfig(address, backends))
+			return []string{"haproxy", "-db", "-f", config}, err
+		}},
+		{nameBare, h.gateway(p, backends, true)},
 	} {
 		address, err := freePort()
 		if err != nil {

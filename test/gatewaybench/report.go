@@ -46,12 +46,20 @@ func (p *proxy) ratios(to *proxy) []float64 {
 	return out
 }
 
+// inTable is the order of the table.
+var inTable = [...]string{nameNginx, nameHAProxy, nameCaddy, nameReverseProxy, nameBare, nameHeadgate}
+
+// place is where a proxy stands in the table.
+func (p *proxy) place() int { return slices.Index(inTable[:], p.name) }
+
 func find(proxies []*proxy, name string) *proxy {
 	return proxies[slices.IndexFunc(proxies, func(p *proxy) bool { return p.name == name })]
 }
 
 // report prints the tables.
 func report(w io.Writer, about string, p plan, proxies []*proxy) {
+	proxies = slices.Clone(proxies)
+	slices.SortStableFunc(proxies, func(a, b *proxy) int { return cmp.Compare(a.place(), b.place()) })
 	haproxy, caddy, ours := find(proxies, nameHAProxy), find(proxies, nameCaddy), find(proxies, nameHeadgate)
 	print := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
 	print("%s\n", about)

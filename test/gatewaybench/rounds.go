@@ -25,6 +25,10 @@ type round struct {
 	rss              int64
 }
 
+// settle is how long memory may take to show: the kernel gives it late, and in
+// large pages.
+const settle = time.Second
+
 // warmUp is how long every proxy is warmed up for.
 const warmUp = 500 * time.Millisecond
 
@@ -130,6 +134,7 @@ func (h *house) idle(ctx context.Context, self string, x *proxy) error {
 		return err
 	}
 	said, err := bufio.NewReader(stdout).ReadString('\n')
+	time.Sleep(settle)
 	x.idle = rssOf(x.pid)
 	_ = stdin.Close() // It ends then.
 	if ended := cmd.Wait(); ended != nil {

@@ -24,7 +24,7 @@ func main() {
 // run proxies from an address to backends in turn.
 func run(args []string) error {
 	if len(args) < 2 {
-		return fmt.Errorf("usage: reverseproxy ADDRESS BACKEND...")
+		return fmt.Errorf("it needs an address and at least one backend")
 	}
 	var targets []*url.URL
 	for _, backend := range args[1:] {

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// Main runs the program until ctx is done: arguments without the program's
+// name, what is printed on request to stdout, the log to stderr. It gives the
+// exit code.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer, version string) int {
+	o := Options{Version: version, Log: slog.New(slog.NewTextHandler(stderr, nil))}
+	flags := flag.NewFlagSet("headgate-gateway", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.Listen, "listen", DefaultListen, "the `address` of traffic")
+	flags.StringVar(&o.Admin, "admin", DefaultAdmin, "the `address` of health, metrics, cells and the snapshot's state")
+	flags.StringVar(&o.Snapshot, "snapshot", "", "follow the snapshot in this `file` (JSON)")
+	flags.StringVar(&o.Data, "data", DefaultData, "the `directory` of the last good snapshot and the exposure key")
+	flags.StringVar(&o.Exposures, "exposures", "", "append exposures to this `file`, one JSON object a line")
+	flags.DurationVar(&o.Drain, "drain", DefaultDrain, "how long what is under way may take after SIGTERM")
+	showVersion := flags.Bool("version", false, "print the version and exit")
+	flags.Usage = func() { usage(flags) }
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil:
+		return exitUsage
+	case flags.NArg() > 0:
+		_, _ = fmt.Fprintf(stderr, "headgate-gateway: it takes no arguments but flags: %s\n", strings.Join(flags.Args(), " "))
+		return exitUsage
+	case *showVersion:
+		_, _ = fmt.Fprintln(stdout, "headgate-gateway", version)
+		return exitOK
+	}
+	if err := run(ctx, o); err != nil {
+		_, _ = fmt.Fprintln(stderr, "headgate-gateway:", err)
+		if hint := experiment.HintOf(err); hint != "" {
+			_, _ = fmt.Fprintln(stderr, "hint:", hint)
+		}
+		return exitFailed
+	}
+	return exitOK
+}
+
+func usage(flags *flag.FlagSet) {
+	_, _ = fmt.Fprint(flags.Output(), "headgate-gateway carries the traffic of one experiment as a snapshot says.\n\nUsage:\n  headgate-gateway --snapshot FILE [flags]\n\nFlags:\n")
+	flags.PrintDefaults()
+}
+
+// run serves until ctx is done or a server fails.
+func run(ctx context.Context, o Options) error {
+	p, err := Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	var failure error
+	select {
+	case <-ctx.Done():
+	case failure = <-p.Failed():
+	}
+	return errors.Join(failure, p.Close())
+}
