@@ -20,7 +20,7 @@ GO_FILES   = find . -name '*.go' -not -path '*/testdata/*' -not -path '*/node_mo
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 
 # Where goroutines share memory: the race detector has something to find there.
-RACE_DIRS := $(wildcard internal/gateway internal/ledger internal/record internal/httpapi internal/load internal/app/local)
+RACE_DIRS := $(wildcard internal/gateway internal/ledger internal/record internal/httpapi internal/load internal/app/local internal/app/gateway)
 
 # The linter's cache stays in the checkout, like everything else that is written.
 export STATICCHECK_CACHE := $(CURDIR)/$(BIN)/.staticcheck

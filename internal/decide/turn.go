@@ -143,7 +143,7 @@ func (d *deciding) turns() bool {
 	if d.anew || !d.to.same(d.from) || d.state.Stage != b.Stage {
 		return true
 	}
-	if d.state.Condition == experiment.Warm && b.Condition != experiment.Warm || d.from.groups != nil && d.to.groups == nil {
+	if d.state.Default() != b.Default() || d.state.Condition == experiment.Warm && b.Condition != experiment.Warm || d.from.groups != nil && d.to.groups == nil {
 		return true // The second: one table for all is enough again.
 	}
 	stage := d.stage()

@@ -178,9 +178,7 @@ func RouteOf(p *Plan, s *State) Route {
 		Slots:      s.Slots,
 		Segments:   p.Segments,
 		Tables:     s.Tables,
-	}
-	if s.Condition == Warm || s.Condition == Done && s.Outcome == Promoted {
-		r.Default = s.Winner
+		Default:    s.Default(),
 	}
 	if s.Condition == Running || s.Condition == Paused {
 		stage := &p.Stages[s.Stage]

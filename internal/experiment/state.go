@@ -98,6 +98,15 @@ func (s State) Clone() State {
 	return s
 }
 
+// Default is the version of requests that are not assigned: the baseline, and
+// after a promotion the winner.
+func (s *State) Default() int {
+	if s.Condition == Warm || s.Condition == Done && s.Outcome == Promoted {
+		return s.Winner
+	}
+	return 0
+}
+
 // IsRemoved reports whether a version lost its share for good.
 func (s *State) IsRemoved(version int) bool {
 	return slices.ContainsFunc(s.Removed, func(r Removal) bool { return r.Version == version })

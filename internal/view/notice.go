@@ -94,19 +94,6 @@ func overrideOf(in *Input) string {
 		in.Plan.Versions[s.Winner].Name, o.Author, o.Reason, strings.Join(harm, "; "))
 }
 
-// harmOf lists what is known to be bad of a version: "refund in tier=premium
-// worse".
-func harmOf(in *Input, version int) []string {
-	var out []string
-	for i := range in.Judgement.Verdicts {
-		v := &in.Judgement.Verdicts[i]
-		if v.Version == version && (v.Status == experiment.Worse || v.Status == experiment.Violated) {
-			out = append(out, about(v)+" "+string(v.Status))
-		}
-	}
-	return out
-}
-
 // about names the metric of a verdict, with its slice.
 func about(v *experiment.Verdict) string {
 	if v.Slice == "" {
