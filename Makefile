@@ -45,7 +45,8 @@ race: ## Run the tests of the concurrent packages under the race detector (needs
 
 # Child processes read what the test cache does not see, so these are never cached.
 .PHONY: e2e
-e2e: ## Build the binaries and run them as real processes (module test/)
+e2e: ## Build the binaries and run them as real processes (module test/), and the regret table
+	HEADGATE_SOAK=1 $(GO) test -count=1 -run Soak -timeout 15m ./internal/bandit
 	cd test && $(GO) test -count=1 -timeout 20m ./...
 
 .PHONY: soak
