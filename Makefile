@@ -51,7 +51,7 @@ e2e: ## Build the binaries and run them as real processes (module test/), and th
 
 .PHONY: soak
 soak: ## Run the long tests of module test/
-	cd test && HEADGATE_SOAK=1 $(GO) test -count=1 -run Soak -timeout 30m ./...
+	cd test && HEADGATE_SOAK=1 $(GO) test -count=1 -run Soak -timeout 45m ./...
 
 .PHONY: bench
 bench: ## Run the benchmarks (BENCH=pattern, PACKAGES=./stats)

@@ -34,8 +34,7 @@ type alone struct {
 func newAlone(t *testing.T, timeout time.Duration) *alone {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "alone")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./internal/gateway/testdata/alone")
-	build.Dir = ".."
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./alone")
 	build.Env = append(build.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)

@@ -27,7 +27,10 @@ const (
 	soakSwap    = 100 * time.Millisecond
 	// soakRound is how long the load goes on between two looks at what the
 	// process holds when it has nothing to do.
-	soakRound = 8 * time.Second
+	soakRound = 6 * time.Second
+	// soakIdle is how long the gateway keeps connections to versions that it
+	// has no use for, and some.
+	soakIdle = 5500 * time.Millisecond
 	// soakHeap is how much the heap may grow, in bytes a minute.
 	soakHeap       = 1 << 20
 	soakGoroutines = 10
@@ -295,6 +298,7 @@ func (s *soak) counts() {
 func (s *soak) rest() (p held) {
 	s.t.Helper()
 	s.client.CloseIdleConnections()
+	time.Sleep(soakIdle)
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		p = s.process()
 		d := p.Goroutines - s.before.Goroutines
