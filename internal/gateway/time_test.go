@@ -153,7 +153,8 @@ func newBubble(t *testing.T, o Options, candidate http.HandlerFunc) *bubble {
 	g.pools.dial = b.dial
 	model := &http.Server{Handler: candidate}
 	var serving sync.WaitGroup
-	serving.Go(func() { model.Serve(b.listen("upstream")) })
+	upstream := b.listen("upstream") // Before anybody asks for it.
+	serving.Go(func() { model.Serve(upstream) })
 	if ln := b.listen("gateway"); engine == "fast" {
 		s := g.Server()
 		b.server = s
