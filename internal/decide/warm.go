@@ -12,9 +12,6 @@ import (
 // promote gives the winner the traffic. With keepWarm the baseline stays able
 // to take everything back, and the experiment goes on until that is over.
 func (d *deciding) promote(winner int, reasons ...experiment.Reason) bool {
-	if d.plan.Promote.How == experiment.PromoteCopy {
-		d.actions = append(d.actions, experiment.IntentCopy)
-	}
 	keep := d.plan.Promote.KeepWarm
 	if keep == nil {
 		d.retire()
@@ -39,8 +36,13 @@ func (d *deciding) promoted(winner int) asked {
 	return forAll(shares)
 }
 
-// retire asks for the plan's loser to be done to the baseline.
+// retire asks for the winner to be copied over the baseline, or for the plan's
+// loser to be done to it. Neither can be taken back, so both wait for the end of
+// keeping warm.
 func (d *deciding) retire() {
+	if d.plan.Promote.How == experiment.PromoteCopy {
+		d.actions = append(d.actions, experiment.IntentCopy)
+	}
 	if l := d.plan.Promote.Loser; l == experiment.LoserScaleDown || l == experiment.LoserDelete {
 		d.actions = append(d.actions, experiment.IntentRetire)
 	}
