@@ -81,6 +81,8 @@ type deciding struct {
 	facts  experiment.Facts
 	now    time.Time
 
+	// asked is where among a version's verdicts the last gate was found.
+	asked [experiment.MaxVersions]int
 	// index is where each version's verdicts stand, guarded the slices of each
 	// guardrail, the empty one first; both once somebody asked.
 	index   [experiment.MaxVersions][]int

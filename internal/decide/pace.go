@@ -250,9 +250,14 @@ func (d *deciding) guardrails(out []experiment.Reason, version int) []experiment
 }
 
 func (d *deciding) gate(out []experiment.Reason, version int, role experiment.Role, metric, slice, owner string, want experiment.Status) []experiment.Reason {
-	for _, i := range d.verdictsOf(version) {
-		v := &d.facts.Judgement.Verdicts[i]
+	// Gates are asked for in the order in which they are judged: the search goes
+	// on where the last one ended, and begins anew once.
+	of := d.verdictsOf(version)
+	for k := range of {
+		at := (d.asked[version] + k) % len(of)
+		v := &d.facts.Judgement.Verdicts[of[at]]
 		if v.Role == role && v.Metric == metric && v.Slice == slice {
+			d.asked[version] = at + 1
 			if v.Status == want || nobody(v) {
 				return out
 			}
