@@ -3,6 +3,7 @@
 package experiment
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -221,5 +222,15 @@ func TestAKilledRouteIsTheBaselines(t *testing.T) {
 	want := Route{Experiment: "x", Versions: r.Versions, Epoch: 2, Phase: 4, PhaseStart: now, Slots: SlotsOf(Baseline(2))}
 	if d := cmp.Diff(want, r.Killed(now)); d != "" {
 		t.Error(d)
+	}
+}
+
+// A backend may hold a password, and errors end in logs.
+func TestABadBackendIsNotRepeated(t *testing.T) {
+	s := Snapshot{Routes: []Route{{Versions: []Version{{Name: "v1", Backend: "ftp://user:hunter2@host"}}, Window: 1}}}
+	err := s.Check()
+	wantError(t, err, "version v1: backend is not an http URL")
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the error repeats a password: %v", err)
 	}
 }

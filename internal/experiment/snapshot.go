@@ -105,7 +105,7 @@ func (r *Route) check() error {
 	for _, v := range r.Versions {
 		u, err := url.Parse(v.Backend)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			return fmt.Errorf("version %s: backend %q is not an http URL", v.Name, v.Backend)
+			return fmt.Errorf("version %s: backend is not an http URL", v.Name) // It may hold a password.
 		}
 	}
 	if r.Default < 0 || r.Default >= len(r.Versions) {
