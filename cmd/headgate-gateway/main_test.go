@@ -121,8 +121,8 @@ func TestLife(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	address := freePort(t)
-	args := []string{"--listen", address, "--admin", freePort(t), "--snapshot", file, "--data", filepath.Join(dir, "data")}
+	address, admin := freePort(t), freePort(t)
+	args := []string{"--listen", address, "--admin", admin, "--snapshot", file, "--data", filepath.Join(dir, "data")}
 
 	publish(1, 0)
 	cmd, out := program(t, args...)
@@ -130,6 +130,7 @@ func TestLife(t *testing.T) {
 	becomes(t, address, "v1", 10*time.Second, out)
 	publish(2, 1)
 	becomes(t, address, "v2", time.Second, out)
+	kept(t, admin, 2)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -203,6 +204,24 @@ func ask(address, path string) string {
 		return fmt.Sprint(res.Status, err)
 	}
 	return string(body)
+}
+
+// kept waits until the snapshot would outlive the program.
+func kept(t *testing.T, admin string, sequence uint64) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		var state struct {
+			Sequence uint64
+			Saved    bool
+		}
+		text := ask(admin, "/v1/snapshot")
+		if json.Unmarshal([]byte(text), &state) == nil && state.Sequence == sequence && state.Saved {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("snapshot %d is not kept: %s", sequence, text)
+		}
+	}
 }
 
 // becomes asks until the answer is what it should become. How soon is the

@@ -65,6 +65,9 @@ type snapshotState struct {
 	// Hash is the SHA-256 of the file's bytes.
 	Hash  string    `json:"hash,omitempty"`
 	Since time.Time `json:"since,omitzero"`
+	// Saved says that the data directory holds this snapshot: a restart serves
+	// it. It is served first and kept then, since a kill waits for no disk.
+	Saved bool `json:"saved"`
 	// Refused is the newest snapshot that was refused, until one is served.
 	Refused *refusedSnapshot `json:"refused,omitempty"`
 }
@@ -107,7 +110,7 @@ func (f *follower) restore(now time.Time) {
 		return
 	}
 	if f.serve(text, now, true) {
-		f.saved.Set(1)
+		f.keptAs(true)
 	}
 }
 
@@ -167,6 +170,7 @@ func (f *follower) serve(text []byte, now time.Time, again bool) bool {
 	}
 	f.windows.open(&s.Routes[0], again)
 	f.state = snapshotState{Experiment: s.Routes[0].Experiment, Sequence: s.Sequence, Hash: hash, Since: now.UTC()}
+	f.setSaved(false)
 	f.served.Reset()
 	f.served.WithLabelValues(hash).Set(1)
 	f.log.Info("serving a snapshot", "experiment", f.state.Experiment, "sequence", s.Sequence, "hash", hash, "fromDisk", again)
@@ -183,11 +187,25 @@ func (f *follower) save(text []byte) {
 			f.log.Error("cannot keep the snapshot: a restart would serve an older one", "error", err)
 		}
 		f.unsaved = text
-		f.saved.Set(0)
 		return
 	}
 	f.unsaved = nil
-	f.saved.Set(1)
+	f.keptAs(true)
+}
+
+// keptAs says whether what is served would outlive the process.
+func (f *follower) keptAs(saved bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.setSaved(saved)
+}
+
+func (f *follower) setSaved(saved bool) {
+	f.state.Saved = saved
+	f.saved.Set(0)
+	if saved {
+		f.saved.Set(1)
+	}
 }
 
 // current is what /v1/snapshot answers.
