@@ -5,6 +5,7 @@ package experiment
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/headgate-dev/headgate/stats"
@@ -21,6 +22,19 @@ const (
 	// CellRequests counts answered requests (Counts.N) and failed ones
 	// (Counts.X), with the latency sketch in seconds.
 	CellRequests = "requests"
+	// CellClasses counts predicted classes (Categories), CellScores predicted
+	// scores (Scores, all negative), where the plan measures drift.
+	CellClasses = "classes"
+	CellScores  = "scores"
+	// CellTokens sums up the tokens that answers report (Units, by answer),
+	// where a version costs by token.
+	CellTokens = "tokens"
+	// CellDigest begins the name of the cells that count the values of one of
+	// Predictions.Digests (Categories): the header's name in lower case follows.
+	CellDigest = "digest:"
+	// CellAgreement begins the name of the cells that count pairs of classes
+	// (Categories, by AgreementClass), by candidate: the metric's name follows.
+	CellAgreement = "agreement:"
 )
 
 // CellKey says what a cell is about. Frozen: docs/decisions/0004.
@@ -56,6 +70,19 @@ type Evidence struct {
 	Counts stats.Counts  `json:"counts,omitzero"`
 	Units  stats.Pair    `json:"units,omitzero"`
 	Sketch *stats.Sketch `json:"sketch,omitempty"`
+	// Categories count by name. Scores count by score and label, for AUC and
+	// drift.
+	Categories stats.Categories `json:"categories,omitempty"`
+	Scores     stats.Scores     `json:"scores,omitempty"`
+}
+
+// AgreementClass names a pair of classes in CellAgreement.
+func AgreementClass(baseline, candidate string) string { return baseline + "\x1f" + candidate }
+
+// AgreementOf takes the name of a pair of classes apart.
+func AgreementOf(name string) (baseline, candidate string) {
+	baseline, candidate, _ = strings.Cut(name, "\x1f")
+	return baseline, candidate
 }
 
 // Merge adds o to e. The sketch of e is replaced, never changed in place, so
@@ -63,6 +90,8 @@ type Evidence struct {
 func (e Evidence) Merge(o Evidence) Evidence {
 	e.Counts = e.Counts.Merge(o.Counts)
 	e.Units = e.Units.Merge(o.Units)
+	e.Categories = e.Categories.Merge(o.Categories)
+	e.Scores = e.Scores.Merge(o.Scores)
 	switch {
 	case o.Sketch == nil:
 	case e.Sketch == nil:
@@ -98,8 +127,8 @@ const (
 	// SourceOutcomes joins outcomes to units; a window seals an outcome window
 	// and Lag after its end.
 	SourceOutcomes Source = "outcomes"
-	// SourcePairs joins the answers to mirrored requests; a window seals Lag
-	// after its end.
+	// SourcePairs joins the answers to mirrored requests; a window seals
+	// PairsHold after its end.
 	SourcePairs Source = "pairs"
 )
 

@@ -104,7 +104,7 @@ func TestFoldDoesNotDependOnTheOrderOfCells(t *testing.T) {
 		if got := fold(); got != want {
 			t.Fatalf("another order gives\n%s\nwant\n%s", got, want)
 		}
-		if !slices.Equal(order, cells) {
+		if !slices.EqualFunc(order, cells, func(a, b Cell) bool { return a.CellKey == b.CellKey }) {
 			t.Fatal("folding sorted the caller's cells")
 		}
 	}

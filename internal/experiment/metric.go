@@ -31,6 +31,10 @@ type Metric struct {
 	Pairs    *PairsMetric    `json:"pairs,omitempty"`
 	Output   *OutputMetric   `json:"output,omitempty"`
 	Response *ResponseMetric `json:"response,omitempty"`
+	// Prediction, Drift and Labels are of what Plan.Predictions reads.
+	Prediction *PredictionMetric `json:"prediction,omitempty"`
+	Drift      *DriftMetric      `json:"drift,omitempty"`
+	Labels     *LabelsMetric     `json:"labels,omitempty"`
 	// Trusted says that a metric which the version reports about itself may
 	// satisfy a promotion (D10).
 	Trusted bool `json:"trusted,omitempty"`
@@ -76,13 +80,31 @@ type OutcomesMetric struct {
 // alone failed.
 type PairsMetric struct {
 	Compare Comparison `json:"compare"`
-	// Value is a jq expression that picks from each answer what is compared.
+	// Value is a jq expression that picks from each answer what is compared;
+	// empty is the prediction as its protocol has it, or for text and JSON the
+	// whole answer.
 	Value string `json:"value,omitempty"`
 	// K is how many places of a ranking count.
 	K int `json:"k,omitempty"`
-	// Tolerance is the relative difference up to which numbers agree.
+	// By is how rankings are compared; empty is Overlap.
+	By Similarity `json:"by,omitempty"`
+	// Tolerance is the relative difference up to which numbers agree, and the
+	// absolute one for the components of vectors.
 	Tolerance float64 `json:"tolerance,omitempty"`
 }
+
+// Similarity is how alike two rankings are, from 0 to 1.
+type Similarity string
+
+// The similarities of the first K places of two rankings: the share of places
+// that both have (overlap at K); rank-biased overlap with p = 0.9, extrapolated
+// (Webber, Moffat, Zobel 2010); Kendall's tau-b over what both rank, as
+// (1 + tau) / 2.
+const (
+	Overlap Similarity = "overlap"
+	RBO     Similarity = "rbo"
+	Tau     Similarity = "tau"
+)
 
 // OutputMetric is a ratio over answers: the sum of what Sum finds in each
 // answer's JSON body divided by the sum of Count, or by the number of answers
@@ -109,7 +131,9 @@ type ResponseMetric struct {
 func (m *Metric) SelfReported() bool { return m.Response != nil && !m.Trusted }
 
 // OfAnswers reports whether the metric is made of numbers that stand in answers.
-func (m *Metric) OfAnswers() bool { return m.Output != nil || m.Response != nil }
+func (m *Metric) OfAnswers() bool {
+	return m.Output != nil || m.Response != nil || m.Prediction != nil && m.Prediction.Kind.Mean()
+}
 
 // Sample is the share of answers that a metric of answers looks at, else 0.
 func (m *Metric) Sample() Share {
@@ -137,6 +161,7 @@ const (
 	CompareLatency  Comparison = "latency"
 	CompareClass    Comparison = "class"
 	CompareNumber   Comparison = "number"
+	CompareVector   Comparison = "vector"
 	CompareRanking  Comparison = "ranking"
 	CompareText     Comparison = "text"
 	CompareJSON     Comparison = "json"
@@ -145,16 +170,29 @@ const (
 // Cell is the name that the metric's cells carry. Error rates are read from
 // the requests' own cells, which always exist.
 func (m *Metric) Cell() string {
-	if m.Builtin != nil && m.Builtin.Kind == ErrorRate {
+	switch {
+	case m.Builtin != nil && m.Builtin.Kind == ErrorRate:
 		return CellRequests
+	case m.Drift != nil && m.Drift.Of == DriftOfClass:
+		return CellClasses
+	case m.Drift != nil:
+		return CellScores
 	}
 	return m.Name
 }
 
 // ByUnit reports whether the metric's cells are ratios over units or pairs
-// (true), those of outputs over answers, or counts of requests.
+// (true), those of outputs over answers, or counts of requests. Drift and AUC
+// are neither: WholeSample.
 func (m *Metric) ByUnit() bool {
-	return m.Outcomes != nil || m.Pairs != nil || m.Output != nil || m.Response != nil
+	return m.Outcomes != nil || m.Pairs != nil || m.Output != nil || m.Response != nil ||
+		m.Prediction != nil && m.Prediction.Kind.Mean() || m.Labels != nil && m.Labels.Of != AUC
+}
+
+// WholeSample reports whether the metric is made of a distribution, for which
+// there are no cells by slice.
+func (m *Metric) WholeSample() bool {
+	return m.Drift != nil || m.Labels != nil && m.Labels.Of == AUC
 }
 
 // Basis says what the metric's sample is made of.
@@ -162,7 +200,7 @@ func (m *Metric) Basis() Basis {
 	switch {
 	case m.Pairs != nil:
 		return BasisPairs
-	case m.Outcomes != nil:
+	case m.Outcomes != nil, m.Labels != nil:
 		return BasisUnits
 	default:
 		return BasisRequests
@@ -186,6 +224,9 @@ func (p *Plan) OutcomeWindow() time.Duration {
 	for _, m := range p.Metrics {
 		if m.Outcomes != nil {
 			w = max(w, m.Outcomes.Window)
+		}
+		if m.Labels != nil {
+			w = max(w, m.Labels.Window)
 		}
 	}
 	return w

@@ -14,13 +14,19 @@ import (
 // a refund, now or days later. (Outcome is how an experiment ended.)
 type UnitOutcome struct {
 	// Token is the exposure token that came with the answer; it needs no
-	// stored exposure. Exactly one of Token and Unit is set.
+	// stored exposure. Exactly one of Token, Unit and Request is set.
 	Token string
+	// Request is the id of the request that the outcome is of, as it came with
+	// it; only labels, which are of predictions, can be found by it.
+	Request string
 	// Unit is the unit's id as the application knows it. It is hashed before
 	// it is stored.
 	Unit  string
 	Event string
 	Value float64
+	// Label is the true class, where the event is that of labels; empty is
+	// Value as a decimal number.
+	Label string
 	// Key makes the outcome count once, however often it is sent; without a
 	// key every sending counts.
 	Key string
@@ -101,9 +107,12 @@ func (o *UnitOutcome) check(i int) error {
 	case o.Event == "":
 		return InvalidAt(OutcomePath(i, "event"), "is missing").
 			WithHint("name the event as the plan's metrics do")
-	case o.Token == "" && o.Unit == "":
+	case o.Token == "" && o.Unit == "" && o.Request == "":
 		return InvalidAt(OutcomePath(i, "token"), "is missing, and so is unit").
 			WithHint("send the value of X-Headgate-Exposure as token, or the unit's id as unit")
+	case o.Request != "" && (o.Token != "" || o.Unit != ""):
+		return InvalidAt(OutcomePath(i, "request"), "stands beside token or unit").
+			WithHint("send one of token, unit and request")
 	case o.Token != "" && o.Unit != "":
 		return InvalidAt(OutcomePath(i, "unit"), "stands beside token").
 			WithHint("send token or unit, not both")
@@ -114,7 +123,7 @@ func (o *UnitOutcome) check(i int) error {
 		return InvalidAt(OutcomePath(i, "value"), "%g is beyond %g", o.Value, float64(MaxOutcomeValue)).
 			WithHint("send the value in a larger unit")
 	}
-	for _, f := range []struct{ name, text string }{{"event", o.Event}, {"unit", o.Unit}, {"key", o.Key}} {
+	for _, f := range []struct{ name, text string }{{"event", o.Event}, {"unit", o.Unit}, {"request", o.Request}, {"label", o.Label}, {"key", o.Key}} {
 		if len(f.text) > MaxOutcomeText {
 			return InvalidAt(OutcomePath(i, f.name), "has %d bytes: want at most %d", len(f.text), MaxOutcomeText).
 				WithHint("send a shorter %s", f.name)

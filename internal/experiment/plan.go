@@ -28,10 +28,17 @@ type Plan struct {
 	Objectives []Objective  `json:"objectives,omitempty"`
 	Guardrails []Guardrail  `json:"guardrails,omitempty"`
 	Stages     []Stage      `json:"stages"`
-	Promote    Promotion    `json:"promote,omitzero"`
-	Budget     *Budget      `json:"budget,omitempty"`
-	Analysis   Analysis     `json:"analysis"`
-	OnUnknown  OnUnknown    `json:"onUnknown"`
+	// Predictions says how predictions are read from answers; nil reads none.
+	Predictions *Predictions `json:"predictions,omitempty"`
+	// Redact takes fields out of requests and answers before anything is made of
+	// them.
+	Redact []Redaction `json:"redact,omitempty"`
+	// Retention bounds the rows kept by request.
+	Retention Retention `json:"retention,omitzero"`
+	Promote   Promotion `json:"promote,omitzero"`
+	Budget    *Budget   `json:"budget,omitempty"`
+	Analysis  Analysis  `json:"analysis"`
+	OnUnknown OnUnknown `json:"onUnknown"`
 
 	// Window is the length of one evidence window.
 	Window time.Duration `json:"window"`
@@ -99,6 +106,8 @@ type Cost struct {
 	PerRequest float64 `json:"perRequest,omitempty"`
 	// PerHour is the cost of being up, whether it serves or not.
 	PerHour float64 `json:"perHour,omitempty"`
+	// PerToken goes by the tokens that answers report, in OpenAI's usage.
+	PerToken float64 `json:"perToken,omitempty"`
 }
 
 // Part is a named, versioned piece of a version.

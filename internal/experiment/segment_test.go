@@ -144,7 +144,7 @@ func TestRoutesOfStages(t *testing.T) {
 	}
 	s := &State{Condition: Running, Slots: SlotsOf(Baseline(3)), Removed: []Removal{{Version: 1}}}
 	r := RouteOf(p, s)
-	if d := cmp.Diff(&MirrorRoute{Share: 1000, Versions: []int{2}, Rate: 5, Pairs: []Metric{pairs}}, r.Mirror); d != "" {
+	if d := cmp.Diff(&MirrorRoute{Share: 1000, Versions: []int{2}, Rate: 5, Timeout: DefaultCopyTimeout, Pairs: []Metric{pairs}}, r.Mirror); d != "" {
 		t.Error(d)
 	}
 	if d := cmp.Diff(where, r.Where); d != "" {

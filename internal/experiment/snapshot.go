@@ -5,6 +5,7 @@ package experiment
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -50,16 +51,23 @@ type Route struct {
 	Measures []Measure `json:"measures,omitempty"`
 	// Answers are the numbers that are read from answers.
 	Answers []Answer `json:"answers,omitempty"`
+	// Predictions are read from answers; nil reads none.
+	Predictions *PredictionsRoute `json:"predictions,omitempty"`
+	// Redact takes fields out of requests and answers before anything is made of
+	// them.
+	Redact []Redaction `json:"redact,omitempty"`
 }
 
 // MirrorRoute asks for copies of a share of the requests that match, one to
 // each of Versions, and for their comparison by Pairs.
 type MirrorRoute struct {
-	Share       Share    `json:"share"`
-	Versions    []int    `json:"versions"`
-	Rate        float64  `json:"rate,omitempty"`
-	Concurrency int      `json:"concurrency,omitempty"`
-	Pairs       []Metric `json:"pairs,omitempty"`
+	Share       Share   `json:"share"`
+	Versions    []int   `json:"versions"`
+	Rate        float64 `json:"rate,omitempty"`
+	Concurrency int     `json:"concurrency,omitempty"`
+	// Timeout is how long a copy may take.
+	Timeout time.Duration `json:"timeout"`
+	Pairs   []Metric      `json:"pairs,omitempty"`
 }
 
 // Measure asks for a cell that counts requests slower than Limit.
@@ -185,6 +193,10 @@ func RouteOf(p *Plan, s *State) Route {
 		r.Where = stage.Where
 		r.Mirror = mirrorOf(p, s, stage.Mirror)
 	}
+	r.Predictions, r.Redact = predictionsOf(p), p.Redact
+	if slices.ContainsFunc(p.Versions, func(v Version) bool { return v.Cost.PerToken > 0 }) {
+		r.Answers = append(r.Answers, Answer{Metric: CellTokens, Sum: tokens, Sample: Whole})
+	}
 	for _, m := range p.Metrics {
 		if m.Builtin != nil && m.Builtin.Kind == Latency {
 			r.Measures = append(r.Measures, Measure{Metric: m.Name, Limit: m.Builtin.Limit})
@@ -195,6 +207,9 @@ func RouteOf(p *Plan, s *State) Route {
 	}
 	return r
 }
+
+// tokens finds what an answer of OpenAI's protocol used.
+const tokens = `.usage.total_tokens // 0`
 
 // Killed is the route when a person takes all traffic back: the baseline has
 // every request, that of testers included, in a phase of its own (D8).
@@ -212,7 +227,7 @@ func mirrorOf(p *Plan, s *State, m *Mirror) *MirrorRoute {
 	if m == nil {
 		return nil
 	}
-	out := &MirrorRoute{Share: m.Share, Rate: m.Rate, Concurrency: m.Concurrency}
+	out := &MirrorRoute{Share: m.Share, Rate: m.Rate, Concurrency: m.Concurrency, Timeout: m.CopyTimeout()}
 	for v := 1; v < len(p.Versions); v++ {
 		if !s.IsRemoved(v) {
 			out.Versions = append(out.Versions, v)

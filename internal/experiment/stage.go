@@ -130,6 +130,8 @@ type Mirror struct {
 	// gateway's own bound.
 	Rate        float64 `json:"rate,omitempty"`
 	Concurrency int     `json:"concurrency,omitempty"`
+	// Timeout is how long a copy may take; 0 is DefaultCopyTimeout.
+	Timeout time.Duration `json:"timeout,omitempty"`
 	// Cost ends the stage when its copies have cost that much; 0 never does.
 	Cost float64 `json:"cost,omitempty"`
 }
