@@ -26,6 +26,7 @@ func (p *Process) adminServer(metrics prometheus.Gatherer) *http.Server {
 		httpapi.WriteJSON(w, http.StatusOK, p.follower.current())
 	})
 	mux.HandleFunc("GET /v1/cells", p.cells)
+	mux.HandleFunc("GET /v1/batches", p.spool.batches)
 	return &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,

@@ -21,5 +21,9 @@
 //     old, and those that a process before this one had counted in.
 //   - Exposures are appended to a file, if one is given, through a bounded queue
 //     that drops and counts.
+//   - Exposures, pairs, predictions and sealed cells wait in numbered batches
+//     until whoever keeps them has taken them over; a batch that is asked for
+//     again is the same. What nobody takes is let go, the oldest first, and
+//     counted.
 //   - It listens on loopback unless told otherwise.
 package gateway

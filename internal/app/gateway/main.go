@@ -33,6 +33,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, version 
 	flags.StringVar(&o.Snapshot, "snapshot", "", "follow the snapshot in this `file` (JSON)")
 	flags.StringVar(&o.Data, "data", DefaultData, "the `directory` of the last good snapshot and the exposure key")
 	flags.StringVar(&o.Exposures, "exposures", "", "append exposures to this `file`, one JSON object a line")
+	flags.IntVar(&o.Spool, "spool", DefaultSpool, "how many `rows` (exposures, pairs, predictions) wait to be taken over from /v1/batches; -1 keeps none")
 	flags.DurationVar(&o.Drain, "drain", DefaultDrain, "how long what is under way may take after SIGTERM")
 	showVersion := flags.Bool("version", false, "print the version and exit")
 	flags.Usage = func() { usage(flags) }

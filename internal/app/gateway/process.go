@@ -40,6 +40,9 @@ type Options struct {
 	Data string
 	// Exposures is the file that exposures are appended to; none by default.
 	Exposures string
+	// Spool is how many rows wait to be taken over from /v1/batches: exposures,
+	// pairs and predictions. The default is DefaultSpool; less than 0 is none.
+	Spool int
 	// Drain bounds how long Close waits for what is under way.
 	Drain time.Duration
 	// Version is the program's, for the metric of the build.
@@ -60,6 +63,7 @@ func (o *Options) complete() error {
 	o.Admin = cmp.Or(o.Admin, DefaultAdmin)
 	o.Data = cmp.Or(o.Data, DefaultData)
 	o.Drain = cmp.Or(o.Drain, DefaultDrain)
+	o.Spool = max(0, cmp.Or(o.Spool, DefaultSpool))
 	o.every = cmp.Or(o.every, lookEvery)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -78,6 +82,7 @@ type Process struct {
 	follower  *follower
 	windows   *windows
 	exposures *exposureFile
+	spool     *spool
 
 	traffic *dataplane.Server
 	admin   *http.Server
@@ -127,13 +132,14 @@ func (p *Process) open(ctx context.Context) error {
 		return err
 	}
 	p.gateway, err = dataplane.New(dataplane.Options{
-		Key: key, Expose: p.exposures.take, Now: p.options.now, Registry: registry,
+		Key: key, Expose: p.expose, Now: p.options.now, Registry: registry,
 		ErrorLog: slog.NewLogLogger(p.options.Log.Handler(), slog.LevelError),
 	})
 	if err != nil {
 		return err
 	}
 	p.windows = newWindows(p.gateway, p.options.now, registry)
+	p.spool = newSpool(p.options.Spool, p.windows, registry)
 	p.follower = newFollower(p.options.Snapshot, p.gateway, p.data, p.windows, registry, p.options.Log)
 	p.follower.restore(p.options.now())
 	if p.trafficAt, err = listen(ctx, "traffic", p.options.Listen); err != nil {
@@ -148,6 +154,12 @@ func (p *Process) open(ctx context.Context) error {
 	p.serve("admin", p.admin.Serve, p.adminAt)
 	p.follower.look(p.options.now())
 	return nil
+}
+
+// expose takes an exposure, before a snapshot serves none comes.
+func (p *Process) expose(e experiment.Exposure, groups uint64) bool {
+	kept := p.exposures.take(e, groups)
+	return p.spool.expose(e, groups) && kept
 }
 
 func listen(ctx context.Context, what, address string) (net.Listener, error) {

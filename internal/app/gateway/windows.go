@@ -42,6 +42,8 @@ type phase struct {
 	// asked is up to where somebody has read: who asks for windows from n on
 	// has those below.
 	asked int64
+	// spooled is up to where windows are in batches.
+	spooled int64
 }
 
 func newWindows(g *dataplane.Gateway, now func() time.Time, registry prometheus.Registerer) *windows {
@@ -68,6 +70,7 @@ func (w *windows) open(r *experiment.Route, again bool) {
 			p.first, p.restarted = p.asked+1, true
 		}
 	}
+	p.spooled = p.first
 	w.phases = append(w.phases, p)
 	if n := len(w.phases) - maxPhases; n > 0 {
 		w.phases = slices.Delete(w.phases, 0, n)
@@ -109,6 +112,36 @@ func (w *windows) seal(id string, epoch, number int, from int64) (experiment.Sea
 		p.asked = max(p.asked, from)
 	}
 	return s, err
+}
+
+// fresh seals what is ripe and was in no batch yet, of all phases.
+func (w *windows) fresh() []experiment.Seal {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var seals []experiment.Seal
+	for _, p := range w.phases {
+		from := max(p.spooled, p.first)
+		s, err := w.gateway.Seal(p.experiment, p.epoch, p.phase, from, w.now())
+		if err != nil || s.To <= from {
+			continue // The gateway has let go of the phase, or nothing is ripe.
+		}
+		p.spooled = s.To
+		seals = append(seals, s)
+	}
+	return seals
+}
+
+// taken notes that somebody has stored cells.
+func (w *windows) taken(seals []experiment.Seal) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range seals {
+		for _, p := range w.phases {
+			if p.epoch == seals[i].Epoch && p.phase == seals[i].Phase {
+				p.asked = max(p.asked, seals[i].To)
+			}
+		}
+	}
 }
 
 // prune lets windows go that are too old, read or not.

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/httpapi"
+)
+
+// DefaultSpool is how many rows wait for whoever keeps them, where the options
+// say nothing; a row takes about 150 bytes.
+const DefaultSpool = 1 << 16
+
+// batchRows is how many rows one batch has at most.
+const batchRows = 4096
+
+// spool keeps rows in numbered batches until somebody has taken them over. It is
+// bounded: what is oldest goes first, and is counted. Taking a row costs a copy
+// under a lock.
+type spool struct {
+	name    string
+	most    int
+	windows *windows
+
+	mu sync.Mutex
+	// filling is the batch under way; ready are those before it, which do not
+	// change any more.
+	filling experiment.Batch
+	ready   []*experiment.Batch
+	// rows are those of all batches, filled those of filling.
+	rows, filled int
+
+	dropped prometheus.Counter
+	acked   prometheus.Counter
+}
+
+// newSpool makes a spool of at most most rows; 0 keeps none.
+func newSpool(most int, w *windows, registry prometheus.Registerer) *spool {
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // Never fails: crypto/rand crashes instead.
+	s := &spool{
+		name: hex.EncodeToString(id[:]), most: most, windows: w,
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "headgate_gateway_spool_dropped_total", Help: "Rows that nobody took over in time.",
+		}),
+		acked: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "headgate_gateway_spool_taken_total", Help: "Rows that somebody has taken over.",
+		}),
+	}
+	s.filling = experiment.Batch{Gateway: s.name, Sequence: 1}
+	registry.MustRegister(s.dropped, s.acked, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "headgate_gateway_spool_rows", Help: "Rows that wait to be taken over.",
+	}, s.waiting))
+	return s
+}
+
+func (s *spool) waiting() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return float64(s.rows)
+}
+
+// expose, pair and predict take a row; false drops it.
+func (s *spool) expose(e experiment.Exposure, groups uint64) bool {
+	return s.add(func(b *experiment.Batch) {
+		b.Exposures = append(b.Exposures, experiment.GroupedExposure{Exposure: e, Groups: groups})
+	})
+}
+
+func (s *spool) pair(p *experiment.Pair) bool {
+	return s.add(func(b *experiment.Batch) { b.Pairs = append(b.Pairs, *p) })
+}
+
+func (s *spool) predict(p *experiment.Prediction) bool {
+	return s.add(func(b *experiment.Batch) { b.Predictions = append(b.Predictions, *p) })
+}
+
+func (s *spool) add(row func(*experiment.Batch)) bool {
+	if s.most == 0 {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	row(&s.filling)
+	s.rows++
+	if s.filled++; s.filled == batchRows {
+		s.cut(nil)
+	}
+	return true
+}
+
+// cut ends the batch under way and lets the oldest go where there are too many.
+// Cells are never let go: there are few, and windows bounds them.
+func (s *spool) cut(seals []experiment.Seal) {
+	b := s.filling
+	b.Seals = append(b.Seals, seals...)
+	s.ready = append(s.ready, &b)
+	s.filling, s.filled = experiment.Batch{Gateway: s.name, Sequence: b.Sequence + 1}, 0
+	for s.rows > s.most && len(s.ready) > 1 {
+		n := rowsOf(s.ready[0])
+		s.rows -= n
+		s.dropped.Add(float64(n))
+		later := *s.ready[1]
+		later.Seals = slices.Concat(s.ready[0].Seals, later.Seals)
+		s.ready[1] = &later
+		s.ready = slices.Delete(s.ready, 0, 1)
+	}
+}
+
+func rowsOf(b *experiment.Batch) int { return len(b.Exposures) + len(b.Pairs) + len(b.Predictions) }
+
+// next gives the first batch after a sequence, nil if there is nothing yet. Who
+// asks for what comes after a batch has stored it: it is forgotten.
+func (s *spool) next(after uint64) *experiment.Batch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.ready) > 0 && s.ready[0].Sequence <= after {
+		n := rowsOf(s.ready[0])
+		s.rows -= n
+		s.acked.Add(float64(n))
+		s.windows.taken(s.ready[0].Seals)
+		s.ready = slices.Delete(s.ready, 0, 1)
+	}
+	if len(s.ready) == 0 {
+		if seals := s.windows.fresh(); s.filled > 0 || len(seals) > 0 {
+			s.cut(seals)
+		}
+	}
+	if len(s.ready) == 0 {
+		return nil
+	}
+	return s.ready[0]
+}
+
+// batches answers with the next batch: gateway and after name the last one that
+// the caller has stored. An answer of 204 is that there is none yet. A batch of
+// another gateway than the caller knows begins anew: the process was restarted.
+func (s *spool) batches(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	var after uint64
+	if q.Get("gateway") == s.name {
+		var err error
+		if after, err = strconv.ParseUint(q.Get("after"), 10, 64); err != nil {
+			httpapi.WriteError(w, experiment.Errorf(experiment.CodeInvalid, "after is %q: want the sequence of the last batch", q.Get("after")).
+				WithHint("ask for /v1/batches without parameters first"))
+			return
+		}
+	}
+	if b := s.next(after); b != nil {
+		httpapi.WriteJSON(w, http.StatusOK, b)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
