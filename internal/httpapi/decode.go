@@ -29,7 +29,7 @@ type batch struct {
 const outcomesExample = `{"outcomes": [{"token": "…", "event": "…"}]}`
 
 var (
-	outcomeFields = []string{"token", "unit", "event", "value", "key", "time"}
+	outcomeFields = []string{"token", "unit", "request", "event", "value", "label", "key", "time"}
 	batchFields   = append([]string{"experiment", "outcomes"}, outcomeFields...)
 )
 
@@ -191,8 +191,12 @@ func (d decoder) outcomeField(path, name string, o *experiment.UnitOutcome) (err
 		o.Token, err = d.text(path)
 	case "unit":
 		o.Unit, err = d.text(path)
+	case "request":
+		o.Request, err = d.text(path)
 	case "event":
 		o.Event, err = d.text(path)
+	case "label":
+		o.Label, err = d.text(path)
 	case "key":
 		o.Key, err = d.text(path)
 	case "value":

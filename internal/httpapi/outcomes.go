@@ -35,7 +35,8 @@ const (
 //
 //	{"experiment": "search/ranker", "outcomes": [
 //	  {"token": "…", "event": "purchase", "value": 12.5, "key": "order-1", "time": "2026-11-21T11:26:00Z"},
-//	  {"unit": "u-17", "event": "refund"}]}
+//	  {"unit": "u-17", "event": "refund"},
+//	  {"request": "6f1c", "event": "truth", "label": "cat"}]}
 //
 // with value 1 and the time of arrival as defaults; experiment may be left out
 // where experiments names only one. The answer is 202 with the receipt, and

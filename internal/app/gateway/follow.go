@@ -19,9 +19,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/headgate-dev/headgate/internal/datadir"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	dataplane "github.com/headgate-dev/headgate/internal/gateway"
 )
+
+// lastFile is the last good snapshot, in the data directory.
+const lastFile = "snapshot.json"
 
 // lookEvery is the time between two looks at the followed file.
 const lookEvery = 500 * time.Millisecond
@@ -37,7 +41,7 @@ const settled = 3 * time.Second
 type follower struct {
 	path    string
 	gateway *dataplane.Gateway
-	data    *dataDir
+	data    *datadir.Dir
 	windows *windows
 	log     *slog.Logger
 
@@ -78,7 +82,7 @@ type refusedSnapshot struct {
 	Reason string    `json:"reason"`
 }
 
-func newFollower(path string, g *dataplane.Gateway, d *dataDir, w *windows, registry prometheus.Registerer, log *slog.Logger) *follower {
+func newFollower(path string, g *dataplane.Gateway, d *datadir.Dir, w *windows, registry prometheus.Registerer, log *slog.Logger) *follower {
 	f := &follower{
 		path: path, gateway: g, data: d, windows: w, log: log,
 		refused: prometheus.NewCounter(prometheus.CounterOpts{
@@ -101,7 +105,7 @@ func newFollower(path string, g *dataplane.Gateway, d *dataDir, w *windows, regi
 // restore serves the last good snapshot of an earlier process. What that
 // process had counted is gone, which windows must say.
 func (f *follower) restore(now time.Time) {
-	text, err := f.data.last()
+	text, err := readBounded(f.data.Path(lastFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
@@ -182,7 +186,7 @@ func (f *follower) save(text []byte) {
 	if text == nil {
 		return
 	}
-	if err := f.data.keep(text); err != nil {
+	if err := f.data.Write(lastFile, text); err != nil {
 		if f.unsaved == nil {
 			f.log.Error("cannot keep the snapshot: a restart would serve an older one", "error", err)
 		}

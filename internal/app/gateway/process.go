@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/headgate-dev/headgate/internal/datadir"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	dataplane "github.com/headgate-dev/headgate/internal/gateway"
 )
@@ -77,7 +78,7 @@ func (o *Options) complete() error {
 // Process is a running gateway. It must be closed.
 type Process struct {
 	options   Options
-	data      *dataDir
+	data      *datadir.Dir
 	gateway   *dataplane.Gateway
 	follower  *follower
 	windows   *windows
@@ -119,10 +120,10 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 // answers before metrics can be asked for or the file is looked at.
 func (p *Process) open(ctx context.Context) error {
 	var err error
-	if p.data, err = openData(p.options.Data); err != nil {
+	if p.data, err = datadir.Open(p.options.Data); err != nil {
 		return err
 	}
-	key, err := p.data.key()
+	key, err := p.data.Key()
 	if err != nil {
 		return err
 	}
@@ -254,7 +255,7 @@ func (p *Process) release() error {
 		errs = append(errs, p.exposures.close())
 	}
 	if p.data != nil {
-		errs = append(errs, p.data.close())
+		errs = append(errs, p.data.Close())
 	}
 	return errors.Join(errs...)
 }

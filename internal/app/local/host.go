@@ -17,7 +17,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -26,6 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/headgate-dev/headgate/internal/datadir"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/gateway"
 	"github.com/headgate-dev/headgate/internal/suggest"
@@ -64,7 +64,7 @@ type Host struct {
 	data     string
 	token    string
 	registry *prometheus.Registry
-	lock     *dirLock
+	dir      *datadir.Dir
 	runs     []*Run
 	api      net.Listener
 	control  net.Listener
@@ -117,16 +117,13 @@ func (h *Host) open(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	if err := os.MkdirAll(h.data, 0o700); err != nil {
-		return experiment.Errorf(experiment.CodeInvalid, "make the data directory: %w", err)
-	}
-	if h.lock, err = lockDir(h.data); err != nil {
+	if h.dir, err = datadir.Open(h.data); err != nil {
 		return err
 	}
 	if h.control, err = listenControl(filepath.Join(h.data, SocketName)); err != nil {
 		return err
 	}
-	key, err := openKey(filepath.Join(h.data, "exposure.key"))
+	key, err := h.dir.Key()
 	if err != nil {
 		return err
 	}
@@ -235,8 +232,8 @@ func (h *Host) release() error {
 	for _, ln := range []net.Listener{h.api, h.control} {
 		errs = append(errs, closeListener(ln))
 	}
-	if h.lock != nil {
-		errs = append(errs, h.lock.Close())
+	if h.dir != nil {
+		errs = append(errs, h.dir.Close())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close: %w", err)
