@@ -21,6 +21,8 @@
 //     third, which say when a mean behaves normally.
 //   - [Winsorised]: moments with a cap and without.
 //   - [AdaptiveSplit]: units under shares that the data chose.
+//   - [Categories]: counts by name. [Scores]: counts of numbers by label, with the
+//     area under the ROC curve.
 //   - [Sketch]: quantiles of a positive quantity, to 1 %. Read-out only; no
 //     guarantee is made from it.
 //

@@ -34,20 +34,25 @@ type Spec struct {
 	Owner      string `json:"owner,omitempty"`
 	Hypothesis string `json:"hypothesis,omitempty"`
 	// Versions: the first is the baseline, the rest are candidates.
-	Versions   []Version   `json:"versions"`
-	Traffic    Traffic     `json:"traffic"`
-	Assignment Assignment  `json:"assignment,omitempty"`
-	Segments   []Segment   `json:"segments,omitempty"`
-	Metrics    []Metric    `json:"metrics,omitempty"`
-	Reward     *Reward     `json:"reward,omitempty"`
-	Objectives []Objective `json:"objectives,omitempty"`
-	Guardrails []Guardrail `json:"guardrails,omitempty"`
-	Stages     []Stage     `json:"stages"`
-	Promote    *Promote    `json:"promote,omitempty"`
-	Budget     *Budget     `json:"budget,omitempty"`
-	Analysis   Analysis    `json:"analysis,omitempty"`
-	Evidence   Evidence    `json:"evidence,omitempty"`
-	OnUnknown  OnUnknown   `json:"onUnknown,omitempty"`
+	Versions   []Version  `json:"versions"`
+	Traffic    Traffic    `json:"traffic"`
+	Assignment Assignment `json:"assignment,omitempty"`
+	Segments   []Segment  `json:"segments,omitempty"`
+	// Predictions says how predictions are read from answers, Redact what is
+	// taken out of requests and answers before anything is made of them.
+	Predictions *Predictions `json:"predictions,omitempty"`
+	Redact      []Redaction  `json:"redact,omitempty"`
+	Metrics     []Metric     `json:"metrics,omitempty"`
+	Reward      *Reward      `json:"reward,omitempty"`
+	Objectives  []Objective  `json:"objectives,omitempty"`
+	Guardrails  []Guardrail  `json:"guardrails,omitempty"`
+	Stages      []Stage      `json:"stages"`
+	Promote     *Promote     `json:"promote,omitempty"`
+	Budget      *Budget      `json:"budget,omitempty"`
+	Ledger      *Ledger      `json:"ledger,omitempty"`
+	Analysis    Analysis     `json:"analysis,omitempty"`
+	Evidence    Evidence     `json:"evidence,omitempty"`
+	OnUnknown   OnUnknown    `json:"onUnknown,omitempty"`
 }
 
 // Version is one servable model variant.
@@ -74,6 +79,8 @@ type PathRewrite struct {
 type Cost struct {
 	PerRequest Quantity `json:"perRequest,omitempty"`
 	PerHour    Quantity `json:"perHour,omitempty"`
+	// PerToken goes by the tokens that answers report, in OpenAI's usage.
+	PerToken Quantity `json:"perToken,omitempty"`
 }
 
 // Traffic names exactly one router.
@@ -165,73 +172,6 @@ type Segment struct {
 	Stratify bool `json:"stratify,omitempty"`
 }
 
-// Metric is how outcomes or telemetry become a number per version.
-type Metric struct {
-	Name string `json:"name"`
-	// Goal is increase or decrease; built-in metrics know their own.
-	Goal string `json:"goal,omitempty"`
-	From From   `json:"from"`
-	// Trust is self-reported where what a version says of itself may decide.
-	Trust string `json:"trust,omitempty"`
-}
-
-// From is the source of a metric; exactly one field is set.
-type From struct {
-	// Builtin is a metric of the router's pack: error-rate or latency.
-	Builtin string `json:"builtin,omitempty"`
-	// Quantile goes with latency: 0.99, or 99%.
-	Quantile Quantity `json:"quantile,omitempty"`
-	// Outcomes is a metric of the ledger.
-	Outcomes *Outcomes `json:"outcomes,omitempty"`
-	// Pairs compares the answers of two versions to the same request.
-	Pairs *Pairs `json:"pairs,omitempty"`
-	// Output is read from answers by jq.
-	Output *Output `json:"output,omitempty"`
-	// Response is a number that the model server reports with its answers.
-	Response *Response `json:"response,omitempty"`
-}
-
-// Output is a ratio over answers: what Sum finds in each per what Count finds,
-// or per answer.
-type Output struct {
-	// Sum and Count are jq expressions that give one number each.
-	Sum   string `json:"sum"`
-	Count string `json:"count,omitempty"`
-	// Sample is the share of answers that is looked at.
-	Sample Quantity `json:"sample,omitempty"`
-}
-
-// Response is the mean of a number that the model server reports; exactly one
-// of Header and Value is set.
-type Response struct {
-	Header string `json:"header,omitempty"`
-	// Value is a jq expression on the answer.
-	Value  string   `json:"value,omitempty"`
-	Sample Quantity `json:"sample,omitempty"`
-}
-
-// Outcomes is a ratio over units: the sum of an event's values per event of
-// another name, or per unit.
-type Outcomes struct {
-	Event  string   `json:"event"`
-	Per    string   `json:"per,omitempty"`
-	Window Duration `json:"window"`
-	// Joined is the least share of units that must have been heard of.
-	Joined Quantity `json:"joined,omitempty"`
-}
-
-// Pairs is how a candidate's answer compares to the baseline's in a mirror.
-type Pairs struct {
-	// Compare is failures, latency, class, number, ranking, text or json.
-	Compare string `json:"compare"`
-	// Value is the jq expression that picks what is compared.
-	Value string `json:"value,omitempty"`
-	// K is how many places of a ranking count.
-	K int64 `json:"k,omitempty"`
-	// Tolerance is the relative difference that does not count.
-	Tolerance Quantity `json:"tolerance,omitempty"`
-}
-
 // Reward is the metric to improve.
 type Reward struct {
 	Metric        string `json:"metric"`
@@ -258,6 +198,8 @@ type Objective struct {
 	Metric string   `json:"metric"`
 	Max    Quantity `json:"max,omitempty"`
 	Min    Quantity `json:"min,omitempty"`
+	// Slices names the segments in whose every group it holds too.
+	Slices []string `json:"slices,omitempty"`
 	// Owner is who answers for the limit, if it is not the experiment's owner.
 	Owner string `json:"owner,omitempty"`
 }

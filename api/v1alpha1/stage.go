@@ -70,9 +70,14 @@ type Until struct {
 // nobody.
 type Mirror struct {
 	Share Quantity `json:"share"`
+	// By is who sends the copies: gateway (default), or others, of whose answers
+	// events tell.
+	By string `json:"by,omitempty"`
 	// Rate bounds copies per second, Concurrency those in flight.
 	Rate        Quantity `json:"rate,omitempty"`
 	Concurrency int64    `json:"concurrency,omitempty"`
+	// Timeout is how long a copy may take.
+	Timeout Duration `json:"timeout,omitempty"`
 	// Cost ends the stage when its copies have cost that much.
 	Cost Quantity `json:"cost,omitempty"`
 }

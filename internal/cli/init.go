@@ -70,8 +70,8 @@ func initCommand(s IO) *cobra.Command {
 		Long: `Asks which risk there is, on a terminal, or takes the answers from flags, and
 writes an experiment: a canary that protects users, with gentler steps where online
 behaviour is the fear, and, if there is a measure of winning that can be waited for,
-an A/B test that decides. A candidate whose answers may not be shown yet wants
-shadow traffic first, which this version does not have: it is refused.`,
+an A/B test that decides. A candidate whose answers may not be shown yet gets
+copies of requests first, whose answers go to nobody.`,
 		Example: "  headgate init\n  headgate init --no-prompts --reward purchase --unit x-user-id -f experiment.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !d.noPrompts && s.Interactive {
@@ -133,10 +133,6 @@ func (d *draft) save(s IO) error {
 			return experiment.Errorf(experiment.CodeInvalid, "--%s: want yes or no, got %q", answer.flag, answer.value)
 		}
 	}
-	if d.Unsafe == "yes" {
-		return experiment.Errorf(experiment.CodeInvalid, "a candidate that is unsafe to serve wants shadow traffic first, which this version does not have").
-			WithHint("send recorded requests to it with headgate load, and come back when its answers may be shown")
-	}
 	text := d.yaml()
 	if _, err := translate.Plan([]byte(text)); err != nil {
 		return inFile("the draft", err)
@@ -179,11 +175,17 @@ func (d *draft) yaml() string {
 		line("  assignment: {unit: {header: %q}}", d.Unit)
 	}
 	line("  metrics:\n  - {name: error-rate, from: {builtin: error-rate}}\n  - {name: p99, from: {builtin: latency, quantile: 0.99}}")
+	if d.Unsafe == "yes" {
+		line("  - {name: failed-alone, from: {pairs: {compare: failures}}}\n  - {name: same-answer, from: {pairs: {compare: json}}}")
+	}
 	if d.Reward != "" {
 		line("  - {name: reward, from: {outcomes: {event: %q, window: %s}}}", d.Reward, d.Window)
 		line("  reward: {metric: reward, minimumEffect: {relative: %s}}", d.MinimumEffect)
 	}
 	line("  objectives: [{metric: error-rate, max: %s}, {metric: p99, max: %s}]\n  stages:", d.Errors, d.Latency)
+	if d.Unsafe == "yes" {
+		line("  - {name: shadow, mirror: {share: 10%%}, until: {pairs: %s, atMost: 3d}, require: [{metric: failed-alone, max: %s}]}", d.Requests, d.Errors)
+	}
 	steps := "1%, 5%, 25%"
 	if d.Diverges == "yes" {
 		steps = "0.1%, 1%, 5%, 25%"

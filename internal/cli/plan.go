@@ -91,6 +91,7 @@ type assumeFlags struct {
 	traffic   string
 	units     float64
 	perUnit   float64
+	tokens    float64
 	baselines []string
 	groups    []string
 }
@@ -100,17 +101,18 @@ func (x *assumeFlags) define(c *cobra.Command) {
 	f.StringVar(&x.traffic, "traffic", "", "how many requests arrive: 50/s, 3000/min, 90000/h or 2000000/d")
 	f.Float64Var(&x.units, "units", 0, "how many units are seen for the first time per day (default from --traffic)")
 	f.Float64Var(&x.perUnit, "requests-per-unit", 0, "how many requests a unit makes while it takes part (default 1)")
+	f.Float64Var(&x.tokens, "tokens-per-request", 0, "how many tokens an answer takes, where versions cost by token")
 	f.StringArrayVar(&x.baselines, "baseline", nil, "how a metric stands today, [METRIC=]MEAN[±DEVIATION]; the reward if no metric is named; may be repeated")
 	f.StringArrayVar(&x.groups, "group", nil, "a group's share of the traffic, SEGMENT=GROUP:SHARE; may be repeated")
 }
 
 // empty says that nothing was stated.
 func (x *assumeFlags) empty() bool {
-	return x.traffic == "" && x.units == 0 && x.perUnit == 0 && len(x.baselines) == 0 && len(x.groups) == 0
+	return x.traffic == "" && x.units == 0 && x.perUnit == 0 && x.tokens == 0 && len(x.baselines) == 0 && len(x.groups) == 0
 }
 
 func (x *assumeFlags) assumptions(p *experiment.Plan) (design.Assumptions, error) {
-	a := design.Assumptions{Units: x.units, PerUnit: x.perUnit}
+	a := design.Assumptions{Units: x.units, PerUnit: x.perUnit, Tokens: x.tokens}
 	var err error
 	if x.traffic != "" {
 		if a.Requests, err = parseTraffic(x.traffic); err != nil {

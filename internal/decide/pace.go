@@ -206,9 +206,17 @@ func (d *deciding) lacks(version int) []experiment.Reason {
 // gates lists the limits of the current stage that a version is not known to
 // meet. No data keeps a gate open (D2).
 func (d *deciding) gates(version int) []experiment.Reason {
-	var out []experiment.Reason
-	for _, g := range d.stage().Require {
-		out = d.gate(out, version, experiment.RoleGate, g.Metric, "", g.Owner, experiment.Met)
+	return d.limits(nil, version, experiment.RoleGate, d.stage().Require)
+}
+
+// limits adds the limits, with their slices, that a version is not known to meet.
+func (d *deciding) limits(out []experiment.Reason, version int, role experiment.Role, limits []experiment.Objective) []experiment.Reason {
+	for i := range limits {
+		o := &limits[i]
+		out = d.gate(out, version, role, o.Metric, "", o.Owner, experiment.Met)
+		for _, slice := range d.plan.LimitSlices(o) {
+			out = d.gate(out, version, role, o.Metric, slice, o.Owner, experiment.Met)
+		}
 	}
 	return out
 }
@@ -225,10 +233,7 @@ func (d *deciding) allGates() []experiment.Reason {
 // open lists all that a promotion asks for and a version is not known to have:
 // the objectives, the guardrails with their slices, and the stage's gates.
 func (d *deciding) open(version int) []experiment.Reason {
-	var out []experiment.Reason
-	for _, o := range d.plan.Objectives {
-		out = d.gate(out, version, experiment.RoleObjective, o.Metric, "", o.Owner, experiment.Met)
-	}
+	out := d.limits(nil, version, experiment.RoleObjective, d.plan.Objectives)
 	return append(d.guardrails(out, version), d.gates(version)...)
 }
 

@@ -199,7 +199,7 @@ var (
 		experiment.VerbApprove, experiment.VerbFreeze, experiment.VerbLearn, "dance",
 	}
 	doubtCodes = []experiment.ReasonCode{
-		experiment.ReasonJoined, experiment.ReasonUnevenJoin, experiment.ReasonMoved, experiment.ReasonRewardRange, experiment.ReasonSliceMismatch, "HG-D499",
+		experiment.ReasonJoined, experiment.ReasonUnevenJoin, experiment.ReasonMoved, experiment.ReasonRewardRange, experiment.ReasonSliceMismatch, experiment.ReasonVersionMix, "HG-D499",
 	}
 )
 
@@ -273,13 +273,17 @@ func judged(t *rapid.T, p *experiment.Plan, s *experiment.State) experiment.Judg
 				j.Verdicts = append(j.Verdicts, experiment.Verdict{Version: v, Role: experiment.RoleObjective, Metric: o.Metric, Status: experiment.Violated})
 				continue
 			}
-			verdict(v, experiment.RoleObjective, o.Metric, "", everybody)
+			for _, slice := range append([]string{""}, p.LimitSlices(&o)...) {
+				verdict(v, experiment.RoleObjective, o.Metric, slice, everybody)
+			}
 		}
 		if v == 0 {
 			continue
 		}
 		for _, g := range p.Stages[s.Stage].Require {
-			verdict(v, experiment.RoleGate, g.Metric, "", objectiveStatuses)
+			for _, slice := range append([]string{""}, p.LimitSlices(&g)...) {
+				verdict(v, experiment.RoleGate, g.Metric, slice, objectiveStatuses)
+			}
 		}
 		for _, g := range p.Guardrails {
 			for _, slice := range append([]string{""}, p.SlicesOf(&g)...) {
@@ -296,6 +300,9 @@ func judged(t *rapid.T, p *experiment.Plan, s *experiment.State) experiment.Judg
 			Code: rapid.SampledFrom(doubtCodes).Draw(t, "code"), Metric: "purchase", Version: rapid.IntRange(0, len(p.Versions)-1).Draw(t, "doubted"),
 			Slice: rapid.SampledFrom([]string{"", "tier=premium"}).Draw(t, "slice"), Value: 12, Limit: 90,
 		}}
+		if j.Doubts[0].Code == experiment.ReasonVersionMix {
+			j.Doubts[0].Header, j.Doubts[0].Values = "x-artifact", []string{"a", "b"}
+		}
 		if j.Doubts[0].Code == experiment.ReasonSliceMismatch {
 			j.Doubts[0].Slice = "tier=premium"
 		}

@@ -237,7 +237,7 @@ func (s *script) fact(line string, now time.Time, f *experiment.Facts) error {
 		a, err := s.arm(w[1:])
 		f.Judgement.Arms = append(f.Judgement.Arms, a)
 		return err
-	case "joined", "uneven", "range", "slice-mismatch":
+	case "joined", "uneven", "range", "slice-mismatch", "mix":
 		x, err := s.doubt(w)
 		f.Judgement.Doubts = append(f.Judgement.Doubts, x)
 		return err
@@ -357,11 +357,14 @@ func (s *script) well(name string, f *experiment.Facts) error {
 	add := func(role experiment.Role, metric, slice string, status experiment.Status) {
 		f.Judgement.Verdicts = append(f.Judgement.Verdicts, experiment.Verdict{Version: version, Role: role, Metric: metric, Slice: slice, Status: status})
 	}
-	for _, o := range s.plan.Objectives {
-		add(experiment.RoleObjective, o.Metric, "", experiment.Met)
-	}
-	for _, o := range s.plan.Stages[s.state.Stage].Require {
-		add(experiment.RoleGate, o.Metric, "", experiment.Met)
+	for role, limits := range map[experiment.Role][]experiment.Objective{
+		experiment.RoleObjective: s.plan.Objectives, experiment.RoleGate: s.plan.Stages[s.state.Stage].Require,
+	} {
+		for _, o := range limits {
+			for _, slice := range append([]string{""}, s.plan.LimitSlices(&o)...) {
+				add(role, o.Metric, slice, experiment.Met)
+			}
+		}
 	}
 	for _, g := range s.plan.Guardrails {
 		for _, slice := range append([]string{""}, s.plan.SlicesOf(&g)...) {
@@ -420,6 +423,9 @@ func (s *script) doubt(w []string) (experiment.Doubt, error) {
 		x.Version, err = s.version(w[1])
 	case w[0] == "slice-mismatch" && len(w) == 2:
 		x = experiment.Doubt{Code: experiment.ReasonSliceMismatch, Slice: w[1]}
+	case w[0] == "mix" && len(w) == 5:
+		x = experiment.Doubt{Code: experiment.ReasonVersionMix, Header: w[2], Values: w[3:], Value: 2, Limit: 1}
+		x.Version, err = s.version(w[1])
 	default:
 		err = fmt.Errorf("doubt %q has %d words", w[0], len(w))
 	}

@@ -122,9 +122,7 @@ func (d *deciding) cutOver(stage *experiment.Stage) bool {
 	}
 	var open []experiment.Reason
 	for _, v := range d.remaining() {
-		for _, o := range d.plan.Objectives {
-			open = d.gate(open, v, experiment.RoleObjective, o.Metric, "", o.Owner, experiment.Met)
-		}
+		open = d.limits(open, v, experiment.RoleObjective, d.plan.Objectives)
 	}
 	if len(open) > 0 {
 		d.waiting = true
@@ -162,15 +160,14 @@ func (d *deciding) observe(stage *experiment.Stage) bool {
 		if d.from.all[v] == 0 {
 			continue
 		}
-		for _, o := range d.plan.Objectives {
-			f := d.facts.Judgement.Find(v, experiment.RoleObjective, o.Metric)
-			switch {
-			case f != nil && f.Status == experiment.Violated:
+		for i := range d.facts.Judgement.Verdicts {
+			if f := &d.facts.Judgement.Verdicts[i]; f.Version == v && f.Role == experiment.RoleObjective && f.Status == experiment.Violated {
 				return d.end(experiment.ActStop, experiment.OutcomeViolated, 0, d.why(f))
-			case f == nil || f.Status != experiment.Met:
-				d.waiting = true
-				return d.wait(experiment.Because(experiment.ReasonGateOpen, "version", d.name(v), "metric", owned(o.Metric, o.Owner)))
 			}
+		}
+		if open := d.limits(nil, v, experiment.RoleObjective, d.plan.Objectives); len(open) > 0 {
+			d.waiting = true
+			return d.wait(open[0])
 		}
 	}
 	if d.from.all[0] == experiment.Whole && d.state.Stage+1 >= len(d.plan.Stages) {

@@ -4,6 +4,7 @@ package decide
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,6 +74,9 @@ func (d *deciding) judged(x experiment.Doubt) {
 		d.doubt(x.Code, "version", who, "value", fmt.Sprintf("%g", x.Value), "range", of)
 	case experiment.ReasonSliceMismatch:
 		d.doubt(x.Code, "slice", x.Slice)
+	case experiment.ReasonVersionMix:
+		values := append(slices.Clone(x.Values), "?", "?")
+		d.doubt(x.Code, "version", d.name(x.Version), "header", x.Header, "one", values[0], "other", values[1])
 	default:
 		// A doubt that this engine has no sentence for is a doubt all the same.
 		d.doubt(experiment.ReasonSourceDown, "source", metric, "why", string(x.Code))

@@ -85,8 +85,8 @@ func (d *deciding) keptWarm(what string) bool {
 // had its time in a metric.
 func (d *deciding) matures(metric string) time.Duration {
 	hold := d.plan.Lag + d.plan.Window
-	if m := d.plan.Metric(metric); m != nil && m.Outcomes != nil {
-		hold += m.Outcomes.Window
+	if m := d.plan.Metric(metric); m != nil {
+		hold += m.Matures()
 	}
 	return hold
 }

@@ -11,19 +11,48 @@ import (
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
-// Value writes a value of a metric for people. Metrics of this engine are
-// shares, rates and ratios; those that lie within a whole read best in percent.
-func Value(_ *experiment.Metric, v float64) string { return percent(v) }
+// Value writes a value of a metric for people. Most metrics are shares, rates and
+// ratios; those that lie within a whole read best in percent.
+func Value(m *experiment.Metric, v float64) string {
+	if unit, ok := unitOf(m); ok {
+		return fmt.Sprintf("%.4g%s", v, unit)
+	}
+	return percent(v)
+}
 
 // Difference writes a difference of two values, with its sign.
-func Difference(_ *experiment.Metric, v float64) string {
+func Difference(m *experiment.Metric, v float64) string {
+	if unit, ok := unitOf(m); ok {
+		return fmt.Sprintf("%+.4g%s", v, unit)
+	}
 	return fmt.Sprintf("%+.2f points", 100*v)
 }
 
+// unitOf is what stands after a metric's numbers; false where they are written in
+// percent.
+func unitOf(m *experiment.Metric) (string, bool) {
+	if m == nil {
+		return "", false
+	}
+	switch m.Unit() {
+	case "bytes":
+		return " bytes", true
+	case "seconds":
+		return " s", true
+	case "":
+		return "", false
+	}
+	return "", true
+}
+
 // Interval writes a verdict's interval.
-func Interval(_ *experiment.Metric, v *experiment.Verdict) string {
-	if v.Interval == nil {
+func Interval(m *experiment.Metric, v *experiment.Verdict) string {
+	_, plain := unitOf(m)
+	switch {
+	case v.Interval == nil:
 		return "unknown"
+	case plain:
+		return fmt.Sprintf("%+.4g to %+.4g", v.Interval.Low, v.Interval.High)
 	}
 	return fmt.Sprintf("%+.2f to %+.2f", 100*v.Interval.Low, 100*v.Interval.High)
 }

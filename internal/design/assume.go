@@ -23,6 +23,9 @@ type Assumptions struct {
 	Units float64 `json:"unitsPerDay,omitempty"`
 	// PerUnit is how many requests a unit makes while it takes part; 0 is 1.
 	PerUnit float64 `json:"requestsPerUnit,omitempty"`
+	// Tokens is how many tokens an answer reports on average, 0 if unknown. It
+	// tells what versions cost that are paid by token.
+	Tokens float64 `json:"tokensPerRequest,omitempty"`
 	// Values are how metrics stand in the baseline.
 	Values []Value `json:"values,omitempty"`
 	// Groups are the shares of the traffic that some groups of segments have.
@@ -37,7 +40,7 @@ type Value struct {
 	// limit.
 	Mean float64 `json:"mean"`
 	// SD is the standard deviation of one unit's part in it; 0 is that of a
-	// proportion.
+	// proportion, or unknown for what is none.
 	SD float64 `json:"sd,omitempty"`
 }
 
@@ -59,7 +62,7 @@ func (a *Assumptions) check(p *experiment.Plan) error {
 	for _, x := range []struct {
 		name  string
 		value float64
-	}{{"requests per second", a.Requests}, {"units per day", a.Units}, {"requests per unit", a.PerUnit}} {
+	}{{"requests per second", a.Requests}, {"units per day", a.Units}, {"requests per unit", a.PerUnit}, {"tokens per request", a.Tokens}} {
 		if !(x.value >= 0 && x.value <= maxRate) {
 			return experiment.Errorf(experiment.CodeInvalid, "%v %s: want 0 to %g", x.value, x.name, float64(maxRate))
 		}
@@ -101,6 +104,11 @@ func groupHint(p *experiment.Plan, segment string) string {
 	return "its segments are " + strings.Join(names, ", ")
 }
 
+// share says whether a metric is a share of requests.
+func share(m *experiment.Metric) bool {
+	return m.Builtin != nil || m.Prediction != nil && !m.Prediction.Kind.Mean()
+}
+
 func (v Value) check(p *experiment.Plan) error {
 	m := p.Metric(v.Metric)
 	switch {
@@ -108,9 +116,9 @@ func (v Value) check(p *experiment.Plan) error {
 		return experiment.Errorf(experiment.CodeInvalid, "no metric of the plan is called %q", v.Metric)
 	case !(math.Abs(v.Mean) <= maxSize) || !(v.SD >= 0 && v.SD <= maxSize):
 		return experiment.Errorf(experiment.CodeInvalid, "the baseline of %s is %v with a deviation of %v: want finite numbers", v.Metric, v.Mean, v.SD)
-	case m.Builtin != nil && !(v.Mean >= 0 && v.Mean <= 1):
+	case share(m) && !(v.Mean >= 0 && v.Mean <= 1):
 		return experiment.Errorf(experiment.CodeInvalid, "the baseline of %s is %v: want a share of requests, 0 to 100%%", v.Metric, v.Mean)
-	case v.SD == 0 && m.Builtin == nil && !(v.Mean > 0 && v.Mean < 1):
+	case v.SD == 0 && m.Builtin == nil && proportion(m) && !(v.Mean > 0 && v.Mean < 1):
 		return experiment.Errorf(experiment.CodeInvalid, "the baseline of %s is %v, which is no proportion", v.Metric, v.Mean).
 			WithHint("say how much it varies from unit to unit: %v±DEVIATION", v.Mean)
 	}
@@ -166,13 +174,44 @@ func (w *world) value(metric string) *Value {
 		return nil
 	}
 	v := w.a.Values[i]
-	if v.SD == 0 {
-		v.SD = math.Sqrt(v.Mean * (1 - v.Mean))
-		if o := w.plan.Metric(metric).Outcomes; o != nil && o.Per != "" {
-			v.SD /= math.Sqrt(w.perEvent(metric, o.Per))
-		}
+	m := w.plan.Metric(metric)
+	if v.SD > 0 || !proportion(m) {
+		return &v
+	}
+	v.SD = math.Sqrt(v.Mean * (1 - v.Mean))
+	if o := m.Outcomes; o != nil && o.Per != "" {
+		v.SD /= math.Sqrt(w.perEvent(metric, o.Per))
 	}
 	return &v
+}
+
+// proportion says whether the mean of a metric tells how much it varies at most.
+// Of labels only accuracy and the squared error are means over all that is
+// labelled: how many predictions the others are of is not known.
+func proportion(m *experiment.Metric) bool {
+	return m.Labels == nil || m.Labels.Of == experiment.Accuracy || m.Labels.Of == experiment.Brier
+}
+
+// sampled is the share of the units or requests that tell of a metric: answers
+// and predictions are read of a sample. Each is taken to be labelled.
+func (w *world) sampled(m *experiment.Metric) float64 {
+	switch {
+	case m.Output != nil || m.Response != nil:
+		return m.Sample().Fraction()
+	case m.OfPredictions() && w.plan.Predictions != nil:
+		return w.plan.Predictions.Sample.Fraction()
+	}
+	return 1
+}
+
+// assumedOf notes what is taken for granted of a metric's sample.
+func (w *world) assumedOf(m *experiment.Metric) {
+	switch {
+	case m.Labels != nil:
+		w.note("every prediction is taken to get its label, %s after its request at the latest", Days(m.Labels.Window))
+	case m.Prediction != nil && (m.Prediction.Kind == experiment.FailedExplanations || m.Prediction.Kind == experiment.ExplanationTime):
+		w.note("every request is taken to be one for an explanation, which %s is of", m.Name)
+	}
 }
 
 // perEvent is how many events of a name a unit has, from the metric that counts

@@ -146,6 +146,9 @@ func (c *concluding) objectives() {
 	}
 	for _, l := range c.report.Objectives {
 		says := fmt.Sprintf("that %s is within %s", l.Metric, percent(l.Limit))
+		if l.Slice != "" {
+			says += " in " + l.Slice
+		}
 		truth := "even without a single one over it"
 		if l.Assumed {
 			truth = "if it stands at " + percent(l.Rate)

@@ -35,8 +35,10 @@ type Guard struct {
 // candidate, or the one version that is observed, is known to meet it if it
 // stands as assumed. Until it is, nothing is promoted.
 type Limit struct {
-	Metric string  `json:"metric"`
-	Limit  float64 `json:"limit"`
+	Metric string `json:"metric"`
+	// Slice is the group that it is about; empty is everybody.
+	Slice string  `json:"slice,omitempty"`
+	Limit float64 `json:"limit"`
 	// Rate is the assumed truth; 0, the best there is, where nobody said.
 	Rate    float64  `json:"rate"`
 	Assumed bool     `json:"assumed"`
@@ -89,7 +91,11 @@ func (w *world) guards(stages []Stage) ([]Guard, error) {
 func (w *world) guard(out *Guard, g *experiment.Guardrail, stages []Stage, st *Stage, f *flow) error {
 	out.Stage = st.Name
 	v := w.value(g.Metric)
-	if v == nil || v.SD == 0 {
+	switch {
+	case v != nil && v.SD == 0 && !proportion(w.plan.Metric(g.Metric)):
+		out.Missing = "how much " + g.Metric + " varies from unit to unit"
+		return nil
+	case v == nil || v.SD == 0:
 		out.Missing = "how " + g.Metric + " stands today"
 		return nil
 	}
@@ -105,9 +111,9 @@ func (w *world) guard(out *Guard, g *experiment.Guardrail, stages []Stage, st *S
 	}
 	out.Needed = n
 	planned := w.comparable(st, f, out.Basis)
-	if m := w.plan.Metric(g.Metric); m.OfAnswers() {
-		planned *= m.Sample().Fraction()
-	}
+	m := w.plan.Metric(g.Metric)
+	w.assumedOf(m)
+	planned *= w.sampled(m)
 	if out.Slice != "" {
 		planned *= w.group(out.Slice)
 	}
@@ -203,19 +209,33 @@ func (w *world) limits(stages []Stage) ([]Limit, error) {
 	planned := w.judgedRequests(stages)
 	for _, o := range w.plan.Objectives {
 		m := w.plan.Metric(o.Metric)
-		if m.ByUnit() || o.Max == nil {
+		if m.Drift != nil {
+			w.note("how many answers show that %s is within its limit is not foretold: it depends on how many classes or scores there are", m.Name)
+		}
+		if m.ByUnit() || m.WholeSample() || o.Max == nil {
 			continue
 		}
-		l := Limit{Metric: o.Metric, Limit: *o.Max, Wanted: wanted(w.plan), Planned: int64(planned)}
-		if v := w.value(o.Metric); v != nil {
-			l.Rate, l.Assumed = v.Mean, true
+		w.assumedOf(m)
+		for _, slice := range append([]string{""}, w.plan.LimitSlices(&o)...) {
+			l := Limit{Metric: o.Metric, Slice: slice, Limit: *o.Max, Wanted: wanted(w.plan), Planned: int64(planned * w.sampled(m) * w.part(slice))}
+			if v := w.value(o.Metric); v != nil {
+				l.Rate, l.Assumed = v.Mean, true
+			}
+			if err := w.limit(&l); err != nil {
+				return nil, err
+			}
+			out = append(out, l)
 		}
-		if err := w.limit(&l); err != nil {
-			return nil, err
-		}
-		out = append(out, l)
 	}
 	return out, nil
+}
+
+// part is the share of the traffic of a slice, all of it for everybody.
+func (w *world) part(slice string) float64 {
+	if slice == "" {
+		return 1
+	}
+	return w.group(slice)
 }
 
 // maxRequests bounds the search; exact intervals of more are slow and say what

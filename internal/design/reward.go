@@ -95,10 +95,15 @@ func (w *world) reward() (*Reward, error) {
 	}
 	out.Stage = s.Name
 	v := w.value(p.Reward.Metric)
-	if v == nil {
+	switch {
+	case v == nil:
 		out.Missing = "how " + p.Reward.Metric + " stands today"
 		return out, nil
+	case v.SD == 0:
+		out.Missing = "how much " + p.Reward.Metric + " varies from unit to unit"
+		return out, nil
 	}
+	w.assumedOf(p.Metric(p.Reward.Metric))
 	out.Baseline, out.Effect = &v.Mean, p.Reward.MinimumEffect.Of(v.Mean)
 	out.Relative, out.Proportion = relative(out.Effect, v.Mean), w.isProportion(v.Metric)
 	t, ok := w.truth(v, out.Effect)
@@ -158,7 +163,7 @@ func (w *world) truth(v *Value, effect float64) (Truth, bool) {
 func (w *world) isProportion(metric string) bool {
 	for _, v := range w.a.Values {
 		if v.Metric == metric {
-			return v.SD == 0
+			return v.SD == 0 && proportion(w.plan.Metric(metric))
 		}
 	}
 	return false
@@ -212,12 +217,10 @@ func (w *world) asWritten(out *Reward, s *experiment.Stage, v *Value, t Truth) e
 }
 
 // rewarded is how many units per second tell of the reward: metrics of answers
-// look at a sample.
+// and predictions look at a sample.
 func (w *world) rewarded() float64 {
-	if r := w.plan.Reward; r == nil {
-		return w.units
-	} else if m := w.plan.Metric(r.Metric); m.OfAnswers() {
-		return w.units * m.Sample().Fraction()
+	if r := w.plan.Reward; r != nil {
+		return w.units * w.sampled(w.plan.Metric(r.Metric))
 	}
 	return w.units
 }
@@ -258,7 +261,7 @@ func (w *world) looks(s *experiment.Stage) []stats.Look {
 // smallest effect is the truth; false where that cannot be said.
 func (w *world) early(s *experiment.Stage) (float64, bool) {
 	v, looks := w.value(w.plan.Reward.Metric), w.looks(s)
-	if v == nil || len(looks) == 0 {
+	if v == nil || v.SD == 0 || len(looks) == 0 {
 		return 0, false
 	}
 	effect := w.plan.Reward.MinimumEffect.Of(v.Mean)

@@ -249,7 +249,7 @@ func (w *world) mirror(out *Stage, s *experiment.Stage) {
 	out.Waits = []string{Thousands(float64(u.Pairs)) + " pairs"}
 	out.takes.Expected = Unknown
 	if rate := w.copies(s); rate > 0 {
-		out.takes.Expected = min(u.AtMost, max(u.AtLeast, seconds(float64(u.Pairs)/rate)+w.plan.Window+w.plan.Lag))
+		out.takes.Expected = min(u.AtMost, max(u.AtLeast, seconds(float64(u.Pairs)/rate)+w.plan.Window+w.plan.PairsHold()))
 	}
 }
 
@@ -272,8 +272,8 @@ func (w *world) keepWarm(k *experiment.KeepWarm) Stage {
 		out.Waits = append(out.Waits, Days(k.AtLeast))
 	}
 	for _, name := range k.Matured {
-		if m := w.plan.Metric(name); m != nil && m.Outcomes != nil {
-			takes = max(takes, m.Outcomes.Window+w.plan.Lag+w.plan.Window)
+		if m := w.plan.Metric(name); m != nil && m.Matures() > 0 {
+			takes = max(takes, m.Matures()+w.plan.Lag+w.plan.Window)
 			out.Waits = append(out.Waits, name+" to mature")
 		}
 	}

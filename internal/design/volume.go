@@ -163,25 +163,36 @@ func (w *world) cost(s *experiment.Stage, f flow, matching, copied float64) *Cos
 	}
 	requests, hours := w.requests*f.takes.Seconds(), f.takes.Hours()
 	var c Cost
+	byRequest := 0.0
 	for v, version := range w.plan.Versions {
 		share := f.shares[v].Fraction() * matching
 		if v == 0 {
 			share += 1 - matching // Whoever does not match gets the baseline.
 		} else {
-			c.Copies += copied * version.Cost.PerRequest
+			c.Copies += copied * w.each(version.Cost)
+			byRequest += copied * version.Cost.PerRequest
 		}
-		c.Total += requests*share*version.Cost.PerRequest + hours*version.Cost.PerHour
+		c.Total += requests*share*w.each(version.Cost) + hours*version.Cost.PerHour
 		if share == 0 && (v == 0 || copied == 0) {
 			c.Idle += hours * version.Cost.PerHour
 		}
 	}
-	if s != nil && s.Mirror != nil && s.Mirror.Cost > 0 {
-		c.Copies = min(c.Copies, s.Mirror.Cost)
+	// The bound is of what is counted: tokens of copies are not.
+	if s != nil && s.Mirror != nil && s.Mirror.Cost > 0 && byRequest > s.Mirror.Cost {
+		c.Copies *= s.Mirror.Cost / byRequest
 	}
 	c.Total += c.Copies
 	base := w.plan.Versions[0].Cost
-	c.Extra = c.Total - requests*base.PerRequest - hours*base.PerHour
+	c.Extra = c.Total - requests*w.each(base) - hours*base.PerHour
 	return &c
+}
+
+// each is what a request costs, with the tokens that it is taken to use.
+func (w *world) each(c experiment.Cost) float64 {
+	if c.PerToken > 0 && w.a.Tokens == 0 {
+		w.note("what tokens cost is left out: how many a request takes was not stated")
+	}
+	return c.PerRequest + c.PerToken*w.a.Tokens
 }
 
 // Total is a sum over stages.

@@ -18,7 +18,7 @@ import (
 // Version names the rules of this engine in journals. It changes whenever a
 // decision could change on the same facts; a running experiment is pinned to
 // it.
-const Version = "2"
+const Version = "3"
 
 // Input is what the world says at one step.
 type Input struct {

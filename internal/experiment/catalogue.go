@@ -45,6 +45,7 @@ const (
 	ReasonMoved          ReasonCode = "HG-D408"
 	ReasonRewardRange    ReasonCode = "HG-D409"
 	ReasonSliceMismatch  ReasonCode = "HG-D410"
+	ReasonVersionMix     ReasonCode = "HG-D411"
 	ReasonBetter         ReasonCode = "HG-D501"
 	ReasonNoDifference   ReasonCode = "HG-D502"
 	ReasonInconclusive   ReasonCode = "HG-D503"
@@ -111,6 +112,7 @@ var catalogue = []CatalogueEntry{
 	{ReasonMoved, Warning, "{moved} of {units} units changed version inside a phase", "Units should stay while shares are constant. Look for a changing unit id or a second router."},
 	{ReasonRewardRange, Warning, "the reward of {version} is {value}, outside {range}", "A bandit learns nothing from a reward outside its declared range."},
 	{ReasonSliceMismatch, Alarm, "sample-ratio mismatch in {slice}", "The units of a group do not fit the shares asked for."},
+	{ReasonVersionMix, Alarm, "{version} is a mix: its answers had {header} {one} and {other}", "What answers say that the version is made of changed while it was measured, so that two models were judged as one. A rolling restart does that too. Retry once all replicas are the same."},
 	{ReasonBetter, Info, "{version} is better in {metric}: {estimate} (interval {interval})", "The test crossed its boundary in favour of the candidate, with every objective met and no guardrail worse."},
 	{ReasonNoDifference, Info, "{version} and {baseline} do not differ in {metric} by as much as {margin}: {estimate} (interval {interval})", "At the horizon the whole interval lies within the smallest effect that matters."},
 	{ReasonInconclusive, Info, "{metric} is undecided at the horizon: {estimate} (interval {interval})", "The horizon was reached and the interval is too wide to say more. Plan a longer stage or a larger effect."},

@@ -151,9 +151,12 @@ func (p *Plan) Sources() []Source {
 // Seal is a run of sealed windows from one source: all cells of a phase from
 // window From up to but excluding To.
 type Seal struct {
-	Source Source `json:"source"`
-	Epoch  int    `json:"epoch"`
-	Phase  int    `json:"phase"`
+	// Experiment is whose windows they are, where that is not plain from where
+	// the seal stands: in a Batch.
+	Experiment string `json:"experiment,omitempty"`
+	Source     Source `json:"source"`
+	Epoch      int    `json:"epoch"`
+	Phase      int    `json:"phase"`
 	// From and To bound the windows.
 	From  int64  `json:"from"`
 	To    int64  `json:"to"`

@@ -67,12 +67,13 @@ type Capability string
 
 // The capabilities.
 const (
-	CapSticky   Capability = "sticky units"
-	CapSegments Capability = "segments"
-	CapMirror   Capability = "mirrored pairs"
-	CapOutcomes Capability = "outcomes"
-	CapCopy     Capability = "promotion by copy"
-	CapRetire   Capability = "scaling down or deleting the loser"
+	CapSticky      Capability = "sticky units"
+	CapSegments    Capability = "segments"
+	CapMirror      Capability = "mirrored pairs"
+	CapOutcomes    Capability = "outcomes"
+	CapPredictions Capability = "predictions"
+	CapCopy        Capability = "promotion by copy"
+	CapRetire      Capability = "scaling down or deleting the loser"
 )
 
 // Need is a capability that a plan wants, and the field that wants it.
@@ -94,9 +95,18 @@ func (p *Plan) Needs() []Need {
 	for i := range p.Stages {
 		need(p.Stages[i].Mirror != nil, CapMirror, "spec.stages["+p.Stages[i].Name+"].mirror")
 	}
+	asked := false
 	for i := range p.Metrics {
-		need(p.Metrics[i].Outcomes != nil, CapOutcomes, "spec.metrics["+p.Metrics[i].Name+"].from.outcomes")
+		m := &p.Metrics[i]
+		from := "spec.metrics[" + m.Name + "].from."
+		need(m.Outcomes != nil, CapOutcomes, from+"outcomes")
+		need(m.Prediction != nil, CapPredictions, from+"prediction")
+		need(m.Drift != nil, CapPredictions, from+"drift")
+		need(m.Labels != nil, CapPredictions, from+"labels")
+		need(m.Labels != nil, CapOutcomes, from+"labels")
+		asked = asked || m.OfPredictions()
 	}
+	need(p.Predictions != nil && !asked, CapPredictions, "spec.predictions")
 	need(p.Promote.How == PromoteCopy, CapCopy, "spec.promote.how")
 	need(p.Promote.Loser == LoserScaleDown || p.Promote.Loser == LoserDelete, CapRetire, "spec.promote.loser")
 	return out
@@ -112,4 +122,22 @@ func (p *Plan) Fits(router string, can []Capability) error {
 		}
 	}
 	return nil
+}
+
+// OfPredictions reports whether the metric is made of what Plan.Predictions
+// reads.
+func (m *Metric) OfPredictions() bool {
+	return m.Prediction != nil || m.Drift != nil || m.Labels != nil
+}
+
+// Matures is how long after the request or the first exposure what the metric
+// counts is known; 0 for metrics that need not wait for outcomes.
+func (m *Metric) Matures() time.Duration {
+	switch {
+	case m.Outcomes != nil:
+		return m.Outcomes.Window
+	case m.Labels != nil:
+		return m.Labels.Window
+	}
+	return 0
 }

@@ -41,6 +41,9 @@ type Objective struct {
 	Metric string   `json:"metric"`
 	Max    *float64 `json:"max,omitempty"`
 	Min    *float64 `json:"min,omitempty"`
+	// Slices names the segments in whose every group the limit holds too; there
+	// are none of metrics of a WholeSample.
+	Slices []string `json:"slices,omitempty"`
 	// Owner is who answers for the limit, if it is not the plan's owner.
 	Owner string `json:"owner,omitempty"`
 }
@@ -110,12 +113,12 @@ type OnUnknown struct {
 }
 
 // TestAlpha is the share of HarmAlpha that one harm test gets: it is divided
-// evenly among all objectives, gates, guardrails (with their slices) and the
+// evenly among all objectives, gates, guardrails (each with its slices) and the
 // reward of all candidates, or of the baseline where it is alone.
 func (p *Plan) TestAlpha() float64 {
-	tests := len(p.Objectives)
+	tests := p.limits(p.Objectives)
 	for i := range p.Stages {
-		tests += len(p.Stages[i].Require)
+		tests += p.limits(p.Stages[i].Require)
 	}
 	for i := range p.Guardrails {
 		tests += 1 + len(p.SlicesOf(&p.Guardrails[i]))
@@ -126,10 +129,32 @@ func (p *Plan) TestAlpha() float64 {
 	return p.Analysis.HarmAlpha / float64(max(1, tests*max(1, len(p.Versions)-1)))
 }
 
+// limits counts the tests of limits and of their slices.
+func (p *Plan) limits(objectives []Objective) int {
+	n := len(objectives)
+	for i := range objectives {
+		n += len(p.LimitSlices(&objectives[i]))
+	}
+	return n
+}
+
 // SlicesOf lists the slices in which a guardrail is judged beside the whole.
-func (p *Plan) SlicesOf(g *Guardrail) []string {
+func (p *Plan) SlicesOf(g *Guardrail) []string { return p.groupsIn(g.Metric, g.Slices) }
+
+// LimitSlices lists the slices in which an objective or a gate is judged beside
+// the whole.
+func (p *Plan) LimitSlices(o *Objective) []string { return p.groupsIn(o.Metric, o.Slices) }
+
+// groupsIn lists the groups of segments in which there are cells of a metric.
+func (p *Plan) groupsIn(metric string, segments []string) []string {
+	if len(segments) == 0 {
+		return nil
+	}
+	if m := p.Metric(metric); m != nil && m.WholeSample() {
+		return nil
+	}
 	var out []string
-	for _, name := range g.Slices {
+	for _, name := range segments {
 		if s := p.Segment(name); s != nil {
 			out = append(out, s.Slices()...)
 		}

@@ -61,8 +61,10 @@ type Route struct {
 // MirrorRoute asks for copies of a share of the requests that match, one to
 // each of Versions, and for their comparison by Pairs.
 type MirrorRoute struct {
-	Share       Share   `json:"share"`
-	Versions    []int   `json:"versions"`
+	Share    Share `json:"share"`
+	Versions []int `json:"versions"`
+	// ByEvents says that others send the copies.
+	ByEvents    bool    `json:"byEvents,omitempty"`
 	Rate        float64 `json:"rate,omitempty"`
 	Concurrency int     `json:"concurrency,omitempty"`
 	// Timeout is how long a copy may take.
@@ -227,7 +229,7 @@ func mirrorOf(p *Plan, s *State, m *Mirror) *MirrorRoute {
 	if m == nil {
 		return nil
 	}
-	out := &MirrorRoute{Share: m.Share, Rate: m.Rate, Concurrency: m.Concurrency, Timeout: m.CopyTimeout()}
+	out := &MirrorRoute{Share: m.Share, Rate: m.Rate, Concurrency: m.Concurrency, Timeout: m.CopyTimeout(), ByEvents: m.ByEvents}
 	for v := 1; v < len(p.Versions); v++ {
 		if !s.IsRemoved(v) {
 			out.Versions = append(out.Versions, v)

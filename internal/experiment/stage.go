@@ -126,6 +126,9 @@ type Mirror struct {
 	// Share is the part of the requests that is copied to each candidate.
 	Share Share `json:"share"`
 	Until Until `json:"until"`
+	// ByEvents says that others send the copies, and that their model servers'
+	// loggers tell of the answers: the gateway copies nothing.
+	ByEvents bool `json:"byEvents,omitempty"`
 	// Rate bounds copies per second, Concurrency those in flight; 0 is the
 	// gateway's own bound.
 	Rate        float64 `json:"rate,omitempty"`

@@ -90,3 +90,28 @@ const MaxExposures = 1000
 func ExposurePath(i int, field string) string {
 	return "exposures[" + strconv.Itoa(i) + "]." + field
 }
+
+// Event is what a model server's logger tells of one request or answer.
+type Event struct {
+	// ID is the same for a request, its answer, and the copies of both.
+	ID string
+	// Kind is whether it is a request or an answer.
+	Kind EventKind
+	// Names say what answered, the most telling first: one of them should be a
+	// version's name, its model's or a part's value.
+	Names []string
+	// At is when it was; zero is when it arrived.
+	At time.Time
+	// Path is the request's, where it is known; it tells the protocol.
+	Path string
+	Body []byte
+}
+
+// EventKind is what an event is of.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventRequest  EventKind = "request"
+	EventResponse EventKind = "response"
+)

@@ -118,6 +118,9 @@ type Judgement struct {
 	Pairs int64 `json:"pairs,omitempty"`
 	// Arms is what a bandit stage knows, by group and version.
 	Arms []Arm `json:"arms,omitempty"`
+	// Drifts are the plan's drift metrics over all stages, as far as they can be
+	// read, whether or not a limit is set on them.
+	Drifts []Drift `json:"drifts,omitempty"`
 	// Doubts are reasons not to trust the evidence besides the mismatch.
 	Doubts []Doubt `json:"doubts,omitempty"`
 	// Spent is what the experiment has cost so far.
@@ -125,6 +128,20 @@ type Judgement struct {
 	// Look is the number of looks spent; Planned that of the plan.
 	Look    int `json:"look,omitempty"`
 	Planned int `json:"planned,omitempty"`
+}
+
+// Drift is how far a candidate's outputs lie from the baseline's.
+type Drift struct {
+	Version int    `json:"version"`
+	Metric  string `json:"metric"`
+	// Value is the distance, less its bias but not below 0; Interval its
+	// confidence interval at Level, at any time of looking.
+	Value    float64        `json:"value"`
+	Interval stats.Interval `json:"interval"`
+	Level    float64        `json:"level"`
+	// N and NBaseline are the predictions of the two versions.
+	N         int64 `json:"n"`
+	NBaseline int64 `json:"nBaseline"`
 }
 
 // Doubt is a reason not to trust evidence, with what was seen and the limit.
@@ -135,14 +152,22 @@ type Doubt struct {
 	Slice   string     `json:"slice,omitempty"`
 	Value   float64    `json:"value"`
 	Limit   float64    `json:"limit"`
+	// Header and Values are of a version mix: the header of a digest and two of
+	// the values that it had, the more frequent one first.
+	Header string   `json:"header,omitempty"`
+	Values []string `json:"values,omitempty"`
 }
 
 // Spent is what an experiment has used up.
 type Spent struct {
 	// Cost is over all versions, in the plan's currency; Mirror is the part of
-	// it that the current mirror stage's copies made.
+	// it that the current mirror stage's copies made. Copies cost by the request
+	// and by the hour: how many tokens they took nobody counts.
 	Cost   float64 `json:"cost,omitempty"`
 	Mirror float64 `json:"mirror,omitempty"`
+	// Stages is the part of the cost that each of the plan's stages had; nil
+	// where nothing costs anything.
+	Stages []float64 `json:"stages,omitempty"`
 	// Units is the units ever exposed to a candidate, counted by phase.
 	Units int64 `json:"units,omitempty"`
 }
@@ -150,9 +175,14 @@ type Spent struct {
 // Find returns the verdict of a version in a role for a metric over everybody,
 // or nil.
 func (j *Judgement) Find(version int, role Role, metric string) *Verdict {
+	return j.FindIn(version, role, metric, "")
+}
+
+// FindIn is the same for one slice; the empty slice is everybody.
+func (j *Judgement) FindIn(version int, role Role, metric, slice string) *Verdict {
 	for i := range j.Verdicts {
 		v := &j.Verdicts[i]
-		if v.Version == version && v.Role == role && v.Metric == metric && v.Slice == "" {
+		if v.Version == version && v.Role == role && v.Metric == metric && v.Slice == slice {
 			return v
 		}
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package jq turns jq expressions into programs that read one number from a
-// JSON value.
+// Package jq turns jq expressions into programs that read one number, or a few
+// values of any kind, from a JSON value.
 //
 // An expression is read once, when a plan is translated, and refused there if
 // it could give two results for one value (it asks for the time, the

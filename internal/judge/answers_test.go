@@ -85,7 +85,7 @@ func TestAnswersOfPhasesAreJudgedTogether(t *testing.T) {
 	both := told(1, 3000, 4, 0)
 	j, _ := Judge(p, totals(phase(1, half, told(1, 2000, 4, 0)), phase(2, half, told(1, 1000, 4, 0))), experiment.Monitors{}, at(0))
 	v := j.Find(1, experiment.RoleObjective, "premium")
-	_, want, err := normalInterval(both.Units, p.TestAlpha(), 800)
+	_, want, err := answerInterval(both.Units, p.TestAlpha(), 800)
 	if err != nil || v.N != 3000 || math.Abs(v.Interval.Low-want.Low) > 1e-12 || math.Abs(v.Interval.High-want.High) > 1e-12 {
 		t.Errorf("got %+v of %d, want %+v (%v)", v.Interval, v.N, want, err)
 	}

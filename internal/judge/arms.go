@@ -126,7 +126,7 @@ func (j *judging) arm(m *experiment.Metric, version int, slice string, units []i
 // rewards are a version's in a phase, one observation for each unit or request.
 func rewards(p *experiment.PhaseTotals, m *experiment.Metric, version int, slice string) stats.Pair {
 	e := p.GetSlice(version, m.Cell(), slice)
-	if m.ByUnit() || e.Counts.N == 0 {
+	if !counted(m) || e.Counts.N == 0 {
 		return e.Units
 	}
 	n := float64(e.Counts.N)

@@ -56,10 +56,10 @@ func (j *judging) armsOf(p *experiment.PhaseTotals, m *experiment.Metric, versio
 	for _, s := range strata {
 		hits += s.candidate.Counts.X + s.baseline.Counts.X
 	}
-	if !m.ByUnit() && hits < minEvents {
+	if counted(m) && hits < minEvents {
 		return arms{}, false
 	}
-	a, ok := stratified(strata, m.ByUnit())
+	a, ok := stratified(strata, m)
 	return a, ok && min(a.nCandidate, a.nBaseline) >= burnIn && a.candidate.SE > 0 && a.baseline.SE > 0
 }
 
@@ -80,18 +80,11 @@ func add(e, o experiment.Evidence) experiment.Evidence {
 
 // arms estimates the metric; false where it has no value in one of the
 // versions.
-func (s stratum) arms(byUnit bool) (arms, bool) {
+func (s stratum) arms(m *experiment.Metric) (arms, bool) {
 	var a arms
 	var errC, errB error
-	if byUnit {
-		a.candidate, errC = s.candidate.Units.Ratio()
-		a.baseline, errB = s.baseline.Units.Ratio()
-		a.nCandidate, a.nBaseline = s.candidate.Units.N, s.baseline.Units.N
-	} else {
-		a.candidate, errC = s.candidate.Counts.Proportion()
-		a.baseline, errB = s.baseline.Counts.Proportion()
-		a.nCandidate, a.nBaseline = s.candidate.Counts.N, s.baseline.Counts.N
-	}
+	a.candidate, a.nCandidate, errC = measured(m, s.candidate)
+	a.baseline, a.nBaseline, errB = measured(m, s.baseline)
 	if errC != nil || errB != nil {
 		return a, false
 	}
@@ -110,14 +103,14 @@ func (a *arms) shareSpread() {
 
 // stratified puts groups together, each weighted by its share of both versions'
 // sample: the versions are compared on one mix of groups.
-func stratified(strata []stratum, byUnit bool) (arms, bool) {
+func stratified(strata []stratum, m *experiment.Metric) (arms, bool) {
 	if len(strata) == 1 {
-		return strata[0].arms(byUnit)
+		return strata[0].arms(m)
 	}
 	var out arms
 	parts := make([]arms, 0, len(strata))
 	for _, s := range strata {
-		a, ok := s.arms(byUnit)
+		a, ok := s.arms(m)
 		if !ok {
 			return arms{}, false
 		}

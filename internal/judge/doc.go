@@ -30,6 +30,21 @@
 // of a mirror say nothing of how users react, so they meet limits and are never
 // compared.
 //
+// Pairs of one unit are one observation; they agree or differ together, for all
+// that is known while few differ.
+//
+// # Predictions and labels
+//
+// Ratios over labels are metrics of units, shares and means of predictions are
+// metrics of requests. An area under the ROC curve is compared between versions
+// as between independent samples (DeLong); it takes the predictions of one unit
+// for independent. Drift is the distance of a candidate's outputs from the
+// baseline's in the same phases, held against a limit; the baseline does not
+// drift. Both are of everybody: they have no slices.
+//
+// A version whose answers name two artifacts within an epoch is two models judged
+// as one: nothing that rests on it lets an experiment go on.
+//
 // # Phases and strata
 //
 // Evidence of phases is combined in one of two ways. Where every request is

@@ -4,6 +4,7 @@ package judge
 
 import (
 	"math"
+	"slices"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/stats"
@@ -31,12 +32,12 @@ func (j *judging) joined() {
 	var asked []*experiment.Metric
 	for i := range j.plan.Metrics {
 		m := &j.plan.Metrics[i]
-		if m.Outcomes != nil && m.Outcomes.Joined > 0 || m.OfAnswers() && j.plan.Assignment.Unit.Request {
+		if m.Floor() > 0 || m.OfAnswers() && j.plan.Assignment.Unit.Request {
 			asked = append(asked, m)
 		}
 	}
 	for _, m := range asked {
-		for v := 0; v < len(j.plan.Versions) && m.Outcomes != nil; v++ {
+		for v := 0; v < len(j.plan.Versions) && m.Floor() > 0; v++ {
 			j.heard(m, v, 1/float64(JoinAlarm*len(asked)*len(j.plan.Versions)))
 		}
 		for v := 1; v < len(j.plan.Versions); v++ {
@@ -49,20 +50,42 @@ func (j *judging) joined() {
 // beyond chance: when even the upper end of the share's confidence sequence
 // lies below the floor.
 func (j *judging) heard(m *experiment.Metric, version int, alpha float64) {
-	unheard := j.counts(version, m, "", allStages)
+	var unheard stats.Counts
+	for _, p := range j.all {
+		unheard = unheard.Merge(j.silent(p, m, version))
+	}
 	if unheard.N < burnIn {
 		return
 	}
 	heard := stats.Counts{N: unheard.N, X: unheard.N - unheard.X}
 	share, err := heard.Proportion()
-	if err != nil || share.Value >= m.Outcomes.Joined {
+	if err != nil || share.Value >= m.Floor() {
 		return
 	}
 	interval, err := stats.BernoulliInterval(heard, alpha, j.plannedUnits)
-	if err != nil || interval.High >= m.Outcomes.Joined {
+	if err != nil || interval.High >= m.Floor() {
 		return
 	}
-	j.doubt(experiment.Doubt{Code: experiment.ReasonJoined, Metric: m.Name, Version: version, Value: share.Value, Limit: m.Outcomes.Joined})
+	j.doubt(experiment.Doubt{Code: experiment.ReasonJoined, Metric: m.Name, Version: version, Value: share.Value, Limit: m.Floor()})
+}
+
+// silent counts a version's units in a phase, and those never heard of. Metrics
+// of labels count predictions instead. Those of one unit are heard of or not as
+// one, for all that is known, so that they count as many as there are units, of
+// which the same share is silent.
+func (j *judging) silent(p *experiment.PhaseTotals, m *experiment.Metric, version int) stats.Counts {
+	e := p.Get(version, m.Cell())
+	if m.Labels == nil || j.plan.Assignment.Unit.Request {
+		return e.Counts
+	}
+	units := e.Units.N
+	if units == 0 {
+		units = p.Get(version, experiment.CellExposures).Counts.N
+	}
+	if units == 0 || units >= e.Counts.N {
+		return e.Counts
+	}
+	return times(e.Counts, float64(units)/float64(e.Counts.N))
 }
 
 // evenlyHeard doubts a metric of which the units of a candidate are heard of
@@ -71,13 +94,13 @@ func (j *judging) heard(m *experiment.Metric, version int, alpha float64) {
 func (j *judging) evenlyHeard(m *experiment.Metric, version int, alarm float64) {
 	logE := make([]float64, len(j.all))
 	hits := func(c stats.Counts) int64 {
-		if m.Outcomes != nil && m.Outcomes.Joined < .5 {
+		if floor := m.Floor(); floor > 0 && floor < .5 {
 			return c.N - c.X
 		}
 		return c.X
 	}
 	for i, p := range j.all {
-		c, b := p.Get(version, m.Cell()).Counts, p.Get(0, m.Cell()).Counts
+		c, b := j.silent(p, m, version), j.silent(p, m, 0)
 		segments := []counter.Segment{{Candidate: hits(c), Baseline: hits(b), CandidateShare: float64(c.N), BaselineShare: float64(b.N)}}
 		if e, err := counter.LogE(segments, logRatio); err == nil {
 			logE[i] = e
@@ -125,20 +148,25 @@ func (j *judging) meanInStage(m *experiment.Metric, version int, slice string) (
 }
 
 // distrust marks comparisons that rest on what is in doubt (D2). Harm stays
-// visible. A metric that is in doubt says nothing; where the split is, what
-// would let an experiment go on is not said.
+// visible. A metric that is in doubt says nothing; where the split is, or what a
+// version is, what would let an experiment go on is not said.
 func (j *judging) distrust() {
 	for i := range j.out.Verdicts {
 		v := &j.out.Verdicts[i]
+		if passes(v) && slices.ContainsFunc(j.out.Doubts, func(d experiment.Doubt) bool { return d.Code == experiment.ReasonVersionMix && j.restsOn(v, d.Version) }) {
+			v.Status, v.Need = experiment.Untrustworthy, 0
+			continue
+		}
 		if v.Role != experiment.RoleReward && v.Role != experiment.RoleGuardrail || v.Status == experiment.Worse {
 			continue
 		}
-		good := v.Status == experiment.Better || v.Status == experiment.NotWorse
+		good := passes(v)
 		distrusted := j.out.Mismatch && good
 		for _, d := range j.out.Doubts {
 			switch {
 			case d.Code == experiment.ReasonSliceMismatch:
 				distrusted = distrusted || good && (v.Slice == "" || v.Slice == d.Slice)
+			case d.Code == experiment.ReasonVersionMix:
 			case d.Metric == v.Metric:
 				distrusted = distrusted || d.Version == 0 || d.Version == v.Version
 			}
@@ -147,4 +175,9 @@ func (j *judging) distrust() {
 			v.Status, v.Need = experiment.Untrustworthy, 0
 		}
 	}
+}
+
+// passes reports whether a verdict is one that lets an experiment go on.
+func passes(v *experiment.Verdict) bool {
+	return v.Status == experiment.Better || v.Status == experiment.NotWorse || v.Status == experiment.Met
 }

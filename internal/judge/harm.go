@@ -40,7 +40,7 @@ func (j *judging) shown(v *experiment.Verdict, s subject, c pooled, ok bool) (ba
 	case ok:
 		j.describe(v, s.metric, c)
 		return c.baseline.Value, true
-	case !s.metric.ByUnit():
+	case counted(s.metric):
 		return j.describeFew(v, s)
 	}
 	return 0, false
@@ -62,7 +62,7 @@ func (j *judging) evidence(s subject, c pooled, margin experiment.Margin, worse 
 	if worse {
 		alpha = j.harmAlpha
 	}
-	if !s.metric.ByUnit() {
+	if counted(s.metric) {
 		return j.countEvidence(s, c, margin, worse, alpha)
 	}
 	return j.normalEvidence(s, c, margin, worse, alpha)

@@ -58,7 +58,9 @@ func Judge(p *experiment.Plan, t *experiment.Totals, m experiment.Monitors, at A
 	j.progress()
 	j.spent(t)
 	j.joined()
+	j.mixes()
 	j.limits()
+	j.drifts()
 	for v := 1; v < len(p.Versions); v++ {
 		j.guardrails(v)
 		if p.Reward != nil && p.Metric(p.Reward.Metric).Pairs == nil {

@@ -60,7 +60,7 @@ func (j *judging) needNormal(s subject, d stats.Estimate, c pooled) int64 {
 		return 0
 	}
 	threshold := j.phaseCost(c.newest) - math.Log(j.benefitAlpha)
-	if !s.metric.ByUnit() {
+	if counted(s.metric) {
 		threshold += halved
 	}
 	return further(c.n(), func(k float64) bool {
@@ -73,7 +73,7 @@ func (j *judging) needNormal(s subject, d stats.Estimate, c pooled) int64 {
 // until a guardrail is known to hold.
 func (j *judging) needNotWorse(s subject, c pooled, ok bool, margin experiment.Margin) int64 {
 	switch {
-	case s.metric.ByUnit():
+	case !counted(s.metric):
 		return j.needNormal(s, c.spared(s.metric.Goal, margin), c)
 	case margin.Absolute == 0:
 		return j.needRatio(s, c, margin.Relative)

@@ -53,15 +53,23 @@ func (j *judging) stageUnits() int64 {
 	n := int64(0)
 	for _, p := range j.current {
 		for v := range j.plan.Versions {
-			e := p.Get(v, m.Cell())
-			if m.ByUnit() {
-				n += e.Units.N
-			} else {
-				n += e.Counts.N
-			}
+			n += sample(m, p.Get(v, m.Cell()))
 		}
 	}
 	return n
+}
+
+// sample is how many observations of a metric there are.
+func sample(m *experiment.Metric, e experiment.Evidence) int64 {
+	switch {
+	case m.WholeSample():
+		negative, positive := e.Scores.Total()
+		return negative + positive
+	case m.ByUnit():
+		return e.Units.N
+	default:
+		return e.Counts.N
+	}
 }
 
 // stagePairs is the pairs of the remaining candidate that has the fewest in the
@@ -93,7 +101,7 @@ func (j *judging) pairsOf(version int) int64 {
 		compared = true
 		n := int64(0)
 		for _, p := range j.current {
-			n += p.Get(version, m.Cell()).Units.N
+			n += p.Get(version, m.Cell()).Pairs()
 		}
 		most = max(most, n)
 	}
@@ -105,33 +113,4 @@ func (j *judging) pairsOf(version int) int64 {
 		most += c.N - c.X
 	}
 	return most
-}
-
-// spent adds up what the experiment has used: requests and copies at what they
-// cost, versions for the hours that they were up, units that met a candidate.
-// It counts every epoch, because what was paid was paid.
-func (j *judging) spent(t *experiment.Totals) {
-	out := &j.out.Spent
-	stage := j.stage()
-	for i := range t.Phases {
-		p := &t.Phases[i]
-		for v := range j.plan.Versions {
-			each := j.plan.Versions[v].Cost.PerRequest
-			copies := each * float64(p.Get(v, experiment.CellMirrored).Counts.N)
-			out.Cost += each*float64(p.Get(v, experiment.CellRequests).Counts.N) + copies
-			if stage != nil && stage.Mirror != nil && p.Epoch == j.at.Epoch && p.Stage == j.at.Stage {
-				out.Mirror += copies
-			}
-			if v > 0 {
-				out.Units += p.Get(v, experiment.CellExposures).Counts.N
-			}
-		}
-	}
-	if len(t.Phases) == 0 || t.Phases[0].Start.IsZero() {
-		return
-	}
-	hours := max(0, j.at.Now.Sub(t.Phases[0].Start).Hours())
-	for v := range j.plan.Versions {
-		out.Cost += hours * j.plan.Versions[v].Cost.PerHour
-	}
 }

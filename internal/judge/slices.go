@@ -50,7 +50,7 @@ func (j *judging) strata(p *experiment.PhaseTotals, m *experiment.Metric, versio
 	var rest stratum
 	for _, g := range groups {
 		s := stratum{candidate: p.GetSlice(version, m.Cell(), g), baseline: p.GetSlice(0, m.Cell(), g)}
-		if s.stands(m.ByUnit()) {
+		if s.stands(m) {
 			out = append(out, s)
 		} else {
 			rest = rest.merge(s)
@@ -61,7 +61,7 @@ func (j *judging) strata(p *experiment.PhaseTotals, m *experiment.Metric, versio
 		return out
 	case len(out) == 0:
 		return []stratum{whole}
-	case rest.stands(m.ByUnit()):
+	case rest.stands(m):
 		return append(out, rest)
 	}
 	last := len(out) - 1
@@ -70,16 +70,9 @@ func (j *judging) strata(p *experiment.PhaseTotals, m *experiment.Metric, versio
 }
 
 // stands reports whether a group has enough to be compared alone.
-func (s stratum) stands(byUnit bool) bool {
-	n := min(s.candidate.Counts.N, s.baseline.Counts.N)
-	if byUnit {
-		n = min(s.candidate.Units.N, s.baseline.Units.N)
-	}
-	if n < burnIn {
-		return false
-	}
-	_, ok := s.arms(byUnit)
-	return ok
+func (s stratum) stands(m *experiment.Metric) bool {
+	a, ok := s.arms(m)
+	return ok && min(a.nCandidate, a.nBaseline) >= burnIn
 }
 
 // guardrails judges the plan's guardrails for one candidate, for everybody and

@@ -51,10 +51,14 @@ func cleanWindow(p *experiment.Plan, limits []experiment.Objective, phase *exper
 		}
 		for _, o := range limits {
 			m := p.Metric(o.Metric)
-			if m.ByUnit() {
+			if !counted(m) {
 				continue
 			}
-			rate, err := find(cells, w, v, m.Cell()).Proportion()
+			c := find(cells, w, v, m.Cell())
+			if m.Prediction != nil && c.N == 0 {
+				continue // Not every window has explanations, or answers that were read.
+			}
+			rate, err := c.Proportion()
 			if err != nil || o.Max != nil && rate.Value > *o.Max || o.Min != nil && rate.Value < *o.Min {
 				return false
 			}

@@ -48,14 +48,14 @@ func (c *checker) bandit(stage string, b *experiment.Bandit) {
 	if p.Reward.Range == nil {
 		c.add(CodeNoRange, "spec.reward.range", "metric", p.Reward.Metric)
 	}
-	w, ok := c.outcomes(p.Reward.Metric)
+	w, ok := c.matures(p.Reward.Metric)
 	if !ok {
 		return
 	}
 	if b.Every < w {
 		c.add(CodeTooEager, at+".every", "every", design.Days(b.Every), "metric", p.Reward.Metric, "window", design.Days(w))
 	}
-	if p.Metric(p.Reward.Metric).Outcomes.Joined == 0 {
+	if o := p.Metric(p.Reward.Metric).Outcomes; o != nil && o.Joined == 0 {
 		c.add(CodeNotJoined, "spec.metrics", "metric", p.Reward.Metric)
 	}
 }

@@ -94,6 +94,21 @@ var watchedEntries = []Entry{
 		"A metric that decides nothing invites to be read afterwards, when it happens to please.",
 		"Make it a guardrail, name it in keepWarm.matured, or leave it out.",
 	},
+	{
+		CodeNotLabelled, Warning, "nothing says how many predictions {metric} must have a label for",
+		"Labels that are lost, or that only come for what a version flagged, make it look better or worse than it is; and nothing says so.",
+		"Write labels.joined: the share of a version's predictions that must have a label.",
+	},
+	{
+		CodeRowsGone, Warning, "{rows} rows last {time} at this traffic, and {metric} takes {window} to be known",
+		"The oldest predictions go when there are too many, and their labels then find nothing.",
+		"Raise ledger.retention.rows, or read fewer answers: predictions.sample.",
+	},
+	{
+		CodeLooseDrift, Warning, "{metric} may reach {max}: by the usual rule of the population stability index 0.1 is a small shift, and 0.25 a large one",
+		"A limit that only a different model would break finds no drift.",
+		"Lower the limit to 0.2 or less, and see at what it stands between identical versions.",
+	},
 }
 
 var statisticsEntries = []Entry{

@@ -59,6 +59,7 @@ func Check(p *experiment.Plan, a *design.Assumptions) []Finding {
 	c.statistics()
 	c.exposure()
 	c.modelNames()
+	c.predictions()
 	for i := range p.Stages {
 		at := fmt.Sprintf("spec.stages[%d]", i)
 		if m := p.Stages[i].Mirror; m != nil {
@@ -144,13 +145,14 @@ func (c *checker) last() (int, *experiment.Stage) {
 	return 0, nil
 }
 
-// outcomes is the outcome window of a metric; false for other metrics.
-func (c *checker) outcomes(metric string) (time.Duration, bool) {
+// matures is how long a metric of outcomes or labels takes to be known; false
+// for other metrics.
+func (c *checker) matures(metric string) (time.Duration, bool) {
 	m := c.plan.Metric(metric)
-	if m == nil || m.Outcomes == nil {
+	if m == nil || m.Matures() == 0 {
 		return 0, false
 	}
-	return m.Outcomes.Window, true
+	return m.Matures(), true
 }
 
 // judged is a metric that something depends on.

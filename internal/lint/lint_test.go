@@ -72,6 +72,19 @@ func learning() *experiment.Plan {
 	return p
 }
 
+// labelled is the careful plan with a reward of labels, and a limit of drift.
+func labelled() *experiment.Plan {
+	p := careful()
+	p.Predictions, p.Retention.Rows = &experiment.Predictions{Sample: experiment.Whole}, 100_000_000
+	p.Metrics[0].Outcomes.Joined = 0
+	p.Metrics = append(p.Metrics[1:],
+		experiment.Metric{Name: "shift", Goal: experiment.Decrease, Drift: &experiment.DriftMetric{Of: experiment.DriftOfClass, By: experiment.PSI}},
+		experiment.Metric{Name: "right", Goal: experiment.Increase, Labels: &experiment.LabelsMetric{Event: "truth", Of: experiment.Accuracy, Window: 72 * time.Hour, Joined: .5}})
+	p.Reward = &experiment.Reward{Metric: "right", MinimumEffect: experiment.Margin{Relative: .05}, Range: &experiment.Range{High: 1}}
+	p.Objectives = append(p.Objectives, experiment.Objective{Metric: "shift", Max: ptr(.2)})
+	return p
+}
+
 // switching is the careful plan with a switch at its end, which it is all for.
 func switching() *experiment.Plan {
 	p := careful()
@@ -89,6 +102,7 @@ func TestCarefulPlans(t *testing.T) {
 		"an A/B test":            {careful(), nil, []Code{CodeSideEffects}},
 		"an A/B test at traffic": {careful(), busy(), []Code{CodeSideEffects}},
 		"a bandit":               {learning(), nil, []Code{CodeSideEffects}},
+		"labels":                 {labelled(), nil, []Code{CodeSideEffects}},
 		"a switch":               {switching(), nil, []Code{CodeRewardUndecided, CodeSideEffects}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -155,6 +169,32 @@ var faults = []fault{
 	{"a reward that nothing decides", careful, func(p *experiment.Plan) { p.Stages = p.Stages[:2] }, nil, CodeRewardUndecided, "spec.reward", "purchase"},
 	{"no objective", careful, func(p *experiment.Plan) { p.Objectives = nil }, nil, CodeNoObjective, "spec.objectives", ""},
 	{"a metric for nothing", careful, func(p *experiment.Plan) { p.Objectives = p.Objectives[:1] }, nil, CodeUnused, "spec.metrics[3]", "p99"},
+
+	{"labels that may go missing", labelled, func(p *experiment.Plan) { p.Metrics[5].Labels.Joined = 0 }, nil, CodeNotLabelled, "spec.metrics[5].from.labels", "right"},
+	{"rows that go before their labels come", labelled, func(p *experiment.Plan) { p.Retention.Rows = 0 }, &design.Assumptions{Requests: 100}, CodeRowsGone, "spec.ledger.retention.rows", "1,000,000 rows last 2.8h at this traffic, and right takes 3d"},
+	{"few rows", labelled, func(p *experiment.Plan) { p.Retention.Rows = 2000 }, &design.Assumptions{Units: 86400, PerUnit: 2}, CodeRowsGone, "spec.ledger.retention.rows", "2,000 rows last 17m"},
+	{"a drift that is none", labelled, func(p *experiment.Plan) { p.Objectives[2].Max = ptr(.5) }, nil, CodeLooseDrift, "spec.objectives[2].max", "shift may reach 0.5"},
+	{"a gate on a drift that is none", labelled, func(p *experiment.Plan) {
+		p.Stages[2].Require = []experiment.Objective{{Metric: "shift", Max: ptr(1)}}
+	}, nil, CodeLooseDrift, "spec.stages[2].require[0].max", "shift may reach 1"},
+	{"labels that come after the split", labelled, func(p *experiment.Plan) {
+		p.Stages = p.Stages[1:2]
+		p.Stages[0].Ramp.AtMost = 2 * day
+	}, nil, CodeImmature, "spec.stages[0]", "reward right takes 3d to be known, and canary lasts at most 2d"},
+	{"labels that come after the old version went", labelled, func(p *experiment.Plan) {
+		p.Promote.KeepWarm.Matured, p.Guardrails = nil, nil
+	}, nil, CodeRetiredEarly, "spec.promote.keepWarm", "before right is known: that takes 3d"},
+	{"a bandit that learns before labels come", labelled, func(p *experiment.Plan) {
+		p.Stages[2] = learning().Stages[2]
+	}, nil, CodeTooEager, "spec.stages[2].bandit.every", "right takes 3d"},
+	{"broken answers are no quality", careful, func(p *experiment.Plan) {
+		p.Metrics[4] = experiment.Metric{Name: "bad", Goal: experiment.Decrease, Prediction: &experiment.PredictionMetric{Kind: experiment.InvalidOutput}}
+		p.Reward, p.Guardrails, p.Stages = nil, nil, p.Stages[1:2]
+		p.Objectives = append(p.Objectives, experiment.Objective{Metric: "bad", Max: ptr(.01)})
+	}, nil, CodeQualityBlind, "spec.metrics", "wrong"},
+	{"a group whose limit stays open", careful, func(p *experiment.Plan) { p.Objectives[0].Slices = []string{"tier"} }, &design.Assumptions{
+		Requests: 100, PerUnit: 10, Groups: []design.Group{{Slice: "tier=premium", Share: 1e-6}},
+	}, CodeUnshown, "spec.objectives[0]", "errors in tier=premium"},
 
 	{"a large alpha", careful, func(p *experiment.Plan) { p.Analysis.Alpha = .2 }, nil, CodeAlpha, "spec.analysis.alpha", "alpha is 20%"},
 	{"a large alpha for harm", careful, func(p *experiment.Plan) { p.Analysis.HarmAlpha = .5 }, nil, CodeAlpha, "spec.analysis.harmAlpha", "harmAlpha is 50%"},
@@ -269,6 +309,14 @@ func TestEachFaultIsFound(t *testing.T) {
 				t.Errorf("placeholders are left in %q, %q", f.Message, f.Remedy)
 			}
 		})
+	}
+}
+
+func TestCopiesThatOthersSendAreTheirs(t *testing.T) {
+	p := careful()
+	p.Stages[0].Mirror.Share, p.Stages[0].Mirror.ByEvents = experiment.Whole, true
+	if f := find(Check(p, nil), CodeUnlimited, "spec.stages[0].mirror"); f != nil {
+		t.Errorf("%+v", f)
 	}
 }
 

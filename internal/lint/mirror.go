@@ -16,7 +16,7 @@ import (
 const longestMirror = 14 * day
 
 func (c *checker) mirror(at string, s *experiment.Stage, m *experiment.Mirror) {
-	if m.Rate == 0 && m.Cost == 0 && m.Share == experiment.Whole {
+	if !m.ByEvents && m.Rate == 0 && m.Cost == 0 && m.Share == experiment.Whole {
 		c.add(CodeUnlimited, at+".mirror", "stage", s.Name, "times", len(c.plan.Versions))
 	}
 	if m.Until.AtMost > longestMirror {

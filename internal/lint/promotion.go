@@ -49,7 +49,7 @@ func (c *checker) promotion() {
 func (c *checker) slowest() (string, time.Duration) {
 	name, longest := "", time.Duration(0)
 	for _, j := range c.judgedMetrics() {
-		if w, ok := c.outcomes(j.metric); ok && w > longest {
+		if w, ok := c.matures(j.metric); ok && w > longest {
 			name, longest = j.metric, w
 		}
 	}
@@ -64,7 +64,7 @@ func covers(k *experiment.KeepWarm, p *experiment.Plan, metric string, window ti
 	// Another metric that takes as long will do.
 	return slices.ContainsFunc(k.Matured, func(name string) bool {
 		m := p.Metric(name)
-		return m != nil && m.Outcomes != nil && m.Outcomes.Window >= window
+		return m != nil && m.Matures() >= window
 	})
 }
 

@@ -137,12 +137,15 @@ func (c *checker) limits() {
 				i = k
 			}
 		}
-		at := fmt.Sprintf("spec.objectives[%d]", i)
+		at, name := fmt.Sprintf("spec.objectives[%d]", i), l.Metric
+		if l.Slice != "" {
+			name += " in " + l.Slice
+		}
 		switch {
-		case l.Assumed && l.Rate >= l.Limit:
-			c.add(CodeAlreadyOver, at, "metric", l.Metric, "rate", percent(l.Rate), "limit", percent(l.Limit))
+		case l.Slice == "" && l.Assumed && l.Rate >= l.Limit:
+			c.add(CodeAlreadyOver, at, "metric", name, "rate", percent(l.Rate), "limit", percent(l.Limit))
 		case l.Power != nil && *l.Power < l.Wanted && l.Needed > 0:
-			c.add(CodeUnshown, at, "metric", l.Metric, "have", design.Thousands(float64(l.Planned)), "need", design.Thousands(float64(l.Needed)))
+			c.add(CodeUnshown, at, "metric", name, "have", design.Thousands(float64(l.Planned)), "need", design.Thousands(float64(l.Needed)))
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (c *checker) watched() {
 	if len(p.Objectives) == 0 {
 		c.add(CodeNoObjective, "spec.objectives")
 	}
-	if !slices.ContainsFunc(c.judgedMetrics(), func(j judged) bool { return p.Metric(j.metric).Builtin == nil }) {
+	if !slices.ContainsFunc(c.judgedMetrics(), func(j judged) bool { return !health(p.Metric(j.metric)) }) {
 		c.add(CodeQualityBlind, "spec.metrics")
 	}
 	if p.Reward != nil && !slices.ContainsFunc(p.Stages, func(s experiment.Stage) bool { return s.Split != nil || s.Bandit != nil }) {
@@ -41,6 +41,12 @@ func (c *checker) watched() {
 	c.perRequest()
 	c.maturing()
 	c.unused()
+}
+
+// health says whether a metric tells how answers are given, and not what they
+// say.
+func health(m *experiment.Metric) bool {
+	return m.Builtin != nil || m.Prediction != nil && m.Prediction.Kind != experiment.MeanScore
 }
 
 // userLevel is the outcome window from which on a consequence is taken to be
@@ -68,7 +74,7 @@ func (c *checker) maturing() {
 	i, s := c.last()
 	at := fmt.Sprintf("spec.stages[%d]", i)
 	for _, j := range c.judgedMetrics() {
-		w, ok := c.outcomes(j.metric)
+		w, ok := c.matures(j.metric)
 		if !ok || j.role == "gate" {
 			continue
 		}

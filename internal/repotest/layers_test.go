@@ -42,6 +42,9 @@ var house = []room{
 	{"words", "internal/experiment", []string{"stats"}, nil},
 
 	{"rules", "internal/jq", nil, nil},
+	{"rules", "internal/prediction", []string{"internal/experiment", "internal/jq"}, nil},
+	{"rules", "internal/compare", []string{"stats", "internal/experiment", "internal/jq", "internal/prediction"}, nil},
+	{"rules", "internal/pairing", []string{"internal/experiment", "internal/prediction", "internal/compare"}, nil},
 	{"rules", "internal/assign", []string{"internal/experiment"}, nil},
 	{"rules", "internal/bandit", []string{"stats/...", "internal/experiment"}, nil},
 	{"rules", "internal/judge", []string{"stats/...", "internal/experiment", "internal/bandit"}, nil},
@@ -56,24 +59,29 @@ var house = []room{
 	},
 
 	{"shapes", "internal/translate", []string{"api/v1alpha1", "internal/suggest", "internal/experiment", "internal/jq", "internal/assign", "internal/design"}, nil},
-	{"shapes", "internal/view", []string{"stats", "internal/experiment", "internal/design"}, nil},
+	{"shapes", "internal/view", []string{"stats/...", "internal/experiment", "internal/design"}, nil},
 	{"shapes", "internal/report", []string{"stats", "internal/experiment", "internal/view"}, nil},
 
+	{"adapters", "internal/datadir", []string{"internal/experiment"}, nil},
 	{"adapters", "internal/sqlitefile", []string{"internal/experiment"}, nil},
-	{"adapters", "internal/ledger", []string{"stats", "internal/experiment", "internal/sqlitefile"}, nil},
+	{"adapters", "internal/postgres", []string{"internal/experiment"}, nil},
+	{"adapters", "internal/postgres/postgrestest", []string{"internal/experiment"}, nil},
+	{"adapters", "internal/ledger", []string{"stats/...", "internal/experiment", "internal/sqlitefile", "internal/postgres/..."}, nil},
 	{"adapters", "internal/record/sqlite", []string{"internal/experiment", "internal/sqlitefile"}, nil},
+	{"adapters", "internal/record/postgres", []string{"internal/experiment", "internal/postgres/..."}, nil},
 	{"adapters", "internal/record/recordtest", []string{"stats", "internal/experiment"}, nil},
 
 	{"faces", "internal/gateway/h1", nil, nil},
-	{"faces", "internal/gateway", []string{"stats", "internal/experiment", "internal/jq", "internal/assign", "internal/gateway/h1"}, nil},
+	{"faces", "internal/gateway", []string{"stats/...", "internal/experiment", "internal/jq", "internal/prediction", "internal/compare", "internal/assign", "internal/gateway/h1"}, nil},
 	{"faces", "internal/httpapi", []string{"internal/experiment", "internal/suggest", "internal/view"}, nil},
 
 	{"faces", "internal/apiclient", []string{"internal/experiment", "internal/view"}, nil},
-	{"faces", "internal/load", []string{"stats", "internal/experiment"}, nil},
+	{"faces", "internal/load", []string{"stats/...", "internal/experiment", "internal/prediction", "internal/compare"}, nil},
 	{"faces", "web", nil, nil},
 
 	{"garden", "examples/digits", nil, nil},
 	{"garden", "examples/digits/serve", []string{"examples/digits"}, nil},
+	{"garden", "examples/shadow", nil, nil},
 
 	// Wiring sees every room but the faces that belong to other processes.
 	{
@@ -81,11 +89,12 @@ var house = []room{
 		[]string{"stats", "api/v1alpha1", "internal/...", "web"},
 		[]string{"internal/cli", "internal/controller", "internal/app/...", "internal/repotest"},
 	},
-	{"app", "internal/app/gateway", []string{"internal/experiment", "internal/gateway", "internal/httpapi"}, nil},
+	{"app", "internal/app/gateway", []string{"internal/datadir", "internal/experiment", "internal/gateway", "internal/httpapi"}, nil},
+	{"app", "internal/app/ledger", []string{"internal/datadir", "internal/experiment", "internal/httpapi", "internal/ledger"}, nil},
 	{"app", "internal/app/demo", []string{"..."}, []string{"internal/cli", "internal/repotest"}},
 
 	// The command line starts the processes, so it stands above the wiring.
-	{"cmd", "internal/cli", []string{"stats", "api/v1alpha1", "internal/experiment", "internal/suggest", "internal/engine", "internal/translate", "internal/design", "internal/lint", "internal/simulate", "internal/view", "internal/report", "internal/apiclient", "internal/load", "internal/app/..."}, nil},
+	{"cmd", "internal/cli", []string{"stats", "api/v1alpha1", "internal/experiment", "internal/suggest", "internal/engine", "internal/translate", "internal/design", "internal/lint", "internal/simulate", "internal/view", "internal/report", "internal/apiclient", "internal/prediction", "internal/compare", "internal/load", "internal/app/..."}, nil},
 	{"cmd", "cmd/headgate", []string{"internal/cli"}, nil},
 	{"cmd", "cmd/headgate-gateway", []string{"internal/app/gateway"}, nil},
 

@@ -110,11 +110,10 @@ func DefaultLaw(p *experiment.Plan, m *experiment.Metric) Law {
 	case m.Pairs != nil:
 		value = defaultAgree
 	}
-	limits := slices.Clone(p.Objectives)
-	for i := range p.Stages {
-		limits = append(limits, p.Stages[i].Require...)
+	if m.Drift != nil || m.Labels != nil || m.Prediction != nil {
+		return defaultPrediction(p, m)
 	}
-	for _, o := range limits {
+	for _, o := range limitsOf(p) {
 		if o.Metric != m.Name {
 			continue
 		}
@@ -129,6 +128,42 @@ func DefaultLaw(p *experiment.Plan, m *experiment.Metric) Law {
 	if value > 1 {
 		law.SD = value / 4 // No share: a quantity that clears its limit.
 	}
+	for v := range law.Values {
+		law.Values[v] = value
+	}
+	return law
+}
+
+// defaultPrediction is DefaultLaw for metrics of predictions and labels.
+func defaultPrediction(p *experiment.Plan, m *experiment.Metric) Law {
+	value, sd, least, most := defaultErrors, 0.0, 0.0, 1.0
+	switch {
+	case m.Drift != nil:
+		value = 0 // The same outputs.
+	case m.Prediction != nil && m.Prediction.Kind == experiment.OutputSize:
+		value, sd, most = 1000, 250, maxValue
+	case m.Prediction != nil && m.Prediction.Kind.Mean():
+		value, sd, least, most = 0.5, 0.125, -maxValue, maxValue
+	case m.Prediction != nil:
+	case m.Labels.Of == experiment.LogLoss:
+		value, sd, most = 0.4, 0.2, maxValue
+	case m.Labels.Of == experiment.Brier:
+		value, sd = 0.1, 0.1
+	case m.Labels.Of == experiment.Calibration:
+		value, sd, most = 1, 0.5, maxValue
+	default:
+		value = defaultAgree
+	}
+	for _, o := range limitsOf(p) {
+		switch {
+		case o.Metric != m.Name || m.Drift != nil:
+		case o.Max != nil && value > *o.Max/2:
+			value = max(least, *o.Max/2)
+		case o.Min != nil && value < *o.Min:
+			value = min(1.25**o.Min, (*o.Min+most)/2)
+		}
+	}
+	law := Law{Metric: m.Name, Values: make([]float64, len(p.Versions)), SD: sd}
 	for v := range law.Values {
 		law.Values[v] = value
 	}
@@ -176,11 +211,13 @@ func (l *Law) check(p *experiment.Plan) error {
 	if len(l.Values) != len(p.Versions) {
 		return experiment.Errorf(experiment.CodeInvalid, "%s: %d values for %d versions", l.Metric, len(l.Values), len(p.Versions))
 	}
-	share := l.SD == 0 || m.Builtin != nil
+	share := (l.SD == 0 || m.Builtin != nil) && m.Drift == nil || isArea(m)
 	for v, x := range l.Values {
 		switch {
 		case math.IsNaN(x) || math.Abs(x) > maxValue:
 			return experiment.Errorf(experiment.CodeInvalid, "%s of %s is %v: want a finite number", l.Metric, p.Versions[v].Name, x)
+		case m.Drift != nil && x < 0:
+			return experiment.Errorf(experiment.CodeInvalid, "%s of %s is %v: want 0 or more", l.Metric, p.Versions[v].Name, x)
 		case share && (x < 0 || x > 1):
 			return experiment.Errorf(experiment.CodeInvalid, "%s of %s is %v: want 0 to 1", l.Metric, p.Versions[v].Name, x).
 				WithHint("a metric that is no share needs a standard deviation")

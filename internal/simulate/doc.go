@@ -24,6 +24,8 @@
 //     window is lost. Evidence counts when its window seals, as it does outside.
 //   - Failures and slow answers are binomial in the requests, agreement of
 //     mirrored answers in the pairs. All versions are ready, no source is down.
+//   - A unit has one prediction, and a label of it or none. Scores of cases are
+//     binormal; outputs drift by a share that moves between two classes.
 //   - Groups of different segments are independent of each other.
 //
 // Everything is a function of the seed: a run's numbers are drawn by seed and

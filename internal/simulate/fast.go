@@ -24,11 +24,11 @@ type Fast struct {
 	per      []int // by metric: the metric that counts what it is a ratio per
 	order    []int // in which metrics are drawn
 
-	lag, outcome int64 // in windows, rounded up
-	limit        int64 // of a run, in windows
-	truth        Truth
-	reward       int // the reward's metric, -1 for none
-	best         int // the first version of the best
+	lag, outcome, pairs int64 // in windows, rounded up: until a source seals
+	limit               int64 // of a run, in windows
+	truth               Truth
+	reward              int // the reward's metric, -1 for none
+	best                int // the first version of the best
 }
 
 // NewFast lays out a world. The error is of CodeInvalid and names what cannot
@@ -48,7 +48,7 @@ func NewFast(p *experiment.Plan, a Assumptions) (*Fast, error) {
 		return nil, err
 	}
 	w.layOrder()
-	w.lag, w.outcome = w.windows(p.Lag), w.windows(p.OutcomeWindow()+p.Lag)
+	w.lag, w.outcome, w.pairs = w.windows(p.Lag), w.windows(p.Hold(experiment.SourceOutcomes)), w.windows(p.Hold(experiment.SourcePairs))
 	w.limit = w.windows(w.longest())
 	w.truth = w.findTruth()
 	w.best, w.reward = slices.Index(w.truth.Best, true), -1
@@ -236,17 +236,20 @@ func (w *Fast) mean(m *experiment.Metric, version int, slice string) float64 {
 	return sum / share
 }
 
+// peopled reports whether anybody is in a group.
+func (w *Fast) peopled(slice string) bool {
+	return slice == "" || slices.ContainsFunc(w.kinds, func(k kind) bool { return k.share > 0 && slices.Contains(k.slices, slice) })
+}
+
 // harmful says whether a candidate breaks a limit in truth.
 func (w *Fast) harmful(version int) bool {
 	p := w.plan
-	limits := slices.Clone(p.Objectives)
-	for i := range p.Stages {
-		limits = append(limits, p.Stages[i].Require...)
-	}
-	for _, o := range limits {
-		x := w.mean(p.Metric(o.Metric), version, "")
-		if o.Max != nil && x > *o.Max || o.Min != nil && x < *o.Min {
-			return true
+	for _, o := range limitsOf(p) {
+		for _, slice := range append([]string{""}, p.LimitSlices(&o)...) {
+			x := w.mean(p.Metric(o.Metric), version, slice)
+			if w.peopled(slice) && (o.Max != nil && x > *o.Max || o.Min != nil && x < *o.Min) {
+				return true
+			}
 		}
 	}
 	for i := range p.Guardrails {

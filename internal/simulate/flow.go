@@ -18,9 +18,13 @@ type tally struct {
 
 // measured is a metric's part in a tally.
 type measured struct {
-	slow   int64 // of requests
+	slow   int64 // of requests, or answers that are as a metric counts
+	read   int64 // answers or predictions that a metric looks at
 	pair   stats.Pair
 	silent int64 // units never heard of
+	// What distributions are made of.
+	classes stats.Categories
+	scores  stats.Scores
 }
 
 // batch is the evidence of the windows from up to but excluding to of a phase.
@@ -144,7 +148,7 @@ func (f *flow) draw(until, batch int64) {
 		to := min(end, from+batch)
 		if batch > 1 {
 			length := end - s.windows
-			for _, hold := range [2]int64{f.w.lag, f.w.outcome} {
+			for _, hold := range [3]int64{f.w.lag, f.w.outcome, f.w.pairs} {
 				if cut := s.windows + (length-hold%length)%length; from < cut && cut < to {
 					to = cut
 				}
@@ -238,6 +242,10 @@ func (f *flow) act(k *kind, version int, evidence bool) {
 		switch {
 		case m.Outcomes != nil:
 			f.one.metrics[i] = f.outcomes(i, law, version, m.Outcomes.Per != "")
+		case m.Labels != nil:
+			f.one.metrics[i] = f.labelled(i, law, version)
+		case m.Prediction != nil || m.Drift != nil:
+			f.one.metrics[i] = f.predicted(i, law, version)
 		case m.OfAnswers():
 			// Those of failed requests are too few to tell.
 			read := f.dice.binomial(f.one.requests, m.Sample().Fraction())
@@ -307,10 +315,7 @@ func (f *flow) add(b *batch, k *kind, version int) {
 		t.requests += f.one.requests
 		t.failed += f.one.failed
 		for i := range t.metrics {
-			m, x := &t.metrics[i], &f.one.metrics[i]
-			m.slow += x.slow
-			m.silent += x.silent
-			m.pair = m.pair.Merge(x.pair)
+			t.metrics[i].merge(&f.one.metrics[i])
 		}
 	}
 }

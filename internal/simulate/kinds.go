@@ -28,6 +28,10 @@ type drawn struct {
 	// heard is the probability that a unit is heard of in time, late that an
 	// outcome comes in time after the event that it is counted per.
 	heard, late float64
+	// separated are the scores of cases, by version, where the law is of an
+	// area; shifts what moves between classes or scores, where it is of drift.
+	separated []separation
+	shifts    []float64
 }
 
 // segmentsThatMatter lists the segments that a decision or an assumption reads,
@@ -48,6 +52,11 @@ func segmentsThatMatter(p *experiment.Plan, a *Assumptions) []int {
 			read[name] = true
 		}
 	}
+	for _, o := range limitsOf(p) {
+		for _, name := range o.Slices {
+			read[name] = true
+		}
+	}
 	for _, l := range a.Laws {
 		read[experiment.SegmentOf(l.Slice)] = true
 	}
@@ -61,6 +70,15 @@ func segmentsThatMatter(p *experiment.Plan, a *Assumptions) []int {
 		}
 	}
 	return out
+}
+
+// limitsOf lists the objectives and the gates of all stages.
+func limitsOf(p *experiment.Plan) []experiment.Objective {
+	limits := slices.Clone(p.Objectives)
+	for i := range p.Stages {
+		limits = append(limits, p.Stages[i].Require...)
+	}
+	return limits
 }
 
 // groupShares gives the share of each group of a segment. What is left goes
@@ -171,10 +189,11 @@ func (w *Fast) layLaws(a *Assumptions, k *kind) {
 		if l.Heard > 0 {
 			d.heard = l.Heard
 		}
-		if m.Outcomes != nil && a.Delay > 0 {
-			d.late = -math.Expm1(-float64(m.Outcomes.Window) / float64(a.Delay))
+		if window := m.Matures(); window > 0 && a.Delay > 0 {
+			d.late = -math.Expm1(-float64(window) / float64(a.Delay))
 			d.heard *= d.late
 		}
+		d.layPredictions(m)
 		k.laws[i] = d
 	}
 }

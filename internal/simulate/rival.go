@@ -135,7 +135,13 @@ func value(p *experiment.Plan, name string, all []tally, version int) (float64, 
 			continue
 		}
 		switch {
-		case m.Outcomes != nil || m.OfAnswers():
+		case isArea(m):
+			area, err := t.metrics[i].scores.AUC()
+			return area.Value, err == nil
+		case m.Prediction != nil && !m.Prediction.Kind.Mean():
+			x := &t.metrics[i]
+			return float64(x.slow) / float64(x.read), x.read > 0
+		case m.Outcomes != nil || m.Labels != nil || m.OfAnswers():
 			x := &t.metrics[i].pair
 			return x.MeanY / x.MeanX, x.N > 0 && x.MeanX > 0
 		case m.Builtin != nil && m.Builtin.Kind == experiment.ErrorRate:
@@ -354,8 +360,7 @@ func merge(into []tally, b *batch) {
 		t.requests += x.requests
 		t.failed += x.failed
 		for i := range t.metrics {
-			t.metrics[i].slow += x.metrics[i].slow
-			t.metrics[i].pair = t.metrics[i].pair.Merge(x.metrics[i].pair)
+			t.metrics[i].merge(&x.metrics[i])
 		}
 	}
 }

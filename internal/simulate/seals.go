@@ -20,10 +20,14 @@ func (f *flow) at(windows int64) time.Time {
 
 // hold is how many windows pass after a window's end until a source seals it.
 func (f *flow) hold(source experiment.Source) int64 {
-	if source == experiment.SourceOutcomes {
+	switch source {
+	case experiment.SourceOutcomes:
 		return f.w.outcome
+	case experiment.SourcePairs:
+		return f.w.pairs
+	default:
+		return f.w.lag
 	}
-	return f.w.lag
 }
 
 // seals gives what sealed since the last call, of all phases and sources, and
@@ -98,7 +102,7 @@ func (f *flow) appendCells(s *span, source experiment.Source, b *batch) {
 		}
 		switch source {
 		case experiment.SourceGateway:
-			f.requestCells(t, add)
+			f.requestCells(t, key.Slice, add)
 		case experiment.SourceExposures:
 			if t.units > 0 {
 				add(experiment.CellExposures, experiment.Evidence{Counts: stats.Counts{N: t.units}})
@@ -106,8 +110,8 @@ func (f *flow) appendCells(s *span, source experiment.Source, b *batch) {
 		case experiment.SourceOutcomes:
 			for j := range f.w.plan.Metrics {
 				m := &f.w.plan.Metrics[j]
-				if x := &t.metrics[j]; m.Outcomes != nil && x.pair.N > 0 {
-					add(m.Name, experiment.Evidence{Units: x.pair, Counts: stats.Counts{N: x.pair.N, X: x.silent}})
+				if e, ok := outcomeCell(m, &t.metrics[j], key.Slice); ok {
+					add(m.Name, e)
 				}
 			}
 		default:
@@ -116,7 +120,7 @@ func (f *flow) appendCells(s *span, source experiment.Source, b *batch) {
 	}
 }
 
-func (f *flow) requestCells(t *tally, add func(string, experiment.Evidence)) {
+func (f *flow) requestCells(t *tally, slice string, add func(string, experiment.Evidence)) {
 	if t.requests == 0 {
 		return
 	}
@@ -126,6 +130,8 @@ func (f *flow) requestCells(t *tally, add func(string, experiment.Evidence)) {
 			add(m.Name, experiment.Evidence{Counts: stats.Counts{N: t.requests, X: t.metrics[j].slow}})
 		} else if pair := t.metrics[j].pair; m.OfAnswers() && pair.N > 0 {
 			add(m.Name, experiment.Evidence{Units: pair, Counts: stats.Counts{N: pair.N}})
+		} else if e, ok := predictionCell(m, &t.metrics[j], slice); ok {
+			add(m.Cell(), e)
 		}
 	}
 }
@@ -136,8 +142,8 @@ func (f *flow) pairCells(t *tally, add func(string, experiment.Evidence)) {
 	}
 	add(experiment.CellMirrored, experiment.Evidence{Counts: stats.Counts{N: t.copies}})
 	for j := range f.w.plan.Metrics {
-		if m := &f.w.plan.Metrics[j]; m.Pairs != nil && t.metrics[j].pair.N > 0 {
-			add(m.Name, experiment.Evidence{Units: t.metrics[j].pair})
+		if m, pair := &f.w.plan.Metrics[j], t.metrics[j].pair; m.Pairs != nil && pair.N > 0 {
+			add(m.Name, experiment.Evidence{Units: pair, Counts: stats.Counts{N: pair.N}})
 		}
 	}
 }

@@ -207,12 +207,8 @@ func (t *traffic) seals(now time.Time) []experiment.Seal {
 		windows := int64((end.Sub(p.start) + t.plan.Window - 1) / t.plan.Window)
 		t.grow(p, int(windows))
 		for _, source := range t.plan.Sources() {
-			hold := t.plan.Lag
-			if source == experiment.SourceOutcomes {
-				hold += t.plan.OutcomeWindow()
-			}
 			folded := p.folded.Of(source)
-			to := min(windows, experiment.SealedWindows(p.start, now, t.plan.Window, hold))
+			to := min(windows, experiment.SealedWindows(p.start, now, t.plan.Window, t.plan.Hold(source)))
 			if to <= *folded {
 				continue
 			}
@@ -259,7 +255,7 @@ func (t *traffic) cells(out []experiment.Cell, p *phase, source experiment.Sourc
 			if n > 0 {
 				add(experiment.CellExposures, experiment.Evidence{Counts: stats.Counts{N: n}})
 			}
-		default:
+		case experiment.SourceOutcomes:
 			for i, m := range t.metrics {
 				if pair := p.fold(w, v, i, m.Outcomes.Per == ""); pair.N > 0 {
 					add(m.Name, experiment.Evidence{Units: pair})

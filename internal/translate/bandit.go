@@ -80,8 +80,8 @@ func (t *translator) epsilon(path string, in *v1alpha1.Bandit, out *experiment.B
 func (t *translator) every(path string, in v1alpha1.Duration, atMost time.Duration) time.Duration {
 	def := t.plan.Window
 	if r := t.plan.Reward; r != nil {
-		if m := t.plan.Metric(r.Metric); m != nil && m.Outcomes != nil {
-			def = max(def, m.Outcomes.Window)
+		if m := t.plan.Metric(r.Metric); m != nil {
+			def = max(def, m.Matures())
 		}
 	}
 	before := len(t.problems)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
@@ -15,13 +16,18 @@ import (
 func (t *translator) fits() {
 	t.latencies()
 	t.enforced()
+	t.redacted()
+	t.alone()
 	if !t.clean("spec.stages") || !t.clean("spec.versions") || len(t.plan.Versions) < 2 {
 		return // The same mistakes would be told twice.
 	}
 	t.oneIsChosen()
 	t.compared()
 	t.mirrored()
+	t.drifting()
+	t.aucRewarded()
 	t.slicesReached()
+	t.maturing()
 	t.observed()
 }
 
@@ -47,6 +53,18 @@ func (t *translator) limited(metric string) bool {
 		}
 	}
 	return false
+}
+
+// alone reports drift where no version can drift from another.
+func (t *translator) alone() {
+	if len(t.plan.Versions) != 1 {
+		return
+	}
+	for i, m := range t.plan.Metrics {
+		if m.Drift != nil {
+			t.fail(fmt.Sprintf("spec.metrics[%d].from.drift", i), "", "drift is a candidate's, from the baseline", "add a second version, or leave the metric out")
+		}
+	}
 }
 
 // oneIsChosen reports several candidates among whom nobody chooses: a ramp, a
@@ -110,29 +128,114 @@ func (t *translator) mirrored() {
 	}
 }
 
-// slicesReached reports slices of guardrails in which no evidence can come: a
-// guardrail that cannot be known lets nothing be promoted (D2).
+// slicesReached reports slices of guardrails and limits in which no evidence can
+// come: what cannot be known lets nothing be promoted (D2).
 func (t *translator) slicesReached() {
-	if !t.clean("spec.segments") || !t.clean("spec.guardrails") {
+	if !t.clean("spec.segments") || !t.clean("spec.guardrails") || !t.clean("spec.objectives") {
 		return
 	}
-	for i := range t.plan.Guardrails {
-		for k, name := range t.plan.Guardrails[i].Slices {
-			if missing := t.unreached(t.plan.Segment(name)); len(missing) > 0 {
-				t.fail(fmt.Sprintf("spec.guardrails[%d].slices[%d]", i, k), quote(name), fmt.Sprintf("no stage with both versions reaches %s", strings.Join(missing, ", ")),
-					"where leaves them out: widen it, add a stage for them, or leave the slices out")
+	for i, g := range t.plan.Guardrails {
+		t.reached(fmt.Sprintf("spec.guardrails[%d].slices", i), g.Slices, "no stage with both versions", t.together)
+	}
+	for i, o := range t.plan.Objectives {
+		t.reached(fmt.Sprintf("spec.objectives[%d].slices", i), o.Slices, "no stage that gives a candidate traffic", func(s *experiment.Stage) bool {
+			return s.Ramp != nil || s.Split != nil || s.Bandit != nil || s.Switch != nil
+		})
+	}
+	for i := range t.plan.Stages {
+		own := &t.plan.Stages[i]
+		for k, gate := range own.Require {
+			t.reached(fmt.Sprintf("spec.stages[%d].require[%d].slices", i, k), gate.Slices, "the stage never", func(s *experiment.Stage) bool { return s == own })
+		}
+	}
+}
+
+// reached reports segments of which some groups are in no stage of a kind.
+func (t *translator) reached(path string, segments []string, who string, kind func(*experiment.Stage) bool) {
+	for k, name := range segments {
+		s := t.plan.Segment(name)
+		if s == nil {
+			continue // Reported.
+		}
+		if missing := t.unreached(s, kind); len(missing) > 0 {
+			t.fail(fmt.Sprintf("%s[%d]", path, k), quote(name), fmt.Sprintf("%s reaches %s", who, strings.Join(missing, ", ")),
+				"where leaves them out: widen it, add a stage for them, or leave the slices out")
+		}
+	}
+}
+
+// unreached lists the groups of a segment that no stage of a kind lets in.
+func (t *translator) unreached(s *experiment.Segment, kind func(*experiment.Stage) bool) []string {
+	return slices.DeleteFunc(s.Groups(), func(group string) bool {
+		for i := range t.plan.Stages {
+			stage := &t.plan.Stages[i]
+			if kind(stage) && !slices.ContainsFunc(stage.Where, func(c experiment.Groups) bool {
+				return c.Segment == s.Name && !experiment.Where{c}.Match(func(string) string { return group })
+			}) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// drifting reports drift of what cannot drift: it is a candidate's, from the
+// baseline's answers of the same time.
+func (t *translator) drifting() {
+	drift := func(metric string) bool {
+		m := t.plan.Metric(metric)
+		return m != nil && m.Drift != nil
+	}
+	const message, hint = "drift is from the baseline's answers of the same time", "limit it where both versions have traffic: in a split, a bandit or a ramp below 100%"
+	anywhere := slices.ContainsFunc(t.plan.Stages, func(s experiment.Stage) bool { return t.together(&s) })
+	for i, o := range t.plan.Objectives {
+		if drift(o.Metric) && !anywhere {
+			t.fail(fmt.Sprintf("spec.objectives[%d].metric", i), quote(o.Metric), message, hint)
+		}
+	}
+	for i := range t.plan.Stages {
+		for k, o := range t.plan.Stages[i].Require {
+			if drift(o.Metric) && !t.together(&t.plan.Stages[i]) {
+				t.fail(fmt.Sprintf("spec.stages[%d].require[%d].metric", i, k), quote(o.Metric), message, hint)
 			}
 		}
 	}
 }
 
-// unreached lists the groups of a segment that no comparing stage lets in.
-func (t *translator) unreached(s *experiment.Segment) []string {
-	return slices.DeleteFunc(s.Groups(), func(group string) bool {
-		return slices.ContainsFunc(t.plan.Stages, func(stage experiment.Stage) bool {
-			return t.together(&stage) && !slices.ContainsFunc(stage.Where, func(c experiment.Groups) bool {
-				return c.Segment == s.Name && !experiment.Where{c}.Match(func(string) string { return group })
-			})
-		})
-	})
+// maturity is how long after its first exposure a unit is judged at the latest:
+// outcomes of all metrics are sealed together.
+func (t *translator) maturity() time.Duration {
+	return t.plan.Window + t.plan.OutcomeWindow() + t.plan.Lag
+}
+
+// maturing reports objectives and guardrails that cannot be known before the
+// experiment is over, so that they would promote nothing and undo nothing.
+// Switches and observations wait until they are known.
+func (t *translator) maturing() {
+	lasts := time.Duration(0)
+	for i := range t.plan.Stages {
+		s := &t.plan.Stages[i]
+		if s.Switch != nil || s.Observe != nil {
+			return
+		}
+		lasts += s.AtMost()
+	}
+	if k := t.plan.Promote.KeepWarm; k != nil {
+		if k.Approval != "" || len(k.Matured) > 0 {
+			return
+		}
+		lasts += k.AtLeast
+	}
+	never := func(path, metric string) {
+		if m := t.plan.Metric(metric); m != nil && m.Matures() > 0 && t.maturity() >= lasts {
+			t.fail(path, quote(metric), "none of its outcomes can mature before the experiment is over",
+				fmt.Sprintf("evidence window, the longest outcome window and lag take %s, and all stages %s at most", t.maturity(), lasts))
+		}
+	}
+	for i, o := range t.plan.Objectives {
+		never(fmt.Sprintf("spec.objectives[%d].metric", i), o.Metric)
+	}
+	for i, g := range t.plan.Guardrails {
+		never(fmt.Sprintf("spec.guardrails[%d].metric", i), g.Metric)
+	}
 }

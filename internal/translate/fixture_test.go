@@ -167,6 +167,7 @@ func TestPlanRandomEdits(t *testing.T) {
 		`""`, "0", "1", "-1", "2", "50", "0%", "1%", "50%", "100%", "0.5", "1e-9", "1e300", "9223372036854775807", ".nan",
 		"0s", "1ns", "1s", "1m", "2h", "366d", "~", "true", "false", "[]", "{}", "[1%, 2%]", "{v1: 30%, v2: 70%}",
 		"v1", "v2", "purchase", "refund", "error-rate", "p99", "latency", "increase", "decrease", "requests",
+		"invalid", "class", "score", "psi", "ks", "accuracy", "auc", "calibration", "json", "openai", "[x-hash]", "correct", "shift", "bad",
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	inputs := goldenInputs(t)

@@ -143,7 +143,7 @@ func TestPlanBad(t *testing.T) {
 			checkProblems(t, err)
 		}
 	}}
-	for _, file := range []string{"testdata/bad.txt", "testdata/bad-stages.txt", "testdata/bad-assignment.txt", "testdata/bad-answers.txt"} {
+	for _, file := range []string{"testdata/bad.txt", "testdata/bad-stages.txt", "testdata/bad-assignment.txt", "testdata/bad-answers.txt", "testdata/bad-predictions.txt"} {
 		datadriven.RunTest(t, file, s.run)
 	}
 	if bad < 200 {
@@ -196,6 +196,7 @@ func checkPlan(t testing.TB, p *experiment.Plan) {
 	snapshot := experiment.Snapshot{Routes: []experiment.Route{route}}
 	want(snapshot.Check() == nil, "the gateway refuses it: %v", snapshot.Check())
 	for _, m := range p.Metrics {
+		want(!m.OfPredictions() || p.Predictions != nil && p.Predictions.Sample > 0, "nothing is read for %+v", m)
 		want(sources(m) == 1 && (m.Goal == experiment.Increase || m.Goal == experiment.Decrease), "metric %+v", m)
 		if b := m.Builtin; b != nil {
 			latency := b.Kind == experiment.Latency
@@ -208,14 +209,15 @@ func checkPlan(t testing.TB, p *experiment.Plan) {
 	}
 	if p.Reward != nil {
 		m := p.Metric(p.Reward.Metric)
-		want(m != nil && (m.Outcomes != nil || m.OfAnswers() && !m.SelfReported() && p.Assignment.Unit.Request) && n >= 2, "reward %+v", p.Reward)
+		want(m != nil && (m.Matures() > 0 && !uncompared(m) || m.OfAnswers() && !m.SelfReported() && p.Assignment.Unit.Request) && n >= 2, "reward %+v", p.Reward)
 		margin(p.Reward.MinimumEffect)
 	}
 	for _, o := range p.Objectives {
-		want(p.Metric(o.Metric) != nil && p.Metric(o.Metric).Pairs == nil && (o.Max == nil) != (o.Min == nil), "objective %+v", o)
+		want(p.Metric(o.Metric) != nil && p.Metric(o.Metric).Pairs == nil && limited(p.Metric(o.Metric), o), "objective %+v", o)
 	}
 	for _, g := range p.Guardrails {
-		want(p.Metric(g.Metric) != nil && p.Metric(g.Metric).Pairs == nil && n >= 2, "guardrail %+v", g)
+		want(p.Metric(g.Metric) != nil && p.Metric(g.Metric).Pairs == nil && !uncompared(p.Metric(g.Metric)) && n >= 2, "guardrail %+v", g)
+		want(!p.Metric(g.Metric).WholeSample() || len(g.Slices) == 0, "slices of a whole sample: %+v", g)
 		margin(g.NoWorseThan)
 	}
 	for _, o := range p.Assignment.Overrides {
@@ -225,21 +227,57 @@ func checkPlan(t testing.TB, p *experiment.Plan) {
 		want(!strings.EqualFold(p.Assignment.Cohort, p.Assignment.Unit.Header) && !p.Assignment.Unit.Request && !p.Assignment.RejectMissing, "assignment %+v", p.Assignment)
 		want(!slices.ContainsFunc(p.Stages, func(s experiment.Stage) bool { return s.Split == nil && s.Observe == nil || len(s.Where) > 0 }), "a stage that moves traffic by client")
 	}
+	checkKept(t, p)
 	want(len(p.Stages) >= 1 && len(p.Stages) <= maxStages, "%d stages", len(p.Stages))
 	for _, s := range p.Stages {
 		checkStage(t, p, &s)
 	}
 }
 
+// checkKept asks of what is kept by request that it is there when it is needed,
+// and of fields to redact that the one who takes them out can find them.
+func checkKept(t testing.TB, p *experiment.Plan) {
+	t.Helper()
+	keeps := p.Retention.For
+	if keeps == 0 {
+		keeps = experiment.DefaultRowsFor
+	}
+	for _, m := range p.Metrics {
+		if m.Labels != nil && keeps < p.Window+m.Labels.Window+p.Lag {
+			t.Errorf("predictions are kept for %s, and %s wants them for %s", keeps, m.Name, m.Labels.Window)
+		}
+	}
+	if r := p.Retention.Rows; r != 0 && (r < leastRows || r > mostRows) || p.Retention.For > mostRowsFor {
+		t.Errorf("retention %+v", p.Retention)
+	}
+	for i, r := range p.Redact {
+		if r.How != experiment.RedactHash && r.How != experiment.RedactRemove || !strings.HasPrefix(r.Path, "$") {
+			t.Errorf("redaction %d is %+v", i, r)
+		}
+	}
+}
+
 // sources counts where a metric comes from.
 func sources(m experiment.Metric) int {
 	n := 0
-	for _, on := range []bool{m.Builtin != nil, m.Outcomes != nil, m.Pairs != nil, m.OfAnswers()} {
+	for _, on := range []bool{
+		m.Builtin != nil, m.Outcomes != nil, m.Pairs != nil, m.Output != nil, m.Response != nil, m.Prediction != nil, m.Drift != nil, m.Labels != nil,
+	} {
 		if on {
 			n++
 		}
 	}
 	return n
+}
+
+// uncompared says whether a metric may only be limited.
+func uncompared(m *experiment.Metric) bool {
+	return m.Drift != nil || m.Labels != nil && m.Labels.Of == experiment.Calibration
+}
+
+// limited says whether a limit is one that its metric can have.
+func limited(m *experiment.Metric, o experiment.Objective) bool {
+	return (o.Max == nil) != (o.Min == nil) && (m.Drift == nil || o.Max != nil && *o.Max > 0) && (!m.WholeSample() || len(o.Slices) == 0)
 }
 
 func checkStage(t testing.TB, p *experiment.Plan, s *experiment.Stage) {
@@ -258,7 +296,7 @@ func checkStage(t testing.TB, p *experiment.Plan, s *experiment.Stage) {
 		checkGroups(t, p, c)
 	}
 	for _, gate := range s.Require {
-		if m := p.Metric(gate.Metric); m == nil || (gate.Max == nil) == (gate.Min == nil) || (m.Pairs != nil) != (s.Mirror != nil) {
+		if m := p.Metric(gate.Metric); m == nil || !limited(m, gate) || m.Drift != nil && !s.Compares() || (m.Pairs != nil) != (s.Mirror != nil) {
 			t.Errorf("gate %+v of %s", gate, s.Kind())
 		}
 	}
@@ -275,7 +313,7 @@ func checkStage(t testing.TB, p *experiment.Plan, s *experiment.Stage) {
 			t.Errorf("split %+v", s.Split)
 		}
 	case s.Mirror != nil:
-		if m := s.Mirror; m.Share <= 0 || m.Until.Pairs <= 0 || m.Until.AtLeast > m.Until.AtMost || m.Rate < 0 || m.Concurrency < 0 || m.Cost < 0 {
+		if m := s.Mirror; m.Share <= 0 || m.Until.Pairs <= 0 || m.Until.AtLeast > m.Until.AtMost || m.Until.AtMost <= p.Window+p.PairsHold() || m.Timeout < 0 || m.Timeout > mostCopyTimeout || m.Rate < 0 || m.Concurrency < 0 || m.Cost < 0 {
 			t.Errorf("mirror %+v", m)
 		}
 	case s.Bandit != nil:

@@ -20,11 +20,17 @@ func (t *translator) metrics() {
 	t.names("spec.metrics", len(ms), func(i int) string { return ms[i].Name })
 	for i, m := range ms {
 		path := fmt.Sprintf("spec.metrics[%d]", i)
-		if slices.Contains([]string{experiment.CellExposures, experiment.CellMirrored, experiment.CellRequests}, m.Name) {
+		if slices.Contains(ownCells, m.Name) {
 			t.fail(path+".name", quote(m.Name), "the name is taken by Headgate itself", "choose another")
 		}
 		t.plan.Metrics = append(t.plan.Metrics, t.metric(path, m))
 	}
+}
+
+// ownCells are the names that the engine's own cells have. Those of digests and
+// agreements hold a colon, which no name does.
+var ownCells = []string{
+	experiment.CellExposures, experiment.CellMirrored, experiment.CellRequests, experiment.CellClasses, experiment.CellScores, experiment.CellTokens,
 }
 
 func (t *translator) metric(path string, m v1alpha1.Metric) experiment.Metric {
@@ -32,14 +38,19 @@ func (t *translator) metric(path string, m v1alpha1.Metric) experiment.Metric {
 	from := m.From
 	t.option(path+".goal", m.Goal, string(experiment.Increase), string(experiment.Decrease))
 	sources := 0
-	for _, on := range []bool{from.Builtin != "", from.Outcomes != nil, from.Pairs != nil, from.Output != nil, from.Response != nil} {
+	for _, on := range []bool{
+		from.Builtin != "", from.Outcomes != nil, from.Pairs != nil, from.Output != nil, from.Response != nil,
+		from.Prediction != "", from.Drift != nil, from.Labels != nil,
+	} {
 		if on {
 			sources++
 		}
 	}
 	switch {
+	case sources == 0 && t.nulls[path+".from.prediction"]:
+		t.fail(path+".from.prediction", "", "YAML reads null as nothing", `put it in quotes: prediction: "null"`)
 	case sources != 1:
-		t.fail(path+".from", "", "exactly one of builtin, outcomes, pairs, output and response is required", "for example from: {builtin: error-rate}")
+		t.fail(path+".from", "", "exactly one of builtin, outcomes, pairs, output, response, prediction, drift and labels is required", "for example from: {builtin: error-rate}")
 	case from.Outcomes != nil:
 		out.Outcomes = t.outcomes(path+".from.outcomes", from.Outcomes)
 		out.Goal = cmp.Or(out.Goal, experiment.Increase)
@@ -52,6 +63,8 @@ func (t *translator) metric(path string, m v1alpha1.Metric) experiment.Metric {
 	case from.Response != nil:
 		out.Response = t.response(path+".from.response", from.Response)
 		out.Goal = cmp.Or(out.Goal, experiment.Increase)
+	case from.Builtin == "":
+		t.predicted(path, m, &out)
 	default:
 		out.Builtin = t.builtin(path+".from", from)
 		out.Goal = t.naturalGoal(path+".goal", m.Goal, experiment.Decrease, "errors and latency are better when they decrease")
@@ -111,45 +124,77 @@ const (
 	defaultPlaces           = 10
 	maxTolerance            = 10
 	defaultNumberTolerance  = 0.01
+	defaultVectorTolerance  = 0.01
 	defaultLatencyTolerance = 0.1
 )
 
-// Which comparisons a field goes with; a value must be named where nothing can
-// be compared without it.
+// Which comparisons a field goes with.
 var (
-	withValue     = []string{"class", "number", "ranking", "text", "json"}
-	wantValue     = []string{"class", "number", "ranking"}
-	withTolerance = []string{"number", "latency"}
+	withValue     = []string{"class", "number", "vector", "ranking", "text", "json"}
+	withTolerance = []string{"number", "vector", "latency"}
 )
 
 func (t *translator) pairs(path string, in *v1alpha1.Pairs) *experiment.PairsMetric {
 	out := &experiment.PairsMetric{Compare: experiment.Comparison(in.Compare), Value: in.Value}
 	t.choice(path+".compare", in.Compare, string(experiment.CompareFailures), string(experiment.CompareLatency), string(experiment.CompareClass),
-		string(experiment.CompareNumber), string(experiment.CompareRanking), string(experiment.CompareText), string(experiment.CompareJSON))
+		string(experiment.CompareNumber), string(experiment.CompareVector), string(experiment.CompareRanking), string(experiment.CompareText), string(experiment.CompareJSON))
 	if !t.clean(path) {
 		return out
 	}
-	switch {
-	case in.Value == "" && slices.Contains(wantValue, in.Compare):
-		t.fail(path+".value", "", "what is compared is required", "a jq expression on the answer, for example value: .label")
-	case in.Value != "" && !slices.Contains(withValue, in.Compare):
+	if in.Value != "" && !slices.Contains(withValue, in.Compare) {
 		t.fail(path+".value", quote(in.Value), in.Compare+" are of the whole answer", "leave value out")
 	}
 	t.jq(path+".value", in.Value)
-	if out.Compare == experiment.CompareRanking {
-		out.K = int(t.some(path+".k", in.K, defaultPlaces, maxPlaces))
-	} else if t.given(path + ".k") {
-		t.fail(path+".k", fmt.Sprint(in.K), "k goes with compare: ranking only", "leave k out")
-	}
+	t.comparable(path+".value", in)
+	t.ranking(path, in, out)
 	switch {
 	case out.Compare == experiment.CompareNumber:
 		out.Tolerance = t.within(path+".tolerance", in.Tolerance, defaultNumberTolerance, 0, maxTolerance)
+	case out.Compare == experiment.CompareVector:
+		out.Tolerance = t.number(path+".tolerance", in.Tolerance, defaultVectorTolerance, 0, maxAmount)
 	case out.Compare == experiment.CompareLatency:
 		out.Tolerance = t.within(path+".tolerance", in.Tolerance, defaultLatencyTolerance, 0, maxTolerance)
 	case t.given(path + ".tolerance"):
 		t.fail(path+".tolerance", quote(string(in.Tolerance)), "a tolerance goes with compare: "+oneOf(withTolerance)+" only", "leave tolerance out")
 	}
 	return out
+}
+
+// comparable reports a comparison of predictions that answers do not tell.
+func (t *translator) comparable(path string, in *v1alpha1.Pairs) {
+	if in.Value != "" {
+		return
+	}
+	can, ok := t.readable(), true
+	switch experiment.Comparison(in.Compare) {
+	case experiment.CompareClass:
+		ok = can.class
+	case experiment.CompareNumber:
+		ok = can.score
+	case experiment.CompareVector:
+		ok = can.list || can.score // A score is a vector of one.
+	case experiment.CompareRanking:
+		ok = can.list
+	}
+	if !ok {
+		t.fail(path, "", fmt.Sprintf("answers of the protocol %s tell no %s", t.api.Spec.Predictions.Protocol, in.Compare), "a jq expression on the answer says what is compared, for example value: .label")
+	}
+}
+
+// ranking reads what goes with rankings.
+func (t *translator) ranking(path string, in *v1alpha1.Pairs, out *experiment.PairsMetric) {
+	if out.Compare == experiment.CompareRanking {
+		out.K = int(t.some(path+".k", in.K, defaultPlaces, maxPlaces))
+		out.By = experiment.Similarity(in.By)
+		t.option(path+".by", in.By, string(experiment.Overlap), string(experiment.RBO), string(experiment.Tau))
+		return
+	}
+	if t.given(path + ".k") {
+		t.fail(path+".k", fmt.Sprint(in.K), "k goes with compare: ranking only", "leave k out")
+	}
+	if t.given(path + ".by") {
+		t.fail(path+".by", quote(in.By), "by goes with compare: ranking only", "leave by out")
+	}
 }
 
 // pairsGoal says which way a comparison is better.

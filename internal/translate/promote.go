@@ -45,8 +45,8 @@ func (t *translator) keepWarm(path string, in *v1alpha1.KeepWarm) *experiment.Ke
 		at := fmt.Sprintf("%s.matured[%d]", path, i)
 		switch m := t.known(at, name); {
 		case m == nil:
-		case m.Outcomes == nil:
-			t.fail(at, quote(name), "only metrics of outcomes mature", "use atLeast")
+		case m.Matures() == 0:
+			t.fail(at, quote(name), "only metrics of outcomes and labels mature", "use atLeast")
 		case slices.Contains(in.Matured[:i], name):
 			t.fail(at, quote(name), "given twice", "")
 		}

@@ -11,10 +11,53 @@ import (
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/headgate-dev/headgate/api/v1alpha1"
 )
 
 var quoted = regexp.MustCompile("`([^`]+)`")
+
+// specOf is what stands under spec where an example on the page leaves it out.
+const specOf = `
+versions: [{name: v1, backend: "http://a:1"}, {name: v2, backend: "http://b:1"}]
+traffic: {gateway: {}}
+assignment: {unit: {request: true}}
+stages: [{name: canary, ramp: {steps: [1%, 10%]}, hold: {requests: 1000}}]
+`
+
+// TestReferenceExamplesAreAccepted puts each example of the page into a file.
+func TestReferenceExamplesAreAccepted(t *testing.T) {
+	page, err := os.ReadFile("../../docs/reference/experiment.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	if len(examples) < 4 {
+		t.Fatalf("only %d examples found; does the reading work?", len(examples))
+	}
+	for _, m := range examples {
+		var spec, given map[string]any
+		if err := yaml.Unmarshal([]byte(specOf), &spec); err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.Unmarshal([]byte(m[1]), &given); err != nil {
+			t.Errorf("%v in:\n%s", err, m[1])
+			continue
+		}
+		maps.Copy(spec, given)
+		file, err := yaml.Marshal(map[string]any{"apiVersion": v1alpha1.APIVersion, "kind": v1alpha1.KindExperiment, "metadata": map[string]any{"name": "x"}, "spec": spec})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := Plan(file)
+		if err != nil {
+			t.Errorf("%v in:\n%s", err, m[1])
+			continue
+		}
+		checkPlan(t, p)
+	}
+}
 
 // TestReferenceHasEveryField keeps docs/reference/experiment.md complete and
 // free of what does not exist: each field of the API has a row in the section

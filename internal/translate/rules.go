@@ -47,27 +47,12 @@ func (t *translator) limit(path string, o v1alpha1.Objective, m *experiment.Metr
 	if m == nil {
 		return out, false
 	}
-	out = experiment.Objective{Metric: o.Metric, Owner: o.Owner}
+	out = experiment.Objective{Metric: o.Metric, Owner: o.Owner, Slices: t.sliced(path+".slices", o.Slices, m)}
 	word, q, into := "max", o.Max, &out.Max
 	if o.Min != "" {
 		word, q, into = "min", o.Min, &out.Min
 	}
-	at := path + "." + word
-	var limit float64
-	switch {
-	case m.Builtin != nil && word == "min":
-		t.fail(at, quote(string(q)), "errors and latency have a max", "")
-	case m.Builtin != nil && m.Builtin.Kind == experiment.Latency:
-		limit = t.latency(at, v1alpha1.Duration(q), m.Builtin)
-	case m.Builtin != nil:
-		limit = t.probability(at, q, 0, mostProbability)
-	case m.Pairs != nil && (word == "min") != (m.Goal == experiment.Increase):
-		t.fail(at, quote(string(q)), "agreement has a min, failures and latency have a max", "")
-	case m.Pairs != nil:
-		limit = t.probability(at, q, 0, mostProbability)
-	default:
-		limit, _ = t.fraction(at, q)
-	}
+	limit := t.limitOf(path+"."+word, word, q, m)
 	*into = &limit
 	return out, true
 }
@@ -111,10 +96,10 @@ func (t *translator) gates(path string, in []v1alpha1.Objective, out *experiment
 		if gate, ok := t.limit(at, o, m); ok {
 			out.Require = append(out.Require, gate)
 		}
-		if m != nil && m.Outcomes != nil && t.clean("spec.stages") {
-			if mature := t.plan.Window + m.Outcomes.Window + t.plan.Lag; mature >= out.AtMost() {
+		if m != nil && m.Matures() > 0 && t.clean("spec.stages") {
+			if mature := t.maturity(); mature >= out.AtMost() {
 				t.fail(at+".metric", quote(o.Metric), "none of its outcomes can mature before the stage is over",
-					fmt.Sprintf("evidence window, outcome window and lag take %s: give the stage more", mature))
+					fmt.Sprintf("evidence window, the longest outcome window and lag take %s: give the stage more", mature))
 			}
 		}
 	}
@@ -131,9 +116,12 @@ func (t *translator) reward() {
 	switch m := t.known(path+".metric", r.Metric); {
 	case m == nil:
 	case m.Builtin != nil:
-		t.fail(path+".metric", quote(r.Metric), "a reward is a metric of outcomes or answers", "limit errors and latency by objectives")
+		t.fail(path+".metric", quote(r.Metric), "a reward is a metric of outcomes, labels or answers", "limit errors and latency by objectives")
 	case m.Pairs != nil:
 		t.fail(path+".metric", quote(r.Metric), "pairs are no reward", pairsHint)
+	case t.uncomparable(path+".metric", "reward", m):
+	case m.Prediction != nil && m.Prediction.Kind != experiment.MeanScore:
+		t.fail(path+".metric", quote(r.Metric), "how answers are made is no reward", "limit it by an objective, or guard it by a guardrail")
 	default:
 		t.answersAsReward(path+".metric", m)
 	}
@@ -163,6 +151,7 @@ func (t *translator) guardrails() {
 		case m == nil:
 		case m.Pairs != nil:
 			t.fail(path+".metric", quote(g.Metric), "pairs are no guardrail", pairsHint)
+		case t.uncomparable(path+".metric", "guardrail", m):
 		case m.Builtin != nil && m.Builtin.Kind == experiment.Latency:
 			t.fail(path+".metric", quote(g.Metric), "latency is limited by an objective", "write it under objectives")
 		case slices.ContainsFunc(gs[:i], func(x v1alpha1.Guardrail) bool { return x.Metric == g.Metric }):
@@ -173,7 +162,7 @@ func (t *translator) guardrails() {
 		}
 		t.line(path+".owner", g.Owner, maxText)
 		t.plan.Guardrails = append(t.plan.Guardrails, experiment.Guardrail{
-			Metric: g.Metric, NoWorseThan: t.margin(path+".noWorseThan", g.NoWorseThan), Slices: t.slices(path+".slices", g.Slices), Owner: g.Owner,
+			Metric: g.Metric, NoWorseThan: t.margin(path+".noWorseThan", g.NoWorseThan), Slices: t.sliced(path+".slices", g.Slices, m), Owner: g.Owner,
 		})
 	}
 }

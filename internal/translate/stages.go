@@ -266,7 +266,7 @@ func (t *translator) until(path string, u *v1alpha1.Until, kind experiment.Stage
 		if out.Pairs = t.some(path+".pairs", u.Pairs, 0, maxCount); !t.given(path + ".pairs") {
 			t.fail(path+".pairs", "", "a mirror says how many pairs it collects", untilHints[kind])
 		}
-		evidence, mature, why = "pair can be known", t.plan.Window+t.plan.Lag, "evidence window and lag"
+		evidence, mature, why = "pair can be known", t.plan.Window+t.pairsHold(), "evidence window, lag and the time of a copy"
 	}
 	before := len(t.problems)
 	out.AtMost = t.duration(path+".atMost", u.AtMost, 0, t.plan.Window)

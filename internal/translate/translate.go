@@ -66,12 +66,15 @@ func Plan(data []byte) (*experiment.Plan, error) {
 	t.evidence()
 	t.segments()
 	t.metrics()
+	t.predictions()
+	t.redact()
 	t.objectives()
 	t.reward()
 	t.guardrails()
 	t.stages()
 	t.promote()
 	t.budget()
+	t.retention()
 	t.fits()
 	if err := t.problems.asError(); err != nil {
 		return nil, err

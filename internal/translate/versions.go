@@ -91,6 +91,7 @@ func (t *translator) cost(path string, c *v1alpha1.Cost) experiment.Cost {
 	return experiment.Cost{
 		PerRequest: t.number(path+".perRequest", c.PerRequest, 0, 0, maxAmount),
 		PerHour:    t.number(path+".perHour", c.PerHour, 0, 0, maxAmount),
+		PerToken:   t.number(path+".perToken", c.PerToken, 0, 0, maxAmount),
 	}
 }
 

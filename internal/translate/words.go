@@ -14,7 +14,7 @@ import (
 // planned are fields that the design names and this version refuses, because
 // what they ask for does not work yet.
 var planned = []string{
-	"prometheus", "http", "sql", "labels", "strict",
+	"prometheus", "http", "sql", "strict",
 }
 
 // quote writes a value of the file into a message: short, and printable
@@ -38,7 +38,7 @@ func oneOf(known []string) string {
 }
 
 // maxKnown is how many names a hint lists.
-const maxKnown = 16
+const maxKnown = 20
 
 // nearest suggests the closest of the known names, or lists them. Known names
 // may come from the file: those that cannot be shown are left out.

@@ -45,6 +45,9 @@ func checkStages(p *experiment.Plan) string {
 		if st.Ramp == nil && st.Split == nil && st.Mirror == nil && st.Bandit == nil && st.Switch == nil && st.Observe == nil {
 			return "stage " + st.Name + " is of no kind"
 		}
+		if st.Split != nil && len(st.Split.Shares) != len(p.Versions) {
+			return "the shares of stage " + st.Name + " are not those of its versions"
+		}
 		if b := st.Bandit; b != nil && (b.Fallback < 0 || b.Fallback >= len(p.Versions)) {
 			return "the fallback of stage " + st.Name + " is not there"
 		}
@@ -68,6 +71,11 @@ func checkVersions(e *experiment.Entry, version func(int) bool) string {
 	for _, a := range j.Arms {
 		if !version(a.Version) {
 			return "an arm's version is not there"
+		}
+	}
+	for _, d := range j.Drifts {
+		if !version(d.Version) {
+			return "a drift's version is not there"
 		}
 	}
 	for _, d := range j.Doubts {

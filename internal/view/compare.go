@@ -53,7 +53,7 @@ func (x *explaining) harmEdge(f Flip, v *experiment.Verdict, threshold float64) 
 	}
 	seen, bar := *v.Estimate, *v.Estimate+threshold-end
 	f.Quantity, f.Seen, f.Bar = "difference", &seen, &bar
-	f.Text = fmt.Sprintf("%s would not have lost its traffic with a difference in %s %s %s, its interval being as wide (it was %s)", f.Version, about(v), beyond(g), points(bar), points(seen))
+	f.Text = fmt.Sprintf("%s would not have lost its traffic with a difference in %s %s %s, its interval being as wide (it was %s)", f.Version, about(v), beyond(g), x.points(v, bar), x.points(v, seen))
 	return f, true
 }
 
@@ -89,7 +89,7 @@ func (x *explaining) edge(f Flip, v *experiment.Verdict, threshold float64, woul
 	}
 	seen, bar := *v.Estimate, *v.Estimate+threshold-end
 	f.Quantity, f.Seen, f.Bar = "difference", &seen, &bar
-	f.Text = fmt.Sprintf("%s %s with a difference %s %s, its interval being as wide (it was %s)", f.Version, would, short(g), points(bar), points(seen))
+	f.Text = fmt.Sprintf("%s %s with a difference %s %s, its interval being as wide (it was %s)", f.Version, would, short(g), x.points(v, bar), x.points(v, seen))
 	return f, true
 }
 
@@ -105,7 +105,7 @@ func (x *explaining) notYet(f Flip, v *experiment.Verdict, threshold float64, wo
 	seen, bar := *v.Estimate, *v.Estimate+threshold-end
 	f.Quantity, f.Seen, f.Bar = "difference", &seen, &bar
 	f.More = moreOf(v.N+v.NBaseline, g*(seen-end), g*(seen-threshold))
-	f.Text = fmt.Sprintf("%s %s with a difference %s %s (it is %s)", f.Version, would, beyond(g), points(bar), points(seen))
+	f.Text = fmt.Sprintf("%s %s with a difference %s %s (it is %s)", f.Version, would, beyond(g), x.points(v, bar), x.points(v, seen))
 	if f.More > 0 {
 		f.Text += fmt.Sprintf(", or with about %s more %s like these", count(float64(f.More)), v.Basis)
 	}
@@ -174,7 +174,7 @@ func (x *explaining) undecidedReward(v *experiment.Verdict) Flip {
 	case a.Method == experiment.Threshold && v.Limit != nil && v.Estimate != nil:
 		bar := x.sign(v) * *v.Limit
 		f.Quantity, f.Seen, f.Bar = "difference", v.Estimate, &bar
-		f.Text = fmt.Sprintf("%s %s with a difference %s %s at the horizon (it is %s)", f.Version, tense, beyond(x.sign(v)), points(bar), points(*v.Estimate))
+		f.Text = fmt.Sprintf("%s %s with a difference %s %s at the horizon (it is %s)", f.Version, tense, beyond(x.sign(v)), x.points(v, bar), x.points(v, *v.Estimate))
 		return f
 	}
 	f = x.notYet(f, v, 0, tense)
@@ -202,7 +202,7 @@ func (x *explaining) promotedBy(r experiment.Reason) {
 		case a.Method == experiment.Threshold && v.Limit != nil && v.Estimate != nil:
 			bar := x.sign(v) * *v.Limit
 			f.Quantity, f.Seen, f.Bar = "difference", v.Estimate, &bar
-			f.Text = fmt.Sprintf("%s %s with a difference %s %s (it was %s)", f.Version, would, short(x.sign(v)), points(bar), points(*v.Estimate))
+			f.Text = fmt.Sprintf("%s %s with a difference %s %s (it was %s)", f.Version, would, short(x.sign(v)), x.points(v, bar), x.points(v, *v.Estimate))
 		default:
 			var ok bool
 			if f, ok = x.crossed(f, v, would); !ok {
@@ -225,7 +225,7 @@ func (x *explaining) crossed(f Flip, v *experiment.Verdict, would string) (Flip,
 		if x.in.Plan.Analysis.Method == experiment.Fixed {
 			when = "at the horizon"
 		}
-		f.Text = fmt.Sprintf("%s %s %s with a difference %s %s (it was %s)", f.Version, would, when, short(g), points(bar), points(seen))
+		f.Text = fmt.Sprintf("%s %s %s with a difference %s %s (it was %s)", f.Version, would, when, short(g), x.points(v, bar), x.points(v, seen))
 		return f, true
 	}
 	return x.edge(f, v, 0, would)

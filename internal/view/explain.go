@@ -243,6 +243,10 @@ func (x *explaining) doubted(code experiment.ReasonCode) {
 		if d.Code != code {
 			continue
 		}
+		if code == experiment.ReasonVersionMix {
+			x.add(Flip{Version: x.name(d.Version), Text: "would be trusted again after a retry with one model: " + doubtText(x.in.Plan, d)})
+			continue
+		}
 		what := percent
 		quantity := "share"
 		if code == experiment.ReasonUnevenJoin || code == experiment.ReasonSliceMismatch || code == experiment.ReasonRewardRange {

@@ -28,6 +28,9 @@ type Finding struct {
 	Level     float64         `json:"level,omitempty"`
 	Limit     *float64        `json:"limit,omitempty"`
 	Guarantee string          `json:"guarantee"`
+	// Unit is what Estimate, Interval and Limit are in, where they are not
+	// fractions to be read as percent: "bytes", "seconds" or "number".
+	Unit string `json:"unit,omitempty"`
 	// Basis is what the sample is made of: units, pairs or requests.
 	Basis string `json:"basis"`
 	N     int64  `json:"n"`
@@ -67,6 +70,9 @@ func findingOf(in *Input, v *experiment.Verdict) Finding {
 		Estimate: v.Estimate, Interval: v.Interval, Level: v.Level, Limit: v.Limit,
 		Guarantee: string(v.Guarantee), Basis: string(v.Basis), N: v.N + v.NBaseline,
 		Need: v.Need, Final: v.Final, Equivalent: v.Equivalent, Chance: v.Chance,
+	}
+	if m := in.Plan.Metric(v.Metric); m != nil {
+		f.Unit = m.Unit()
 	}
 	if !hides(in, v) {
 		return f
@@ -174,11 +180,17 @@ func question(in *Input, v *experiment.Verdict) string {
 		return fmt.Sprintf("%s <= %s", of, m.Builtin.Limit)
 	}
 	o := limitOf(in, v)
+	limit := func(x float64) string {
+		if m := in.Plan.Metric(v.Metric); m != nil && m.Unit() != "" {
+			return amount(m, x)
+		}
+		return fmt.Sprintf("%.4g%%", 100*x)
+	}
 	switch {
 	case o != nil && o.Max != nil:
-		return fmt.Sprintf("%s <= %.4g%%", of, 100**o.Max)
+		return fmt.Sprintf("%s <= %s", of, limit(*o.Max))
 	case o != nil && o.Min != nil:
-		return fmt.Sprintf("%s >= %.4g%%", of, 100**o.Min)
+		return fmt.Sprintf("%s >= %s", of, limit(*o.Min))
 	default:
 		return of
 	}

@@ -5,6 +5,7 @@ package view
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/stats"
@@ -26,7 +27,7 @@ const intervalMatch = 1e-6
 
 func (x *explaining) requestBound(v *experiment.Verdict) (requestBound, bool) {
 	o := limitOf(x.in, v)
-	if m := x.in.Plan.Metric(v.Metric); m == nil || m.ByUnit() {
+	if m := x.in.Plan.Metric(v.Metric); m == nil || m.ByUnit() || m.WholeSample() {
 		return requestBound{}, false // It counts no requests.
 	}
 	if v.Basis != experiment.BasisRequests || o == nil || o.Max == nil || v.Interval == nil || v.Estimate == nil || v.N == 0 {
@@ -97,6 +98,9 @@ func (x *explaining) happened(v *experiment.Verdict) (did, things string) {
 	if m != nil && m.Builtin != nil && m.Builtin.Kind == experiment.Latency {
 		return fmt.Sprintf("had taken more than %s", m.Builtin.Limit), "slow requests"
 	}
+	if m != nil && m.Prediction != nil {
+		return "counted in " + m.Name, "answers counted in " + m.Name
+	}
 	return "had failed", "failed requests"
 }
 
@@ -113,6 +117,18 @@ func (x *explaining) violated(v *experiment.Verdict, would string) Flip {
 		return f
 	}
 	return x.shifted(f, v, would, outside)
+}
+
+// value writes a value of a verdict's metric, points a difference.
+func (x *explaining) value(v *experiment.Verdict, n float64) string {
+	return amount(x.in.Plan.Metric(v.Metric), n)
+}
+
+func (x *explaining) points(v *experiment.Verdict, n float64) string {
+	if m := x.in.Plan.Metric(v.Metric); m != nil && m.Unit() != "" {
+		return fmt.Sprintf("%+.4g", n) + unit(m)
+	}
+	return points(n)
 }
 
 // touching is how an interval that is moved meets its limit.
@@ -150,7 +166,7 @@ func (x *explaining) shifted(f Flip, v *experiment.Verdict, would string, how to
 	}
 	bar, seen := *v.Estimate+*limit-edge, *v.Estimate
 	f.Quantity, f.Seen, f.Bar = "value", &seen, &bar
-	f.Text = fmt.Sprintf("%s %s with %s of %s %s, its interval being as wide (it was %s)", f.Version, would, about(v), word, percent(bar), percent(seen))
+	f.Text = fmt.Sprintf("%s %s with %s of %s %s, its interval being as wide (it was %s)", f.Version, would, about(v), word, x.value(v, bar), x.value(v, seen))
 	return f
 }
 
@@ -158,7 +174,7 @@ func (x *explaining) shifted(f Flip, v *experiment.Verdict, would string, how to
 func (x *explaining) openGate(version, metric string) {
 	for i := range x.in.Judgement.Verdicts {
 		v := &x.in.Judgement.Verdicts[i]
-		if x.name(v.Version) != version || v.Metric != metric || v.Role == experiment.RoleReward || hides(x.in, v) {
+		if x.name(v.Version) != version || !names(metric, v) || v.Role == experiment.RoleReward || hides(x.in, v) {
 			continue
 		}
 		switch v.Status {
@@ -167,6 +183,12 @@ func (x *explaining) openGate(version, metric string) {
 			x.add(x.unmet(v))
 		}
 	}
+}
+
+// names reports whether a reason's metric is that of a verdict, in its slice,
+// whoever owns it.
+func names(metric string, v *experiment.Verdict) bool {
+	return metric == about(v) || strings.HasPrefix(metric, about(v)+" (owner: ")
 }
 
 // unmet says what an undecided limit or guardrail takes to be known to hold.

@@ -102,7 +102,7 @@ func rounded(v any) any {
 // checkView asks what every view promises.
 func checkView(t testing.TB, in view.Input, e *view.Experiment) {
 	t.Helper()
-	if b, err := json.Marshal(e); err != nil || bytes.Contains(b, []byte(`null`)) {
+	if b, err := json.Marshal(e); err != nil || bytes.Contains(b, []byte(`:null`)) {
 		t.Errorf("it cannot be written, or holds null: %v %s", err, b)
 	}
 	if s := e.Verdict.Sentence; s == "" || strings.ContainsAny(s, "{}\n") || strings.HasSuffix(strings.TrimSpace(s), ";") || strings.HasSuffix(strings.TrimSpace(s), ":") {

@@ -25,7 +25,8 @@ type Health struct {
 	Joined []Joined `json:"joined,omitempty"`
 }
 
-// Joined is the part of a version's matured units that have an outcome.
+// Joined is the part of a version's matured units that have an outcome, or of its
+// matured predictions that have a label.
 type Joined struct {
 	Metric  string  `json:"metric"`
 	Version string  `json:"version"`
@@ -38,7 +39,7 @@ type Joined struct {
 var troubles = []experiment.ReasonCode{
 	experiment.ReasonMismatch, experiment.ReasonSourceDown, experiment.ReasonStale, experiment.ReasonGap,
 	experiment.ReasonJoined, experiment.ReasonUnevenJoin, experiment.ReasonMoved, experiment.ReasonRewardRange,
-	experiment.ReasonSliceMismatch,
+	experiment.ReasonSliceMismatch, experiment.ReasonVersionMix,
 }
 
 // IsTrouble says that a reason with this code distrusts the evidence.
@@ -81,7 +82,15 @@ func doubtText(p *experiment.Plan, d experiment.Doubt) string {
 	return experiment.Because(d.Code, "version", version, "metric", d.Metric, "slice", d.Slice,
 		"have", percent(d.Value), "want", percent(d.Limit), "value", fmt.Sprintf("%.4g", d.Value), "range", within,
 		"asked", "its shares", "seen", fmt.Sprintf("an e-value of %.3g", exp(d.Value)),
-		"moved", fmt.Sprintf("%.4g", d.Value), "units", "all").String()
+		"moved", fmt.Sprintf("%.4g", d.Value), "units", "all", "header", d.Header, "one", nth(d.Values, 0), "other", nth(d.Values, 1)).String()
+}
+
+// nth is the i-th of some values; anybody may have written the journal.
+func nth(values []string, i int) string {
+	if i < len(values) {
+		return values[i]
+	}
+	return "?"
 }
 
 // joinedOf reads the units never heard of from the totals of metrics that have
@@ -91,7 +100,7 @@ func joinedOf(in *Input) []Joined {
 	totals := ofEpoch(in)
 	for i := range in.Plan.Metrics {
 		m := &in.Plan.Metrics[i]
-		if m.Outcomes == nil || m.Outcomes.Joined == 0 {
+		if m.Floor() == 0 {
 			continue
 		}
 		for v := range in.Plan.Versions {
@@ -101,7 +110,7 @@ func joinedOf(in *Input) []Joined {
 			}
 			out = append(out, Joined{
 				Metric: m.Name, Version: in.Plan.Versions[v].Name,
-				Share: 1 - float64(c.X)/float64(c.N), Floor: m.Outcomes.Joined,
+				Share: 1 - float64(c.X)/float64(c.N), Floor: m.Floor(),
 			})
 		}
 	}

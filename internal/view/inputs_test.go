@@ -412,6 +412,7 @@ func inputs() map[string]view.Input {
 		"fixed, hidden":    fixed(),
 		"several":          several(),
 		"mirror":           shadow(),
+		"answers":          answers(),
 		"bandit":           learner(false),
 		"bandit by group":  learner(true),
 		"bandit, frozen":   frozen(),

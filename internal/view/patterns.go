@@ -108,8 +108,8 @@ func warmOf(in *Input) *Warm {
 		wait("the least time", k.AtLeast)
 	}
 	for _, name := range k.Matured {
-		if m := in.Plan.Metric(name); m != nil && m.Outcomes != nil {
-			wait("outcomes of "+name, m.Outcomes.Window+in.Plan.Lag+in.Plan.Window)
+		if m := in.Plan.Metric(name); m != nil && m.Matures() > 0 {
+			wait("outcomes of "+name, m.Matures()+in.Plan.Lag+in.Plan.Window)
 		}
 	}
 	if k.Approval != "" {
@@ -153,6 +153,8 @@ func warmSentence(in *Input, why string) string {
 type Spent struct {
 	// Cost is over all versions, in the plan's currency.
 	Cost float64 `json:"cost,omitempty"`
+	// Stages are what each stage has cost and may yet.
+	Stages []StageCost `json:"stages,omitempty"`
 	// Units is how many were ever exposed to a candidate.
 	Units   int64   `json:"units,omitempty"`
 	Elapsed float64 `json:"elapsedSeconds"`
@@ -177,7 +179,7 @@ func spentOf(in *Input) *Spent {
 	if b == nil && used.Cost == 0 {
 		return nil
 	}
-	out := &Spent{Cost: used.Cost, Units: used.Units, Elapsed: in.Now.Sub(in.Record.State.Started).Seconds()}
+	out := &Spent{Cost: used.Cost, Stages: stageCosts(in), Units: used.Units, Elapsed: in.Now.Sub(in.Record.State.Started).Seconds()}
 	if b == nil {
 		return out
 	}

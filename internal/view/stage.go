@@ -199,9 +199,15 @@ func matured(in *Input) int64 {
 	if in.Plan.Reward == nil {
 		return 0
 	}
+	m := in.Plan.Metric(in.Plan.Reward.Metric)
+	if m == nil {
+		return 0
+	}
 	stagePhases(in, func(p *experiment.PhaseTotals) {
 		for v := range in.Plan.Versions {
-			n += p.Get(v, in.Plan.Reward.Metric).Units.N
+			e := p.Get(v, m.Cell())
+			negative, positive := e.Scores.Total()
+			n += e.Units.N + negative + positive
 		}
 	})
 	return n
@@ -218,7 +224,7 @@ func pairs(in *Input) int64 {
 				continue
 			}
 			n := int64(0)
-			stagePhases(in, func(p *experiment.PhaseTotals) { n += p.Get(v, m.Cell()).Units.N })
+			stagePhases(in, func(p *experiment.PhaseTotals) { n += p.Get(v, m.Cell()).Pairs() })
 			most = max(most, n)
 		}
 		return most
@@ -305,16 +311,24 @@ func gates(in *Input, stage *experiment.Stage) []Wait {
 			if in.Record.State.IsRemoved(v) {
 				continue
 			}
-			verdict := experiment.Verdict{Version: v, Metric: o.Metric, Role: experiment.RoleGate, Status: experiment.Undecided, Limit: limit}
-			if found := in.Judgement.Find(v, experiment.RoleGate, o.Metric); found != nil {
-				verdict.Status = found.Status
+			for _, slice := range append([]string{""}, in.Plan.LimitSlices(o)...) {
+				out = append(out, gate(in, o, experiment.Verdict{
+					Version: v, Metric: o.Metric, Slice: slice, Role: experiment.RoleGate, Status: experiment.Undecided, Limit: limit,
+				}))
 			}
-			out = append(out, Wait{
-				What:  fmt.Sprintf("gate %s of %s: %s", question(in, &verdict), in.Plan.Versions[v].Name, verdict.Status),
-				Done:  verdict.Status == experiment.Met,
-				Owner: cmp.Or(o.Owner, in.Plan.Owner),
-			})
 		}
 	}
 	return out
+}
+
+// gate is one limit in one slice, with what is believed of it.
+func gate(in *Input, o *experiment.Objective, verdict experiment.Verdict) Wait {
+	if found := in.Judgement.FindIn(verdict.Version, experiment.RoleGate, o.Metric, verdict.Slice); found != nil {
+		verdict.Status = found.Status
+	}
+	return Wait{
+		What:  fmt.Sprintf("gate %s of %s: %s", question(in, &verdict), in.Plan.Versions[verdict.Version].Name, verdict.Status),
+		Done:  verdict.Status == experiment.Met,
+		Owner: cmp.Or(o.Owner, in.Plan.Owner),
+	}
 }

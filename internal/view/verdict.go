@@ -178,5 +178,24 @@ func last(ds []experiment.Decision) experiment.Decision {
 // percent writes a fraction as decisions do.
 func percent(x float64) string { return fmt.Sprintf("%.2f%%", 100*x) }
 
+// amount writes a value of a metric in its unit, as decisions do.
+func amount(m *experiment.Metric, x float64) string {
+	if m == nil || m.Unit() == "" {
+		return percent(x)
+	}
+	return fmt.Sprintf("%.4g", x) + unit(m)
+}
+
+// unit is what stands after a number of a metric that is not written in percent.
+func unit(m *experiment.Metric) string {
+	switch m.Unit() {
+	case "bytes":
+		return " bytes"
+	case "seconds":
+		return " s"
+	}
+	return ""
+}
+
 // points writes a difference with its sign.
 func points(x float64) string { return fmt.Sprintf("%+.2f points", 100*x) }

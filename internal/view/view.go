@@ -45,6 +45,10 @@ type Experiment struct {
 	Bandit *Bandit `json:"bandit,omitempty"`
 	Warm   *Warm   `json:"warm,omitempty"`
 	Spent  *Spent  `json:"spent,omitempty"`
+	// Agreements are which classes versions gave to the same requests.
+	Agreements []Agreement `json:"agreements,omitempty"`
+	// Predictions are there where the plan reads them.
+	Predictions *Predictions `json:"predictions,omitempty"`
 	// Flips are what would change the decision that holds now, Together all of
 	// them at once; empty once the experiment has ended.
 	Flips     []Flip     `json:"flips,omitempty"`
@@ -173,7 +177,7 @@ func Of(in Input) Experiment {
 		Owner: in.Plan.Owner, Hypothesis: in.Plan.Hypothesis, Method: string(in.Plan.Analysis.Method), At: in.Now,
 		Elapsed: in.Now.Sub(s.Started).Seconds(), Condition: string(s.Condition),
 		Stage: stageOf(&in), Health: healthOf(&in),
-		Mirror: mirrorOf(&in), Bandit: banditOf(&in), Warm: warmOf(&in), Spent: spentOf(&in),
+		Mirror: mirrorOf(&in), Bandit: banditOf(&in), Warm: warmOf(&in), Spent: spentOf(&in), Agreements: agreementsOf(&in), Predictions: predictionsOf(&in),
 	}
 	e.Verdict = verdictOf(&in)
 	e.Notices = noticesOf(&in)
@@ -247,7 +251,9 @@ func versionOf(in *Input, v int) Version {
 	}
 	out.Seen = seenOf(in.Judgement.Seen, v)
 	if in.Plan.Reward != nil && !rewardHidden(in) {
-		out.Reward = rewardOf(totals.Get(v, in.Plan.Reward.Metric).Units)
+		if m := in.Plan.Metric(in.Plan.Reward.Metric); m != nil {
+			out.Reward = valueOf(m, totals.Get(v, m.Cell()))
+		}
 	}
 	return out
 }

@@ -30,7 +30,9 @@
 // exact and asymptotic p-values, [PSI] with its [PSIThreshold],
 // [JensenShannon] and [TotalVariation]. The Kolmogorov-Smirnov test takes the
 // sets for independent; for outputs of the same requests, which agree more than
-// that, it is conservative.
+// that, it is conservative. [PSIEstimate] and [JensenShannonEstimate] have standard
+// errors, [WatchedRadius] bounds the Kolmogorov-Smirnov distance at any time;
+// [CategoryBins] and [ScoreBins] make bins of two samples for them.
 //
 // Pairs must be independent of each other, or summed up per cluster first. A
 // pair that one side left unanswered is missing for a reason; count such pairs
@@ -54,5 +56,7 @@
 // Naranjo, J. Risk Model Valid. 14 (2020): the null distribution of PSI. Lin,
 // IEEE Trans. Inf. Theory 37 (1991): Jensen-Shannon. DeLong, DeLong,
 // Clarke-Pearson, Biometrics 44 (1988); Sun, Xu, IEEE Sig. Proc. Lett. 21
-// (2014): the same by ranks.
+// (2014): the same by ranks. Massart, Ann. Prob. 18 (1990): the constant of
+// Dvoretzky, Kiefer and Wolfowitz. Howard, Ramdas, Bernoulli 28 (2022): stitching
+// of bounds on empirical distributions.
 package paired
