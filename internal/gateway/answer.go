@@ -22,6 +22,8 @@ type answerMetric struct {
 	sum, count *jq.Code
 	// sample is the share of answers that is looked at.
 	sample experiment.Share
+	// tokens says that it is of the tokens that answers report.
+	tokens bool
 }
 
 // newAnswers lays metrics of answers out and refuses expressions that cannot be
@@ -32,7 +34,7 @@ func newAnswers(from []experiment.Answer) ([]answerMetric, error) {
 	}
 	var out []answerMetric
 	for _, a := range from {
-		m := answerMetric{header: http.CanonicalHeaderKey(a.Header), sample: a.Sample}
+		m := answerMetric{header: http.CanonicalHeaderKey(a.Header), sample: a.Sample, tokens: a.Metric == experiment.CellTokens}
 		if a.Header != "" && !token(a.Header) {
 			return nil, fmt.Errorf("metric %q: header %q is no name of a header", a.Metric, a.Header)
 		}
@@ -58,13 +60,18 @@ func newAnswers(from []experiment.Answer) ([]answerMetric, error) {
 // knows nothing of the version and of the answer. A smaller sample is part of a
 // larger one: fewer answers are touched.
 func (c *call) sampled() (wants uint32) {
-	draw := experiment.Share(mix(c.hash^mix(uint64(c.started.UnixNano()))) >> 32 * experiment.Whole >> 32)
+	draw := c.draw()
 	for i := range c.route.answers {
 		if draw < c.route.answers[i].sample {
 			wants |= 1 << i
 		}
 	}
 	return wants
+}
+
+// draw is the call's lot: it is in a sample that is larger.
+func (c *call) draw() experiment.Share {
+	return experiment.Share(mix(c.hash^mix(uint64(c.started.UnixNano()))) >> 32 * experiment.Whole >> 32)
 }
 
 // mix is the finalizer of SplitMix64 (Steele, Lea, Flood 2014): every bit of x

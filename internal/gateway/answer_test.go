@@ -79,37 +79,38 @@ func TestAnswersAreRead(t *testing.T) {
 		// share and tokens overrule it.
 		found, share, tokens, inHeader string
 	}{
-		"plain":                  {body: good, queue: "0.25", found: all, inHeader: all},
-		"with a charset":         {body: good, kind: "application/json; charset=utf-8", found: all, inHeader: "invalid"},
-		"of a suffix":            {body: good, kind: "application/problem+json", found: all, inHeader: "invalid"},
-		"created":                {status: 201, body: good, found: all, inHeader: "invalid"},
-		"in pieces":              {body: good, pieces: 7, found: all, inHeader: "invalid"},
-		"packed":                 {body: packed(t, good), coding: "gzip", found: all, inHeader: "invalid"},
-		"packed in pieces":       {body: packed(t, good), coding: "X-Gzip", pieces: 5, found: all, inHeader: "invalid"},
-		"said to be plain":       {body: good, coding: "identity", found: all, inHeader: "invalid"},
-		"long":                   {body: good + strings.Repeat(" ", maxAnswerBody-len(good)), found: all, inHeader: "invalid"},
-		"header is no number":    {body: good, queue: "soon", found: all, inHeader: "invalid"},
-		"header is not finite":   {body: good, queue: "inf", found: all, inHeader: "invalid"},
-		"header with blanks":     {body: good, queue: " 1 ", found: all, inHeader: all},
-		"no number":              {body: `{"items":[],"usage":{"tokens":"many"}}`, share: all, tokens: "invalid", inHeader: "invalid"},
-		"something else":         {body: `[1,2]`, found: "invalid", inHeader: "invalid"},
-		"no JSON":                {body: `{"items"`, found: "invalid", inHeader: "invalid"},
-		"two values":             {body: good + good, found: "invalid", inHeader: "invalid"},
-		"deep":                   {body: strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), found: "invalid", inHeader: "invalid"},
-		"half a pack":            {body: packed(t, good)[:30], coding: "gzip", found: "invalid", inHeader: "invalid"},
-		"no pack":                {body: good, coding: "gzip", found: "invalid", inHeader: "invalid"},
-		"too large":              {body: good + strings.Repeat(" ", maxAnswerBody), queue: "1", found: "too_large", inHeader: all},
-		"too large in pieces":    {body: good + strings.Repeat(" ", maxAnswerBody), pieces: 3, found: "too_large", inHeader: "invalid"},
-		"too large unpacked":     {body: packed(t, good+strings.Repeat(" ", maxAnswerBody)), coding: "gzip", found: "too_large", inHeader: "invalid"},
-		"text":                   {body: good, kind: "text/plain", queue: "2", found: "unfit", inHeader: all},
-		"another coding":         {body: good, coding: "br", found: "unfit", inHeader: "invalid"},
-		"a stream":               {body: "data: {}\n\n", kind: "text/event-stream", pieces: 2, found: "unfit", inHeader: "invalid"},
-		"nothing":                {status: 204, found: "unfit", inHeader: "invalid"},
-		"to HEAD":                {method: "HEAD", queue: "2", found: "unfit", inHeader: all},
-		"not there":              {status: 404, body: good, queue: "1"},
-		"failed":                 {status: 500, body: good, queue: "1"},
-		"elsewhere":              {status: 302, body: good, queue: "1"},
-		"not what it came to be": {status: 200, body: good, found: all, inHeader: "invalid", queue: "1e101"},
+		"plain":                             {body: good, queue: "0.25", found: all, inHeader: all},
+		"with a charset":                    {body: good, kind: "application/json; charset=utf-8", found: all, inHeader: "invalid"},
+		"of a suffix":                       {body: good, kind: "application/problem+json", found: all, inHeader: "invalid"},
+		"created":                           {status: 201, body: good, found: all, inHeader: "invalid"},
+		"in pieces":                         {body: good, pieces: 7, found: all, inHeader: "invalid"},
+		"packed":                            {body: packed(t, good), coding: "gzip", found: all, inHeader: "invalid"},
+		"packed in pieces":                  {body: packed(t, good), coding: "X-Gzip", pieces: 5, found: all, inHeader: "invalid"},
+		"said to be plain":                  {body: good, coding: "identity", found: all, inHeader: "invalid"},
+		"long":                              {body: good + strings.Repeat(" ", maxAnswerBody-len(good)), found: all, inHeader: "invalid"},
+		"header is no number":               {body: good, queue: "soon", found: all, inHeader: "invalid"},
+		"header is not finite":              {body: good, queue: "inf", found: all, inHeader: "invalid"},
+		"header with blanks":                {body: good, queue: " 1 ", found: all, inHeader: all},
+		"no number":                         {body: `{"items":[],"usage":{"tokens":"many"}}`, share: all, tokens: "invalid", inHeader: "invalid"},
+		"something else":                    {body: `[1,2]`, found: "invalid", inHeader: "invalid"},
+		"no JSON":                           {body: `{"items"`, found: "invalid", inHeader: "invalid"},
+		"two values":                        {body: good + good, found: "invalid", inHeader: "invalid"},
+		"deep":                              {body: strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000), found: "invalid", inHeader: "invalid"},
+		"half a pack":                       {body: packed(t, good)[:30], coding: "gzip", found: "invalid", inHeader: "invalid"},
+		"no pack":                           {body: good, coding: "gzip", found: "invalid", inHeader: "invalid"},
+		"too large":                         {body: good + strings.Repeat(" ", maxAnswerBody), queue: "1", found: "too_large", inHeader: all},
+		"too large in pieces":               {body: good + strings.Repeat(" ", maxAnswerBody), pieces: 3, found: "too_large", inHeader: "invalid"},
+		"too large unpacked":                {body: packed(t, good+strings.Repeat(" ", maxAnswerBody)), coding: "gzip", found: "too_large", inHeader: "invalid"},
+		"text":                              {body: good, kind: "text/plain", queue: "2", found: "unfit", inHeader: all},
+		"another coding":                    {body: good, coding: "br", found: "unfit", inHeader: "invalid"},
+		"a stream":                          {body: "data: {}\n\n", kind: "text/event-stream", pieces: 2, share: "invalid", tokens: "unfit", inHeader: "invalid"},
+		"a stream that ends with the usage": {body: "data: {\"items\":[]}\n\ndata: " + good + "\n\ndata: [DONE]\n\n", kind: "text/event-stream; charset=utf-8", pieces: 4, found: all, inHeader: "invalid"},
+		"nothing":                           {status: 204, found: "unfit", inHeader: "invalid"},
+		"to HEAD":                           {method: "HEAD", queue: "2", found: "unfit", inHeader: all},
+		"not there":                         {status: 404, body: good, queue: "1"},
+		"failed":                            {status: 500, body: good, queue: "1"},
+		"elsewhere":                         {status: 302, body: good, queue: "1"},
+		"not what it came to be":            {status: 200, body: good, found: all, inHeader: "invalid", queue: "1e101"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			model := backend(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -451,7 +452,7 @@ func FuzzAnswer(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, isPacked bool) {
-		r := answerReader{life: t.Context()}
+		r := answerReader{sideline: sideline{life: t.Context()}}
 		h := r.hearing()
 		h.metrics, h.wants, h.packed = metrics, 1|1<<2, isPacked
 		h.take(body)

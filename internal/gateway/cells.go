@@ -25,6 +25,10 @@ type phaseLog struct {
 	versions int
 	measures []experiment.Measure
 	answers  []experiment.Answer
+	// predictions are what is read of predictions; outputs what came of it since
+	// the phase began, by version.
+	predictions *predicting
+	outputs     []outputs
 	// slices names the groups of all segments; first is where the groups of
 	// each segment begin in it.
 	slices  []string
@@ -69,6 +73,8 @@ type tally struct {
 	// heard is a row of the answers' metrics for everybody and then one for each
 	// slice. Nil is no answers.
 	heard []heard
+	// told is what its answers say of predictions; nil is nothing.
+	told *told
 }
 
 // row is one row of the counts.
@@ -204,10 +210,12 @@ func (l *phaseLog) appendCells(cells []experiment.Cell, w *window) []experiment.
 		key.Slice = ""
 		cells = l.appendRow(cells, key, t.row(0, l.width()), &t.latency)
 		cells = l.appendHeard(cells, key, t, 0)
+		cells = l.appendTold(cells, key, t.told, 0)
 		for i, slice := range l.slices {
 			key.Slice = slice
 			cells = l.appendRow(cells, key, t.row(1+i, l.width()), nil)
 			cells = l.appendHeard(cells, key, t, 1+i)
+			cells = l.appendTold(cells, key, t.told, 1+i)
 		}
 	}
 	return cells

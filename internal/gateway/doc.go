@@ -22,7 +22,10 @@
 //     or absent gets the baseline and is counted apart. A version without a
 //     share gets nothing of that; after a kill testers have the baseline too.
 //   - Every request is in exactly one account: assigned, overridden, excluded,
-//     outside, without a unit or a cohort, or refused.
+//     outside, without a unit or a cohort, feedback, or refused.
+//   - Seldon's feedback goes to the version that made the prediction, whatever
+//     the shares are now, once, and to no other. It is no exposure and no
+//     evidence; what becomes of it is no failure of the version's.
 //   - Versions are asked for paths and models by their own names; all else of a
 //     request passes as it is.
 //   - Cells are kept for everybody and for each group of each segment. A
@@ -43,9 +46,22 @@
 //     sample that it asks for; they are copied on their way and looked at beside
 //     the traffic, by at most half of a few cores. What finds no room there is
 //     dropped and counted. A window stays open for its answers, for some seconds.
+//     So are predictions read, by the protocol, after what must not be looked at
+//     is taken out: their shares and means by slice, classes and scores for
+//     everybody, and rows if asked for. Digests are read in the heads of all.
+//   - Requests and answers that are kept stream on: a copy of what passes is
+//     taken, up to a length and in bounded room.
 //   - Everything is bounded: time, headers, what is read of bodies, exchanges
 //     under way, groups, evidence that nobody folds.
-//   - What it cannot do is refused: a snapshot that mirrors requests is.
+//   - A mirror copies a share of the experiment's requests to candidates, once
+//     the baseline has answered, from bounded queues, over connections of their
+//     own: whatever a shadow does, the primary path does not wait for it or
+//     share anything with it that it could use up (D11). Nothing of a copy's
+//     answer reaches a client. Copies are marked, never repeated, end with their
+//     route, and what is not copied is counted by why. Both answers are compared
+//     beside the traffic, after what must not be kept is taken out, by a quarter
+//     of a few cores; each copy that was sent is handed on as a pair, once.
+//   - What it cannot do is refused.
 //
 // The engine is net/http (full.go). Assignment and recording know only an
 // exchange (exchange.go), so that another engine can share them.

@@ -14,6 +14,7 @@ type exchange interface {
 	headers
 	// cookie is the first value of a cookie, or nothing.
 	cookie(name string) string
+	method() string
 	// target is the path and query asked for, as they came.
 	target() string
 	// prefix reads the body up to limit bytes, without taking them from what
@@ -41,8 +42,21 @@ type call struct {
 	issued string
 	// heard is the answer, where its metrics want it; nil is that they do not.
 	heard *hearing
+	// question is what is kept of the request where its prediction is read; nil
+	// is that it is not, or that the answer has it.
+	question *question
+	// pinned says that no other version may have the request, and that no
+	// version may have it twice: it is feedback. predicts says that it is a
+	// prediction of Seldon's protocol, puid the hash of its id or 0.
+	pinned, predicts bool
+	puid             uint64
 	// edit is the body, where versions know the model in it by other names.
 	edit modelEdit
+	// copy keeps the body as the client sent it, where somebody wants it; nil is
+	// that nobody does.
+	copy *bodyCopy
+	// original is the request where it is to be copied; nil is that it is not.
+	original *original
 }
 
 // ending is how an exchange went.
@@ -70,12 +84,29 @@ func (g *Gateway) admit(c *call, x exchange) *refusal {
 	}
 	c.route = r
 	in := lookup{exchange: x, maxBody: g.options.MaxUnitBody}
-	if refused := g.assign(c, &in); refused != nil || !r.renames || !namesModelInBody(x.target()) {
+	switch seldonCallOf(x.target()) {
+	case notSeldon:
+	case seldonFeedback:
+		return g.attribute(c, &in)
+	case seldonPrediction:
+		c.predicts, c.puid = true, g.puids.hash(x.header(headerPuid))
+	}
+	refused := g.assign(c, &in)
+	if refused == nil && r.mirror != nil {
+		g.capture(c, x)
+	}
+	if refused == nil && r.predictions != nil {
+		c.question = g.question(c, x)
+	}
+	if refused != nil || !r.renames || !namesModelInBody(x.target()) {
 		return refused
 	}
 	var missing *absence
 	if c.edit, missing = in.findModel(); missing != nil {
 		return missing.refusal
+	}
+	if c.edit.found() {
+		c.copy.takeAll(c.edit.body) // What is sent differs by version.
 	}
 	return nil
 }
@@ -161,10 +192,15 @@ func (g *Gateway) token(c *call) string {
 // an exchange: until then its window does not seal.
 func (g *Gateway) finish(c *call, e ending) {
 	c.leave(!e.cut && (e.failed || e.status != 0), e.failed)
+	c.copy.release()
+	if c.original != nil {
+		defer c.original.conclude(&e)
+	}
 	if c.window == nil {
 		return
 	}
 	defer c.window.end()
+	defer c.question.release()
 	if c.heard != nil {
 		c.heard.conclude(&e)
 	}
@@ -185,5 +221,8 @@ func (g *Gateway) finish(c *call, e ending) {
 	}
 	if !c.route.log.add(c.window, &o) {
 		g.metrics.late.Inc()
+	}
+	if o.answered && c.question != nil && c.question.explains {
+		g.explained(c, &e, took)
 	}
 }

@@ -37,7 +37,7 @@ func (x *fastExchange) answered(now time.Time) error {
 // keep takes the body in where it may be sent twice. One that is long, or of
 // which nobody knows how long it is, goes through as it comes, once.
 func (x *fastExchange) keep() error {
-	if !x.route.idempotent {
+	if !x.route.idempotent || x.pinned {
 		return nil
 	}
 	left := x.body.Left()
@@ -95,7 +95,7 @@ func (x *fastExchange) connect(now time.Time) (err error) {
 // connection that the version was about to close, nothing came back, and doing
 // it twice does no harm (RFC 9110, section 9.2.2).
 func (x *fastExchange) again(err error) bool {
-	if x.up == nil || !x.up.reused || x.sending != nil || !x.body.Done() && x.body.Left() != 0 {
+	if x.pinned || x.up == nil || !x.up.reused || x.sending != nil || !x.body.Done() && x.body.Left() != 0 {
 		return false
 	}
 	if !errors.Is(err, io.ErrUnexpectedEOF) && !isReset(err) || len(x.up.in.Buffered()) > 0 {
@@ -119,7 +119,7 @@ func (x *fastExchange) again(err error) bool {
 // nothing was sent, or the request may be sent again and nothing of an answer
 // went to the client yet.
 func (x *fastExchange) replaceable(err error) cause {
-	if x.version == baseline || x.fellBack || errors.Is(err, errClientBody) || err == errGone {
+	if x.version == baseline || x.fellBack || x.pinned || errors.Is(err, errClientBody) || err == errGone {
 		return causeNone
 	}
 	why := failure(x.c.answer.Status, err)

@@ -104,6 +104,9 @@ func (c *fastConn) vet() *refusal {
 // pass sends the request to its version and the answer to the client.
 func (x *fastExchange) pass(now time.Time) bool {
 	c := x.c
+	if x.original != nil {
+		x.departed()
+	}
 	if err := x.answered(now); err != nil {
 		return x.fail(err)
 	}
@@ -144,6 +147,7 @@ func (x *fastExchange) send(now time.Time) error {
 	c.out = x.appendRequest(c.out[:0])
 	if whole && (left <= mostKept || x.edit.found()) {
 		c.out = x.appendBody(c.out, left)
+		x.copy.takeAll(x.before, x.sent, c.in.Buffered()[:left])
 		c.waits.Store(x.up)
 		if c.severed.Load() {
 			c.cutExchange() // Whoever severed it may have come too early to do so.
@@ -201,11 +205,13 @@ func (x *fastExchange) sendBody() error {
 	for {
 		n, err := src.Read(buf[chunkHead : len(buf)-chunkTail])
 		if n > 0 {
+			x.copy.take(buf[chunkHead : chunkHead+n])
 			if err := w.write(buf, n); err != nil {
 				return err
 			}
 		}
 		if err == io.EOF {
+			x.copy.end()
 			return w.end(x.body.Trailers)
 		}
 		if err != nil {
@@ -215,8 +221,12 @@ func (x *fastExchange) sendBody() error {
 	}
 }
 
+// sentWithin is how long after the answer's end the body may still end: an
+// answer to a whole body can overtake the news that it is whole.
+const sentWithin = 100 * time.Millisecond
+
 // endSending waits for the body's end; false if it was cut short, because the
-// answer came first.
+// answer came first. The client has its answer by then.
 func (x *fastExchange) endSending() bool {
 	if x.sending == nil {
 		return true
@@ -225,6 +235,13 @@ func (x *fastExchange) endSending() bool {
 	case err := <-x.sending:
 		return err == nil
 	default:
+	}
+	patience := time.NewTimer(sentWithin)
+	defer patience.Stop()
+	select {
+	case err := <-x.sending:
+		return err == nil
+	case <-patience.C:
 	}
 	_ = x.c.conn.SetReadDeadline(time.Unix(1, 0))
 	_ = x.up.conn.SetDeadline(time.Unix(1, 0))
@@ -329,6 +346,9 @@ func (x *fastExchange) conclude(err error) {
 
 // header implements exchange.
 func (x *fastExchange) header(name string) string { return text(x.c.head.Get(name)) }
+
+// method implements exchange.
+func (x *fastExchange) method() string { return text(x.c.head.Method) }
 
 // target implements exchange.
 func (x *fastExchange) target() string { return text(x.c.head.Target) }

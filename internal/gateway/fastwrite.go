@@ -72,8 +72,13 @@ func (x *fastExchange) relay() (kept bool, err error) {
 	left := body.Left()
 	chunked := left < 0 && c.head.Minor == 1
 	kept = !c.head.Close && (left >= 0 || chunked) && !c.server.draining.Load() && (x.sending != nil || x.body.Done())
-	if x.route.answers != nil && !x.fellBack {
+	if x.route.listens && !x.fellBack {
 		c.server.gateway.hear(&x.call, h.Status, left, fastAnswer{h})
+	}
+	c.server.gateway.predicted(&x.call, x.served(), h.Status, fastAnswer{h})
+
+	if x.original != nil {
+		x.original.answers(h.Status, left, fastAnswer{h})
 	}
 
 	c.out = appendStatus(c.out[:0], h.Status, h.Reason)
@@ -88,6 +93,8 @@ func (x *fastExchange) relay() (kept bool, err error) {
 	if n := int64(len(x.up.in.Buffered())); left >= 0 && left <= n {
 		c.out = append(c.out, x.up.in.Buffered()[:left]...)
 		x.heard.take(x.up.in.Buffered()[:left])
+		x.original.take(x.up.in.Buffered()[:left])
+		x.original.done()
 		x.up.in.Discard(int(left))
 		if _, err := c.write(c.out); err != nil {
 			return false, errClientLeft
@@ -111,11 +118,13 @@ func (x *fastExchange) relayBody(body *h1.Body, chunked bool) error {
 		n, err := body.Read(buf[chunkHead : len(buf)-chunkTail])
 		if n > 0 {
 			x.heard.take(buf[chunkHead : chunkHead+n])
+			x.original.take(buf[chunkHead : chunkHead+n])
 			if w.write(buf, n) != nil {
 				return errClientLeft
 			}
 		}
 		if err == io.EOF {
+			x.original.done()
 			if w.end(body.Trailers) != nil {
 				return errClientLeft
 			}

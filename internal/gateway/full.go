@@ -4,6 +4,7 @@ package gateway
 
 import (
 	"context"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -56,6 +57,9 @@ func newFull(g *Gateway) *full {
 func (f *full) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g := f.gateway
 	x := &fullExchange{engine: f, closing: mustClose(r)}
+	if r.ProtoMajor == 2 {
+		x.unread = r.Body
+	}
 	if !g.gate.enter() {
 		g.metrics.refused.Inc()
 		x.refuse(w, &refusedBusy)
@@ -92,6 +96,18 @@ func (f *full) bound(w http.ResponseWriter, r *http.Request, end time.Time) {
 		_ = c.SetReadDeadline(end)
 	}
 	_ = c.SetWriteDeadline(end.Add(grace))
+}
+
+// passOver takes in what is left of a request in HTTP/2 before the gateway
+// answers in its own name. Where an answer comes first, net/http ends the stream
+// by a reset that says that all is well (RFC 9113, section 8.1), and curl throws
+// the answer away.
+func (x *fullExchange) passOver(w http.ResponseWriter) {
+	if x.unread == nil || x.body.touched() { // Whoever reads it may go on to.
+		return
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerFor)) // Writers without deadlines belong to tests.
+	_, _ = io.CopyN(io.Discard, x.unread, lingerBytes)                           // Whatever it is, nobody wants it.
 }
 
 // mustClose says that the connection must not carry another request after this

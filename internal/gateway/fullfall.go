@@ -23,7 +23,7 @@ func (x *fullExchange) RoundTrip(out *http.Request) (*http.Response, error) {
 	if err := x.enter(&x.ending, x); err != nil {
 		return nil, err
 	}
-	if x.version == baseline {
+	if x.version == baseline || x.pinned {
 		return x.engine.transport.RoundTrip(out)
 	}
 	if !x.fellBack {
@@ -48,7 +48,7 @@ func (x *fullExchange) RoundTrip(out *http.Request) (*http.Response, error) {
 // which nobody knows how long it is, goes through as it comes, once.
 func (x *fullExchange) keep(out *http.Request) error {
 	n := x.in.ContentLength
-	if !x.route.idempotent || n < 0 || n > mostKept && !x.edit.found() {
+	if !x.route.idempotent || x.pinned || n < 0 || n > mostKept && !x.edit.found() {
 		return nil
 	}
 	if n > 0 && !x.edit.found() {

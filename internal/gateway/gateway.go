@@ -5,6 +5,7 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"hash/maphash"
 	"io"
 	"log"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/prediction"
 )
 
 // Options is what a gateway is made of. Only Key is required.
@@ -27,6 +29,14 @@ type Options struct {
 	// segment. It must not block; false says that the exposure was dropped,
 	// which is counted. Nil takes none.
 	Expose func(e experiment.Exposure, groups uint64) bool
+	// Paired takes what became of every copy that a mirror sent. It must not
+	// block; false says that the pair was dropped, which is counted. Nil takes
+	// none.
+	Paired func(p *experiment.Pair) bool
+	// Predicted takes predictions as rows, where the route asks for them. It must
+	// not block, nor change them; false says that the row was dropped, which is
+	// counted. Nil takes none.
+	Predicted func(p *experiment.Prediction) bool
 	// Now is the clock of evidence; time-outs run on the machine's own. The
 	// default is time.Now.
 	Now func() time.Time
@@ -66,6 +76,9 @@ func (o *Options) complete() error {
 	if o.Expose == nil {
 		o.Expose = func(experiment.Exposure, uint64) bool { return true }
 	}
+	if o.Paired == nil {
+		o.Paired = func(*experiment.Pair) bool { return false }
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -88,6 +101,9 @@ type Gateway struct {
 	full    *full
 	pools   pools
 	answers answerReader
+	shadows shadows
+	puids   puids
+	copies  bodyCopies
 
 	// healths is held by whoever changes what is served.
 	healths healths
@@ -114,8 +130,11 @@ func New(o Options) (*Gateway, error) {
 	g.cells.metrics = g.metrics
 	g.life, g.end = context.WithCancel(context.Background())
 	g.answers.life = g.life
+	g.shadows.open(g.life, o.Paired)
+	g.answers.key, g.answers.predicted, g.answers.rowsDropped = o.Key, o.Predicted, g.metrics.predictions.rowsDropped
 	g.full = newFull(g)
 	g.pools.dial = new(net.Dialer).DialContext
+	g.puids.seed = maphash.MakeSeed()
 	return g, nil
 }
 
@@ -137,19 +156,33 @@ func (g *Gateway) Swap(s *experiment.Snapshot) error {
 	if err != nil {
 		return experiment.Errorf(experiment.CodeInvalid, "snapshot %d, route %q: %w", s.Sequence, s.Routes[0].Experiment, err)
 	}
-	if r.log, err = g.cells.open(&s.Routes[0]); err != nil {
+	if r.redactor, err = prediction.NewRedactor(s.Routes[0].Redact, g.hashed); err != nil {
+		return experiment.Errorf(experiment.CodeInvalid, "snapshot %d, route %q: %w", s.Sequence, s.Routes[0].Experiment, err)
+	}
+	if r.mirror, err = g.newMirror(r, old, &s.Routes[0]); err != nil {
+		return experiment.Errorf(experiment.CodeInvalid, "snapshot %d, route %q: %w", s.Sequence, s.Routes[0].Experiment, err)
+	}
+	if r.log, err = g.cells.open(&s.Routes[0], r.predictions); err != nil {
 		return err
 	}
 	for i := range r.versions {
 		v := &r.versions[i]
 		v.metrics = g.metrics.version(r.experiment, v.name)
 		v.answers = g.metrics.heard(r.experiment, v.name, s.Routes[0].Answers)
+		v.predictions = g.metrics.predictions.version(r.experiment, v.name, r.predictions)
 		v.pool = g.pools.of(v.target)
 	}
 	g.healths.serve(g, r, &s.Routes[0].Rules)
+	r.mirror.begin(g.life)
 	g.route.Store(r)
+	if old != nil && old.mirror != nil && old.mirror != r.mirror {
+		old.mirror.stop()
+	}
 	return nil
 }
+
+// hashed is the keyed hash of a redacted value.
+func (g *Gateway) hashed(value []byte) uint64 { return g.options.Key.HashUnit(string(value)) }
 
 // Snapshot is what is served now; nil before the first Swap.
 func (g *Gateway) Snapshot() *experiment.Snapshot {
@@ -213,6 +246,7 @@ func (g *Gateway) Close() error {
 	g.end()
 	g.gate.close()
 	g.answers.close()
+	g.shadows.close()
 	g.full.transport.CloseIdleConnections()
 	g.swapping.Lock()
 	defer g.swapping.Unlock()

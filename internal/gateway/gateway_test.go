@@ -5,6 +5,7 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -89,7 +90,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(bothEngines{m}) }
 type bothEngines struct{ *testing.M }
 
 func (b bothEngines) Run() (code int) {
-	for _, engine = range []string{"fast", "full"} {
+	flag.Parse()
+	engines := []string{"fast", "full"}
+	if flag.Lookup("test.fuzz").Value.String() != "" {
+		engines = engines[:1] // What is fuzzed knows no engine.
+	}
+	for _, engine = range engines {
 		if c := b.M.Run(); c != 0 {
 			fmt.Printf("FAIL on the engine %s\n", engine)
 			code = c

@@ -174,6 +174,9 @@ type visit struct {
 // baseline in its place. It comes before any connection. errCrowded is that
 // the baseline has no place either, errGone that nobody waits for an answer.
 func (c *call) enter(e *ending, q queuer) error {
+	if c.pinned {
+		return c.enterOnly(q)
+	}
 	if c.version != baseline && !e.fellBack {
 		h := c.route.versions[c.version].health
 		if !h.takes(c) {
@@ -189,6 +192,18 @@ func (c *call) enter(e *ending, q queuer) error {
 		}
 	}
 	h := c.route.versions[baseline].health
+	held, err := h.places.enter(q)
+	c.visit = visit{health: h, held: held}
+	return err
+}
+
+// enterOnly is enter for what no other version may have. How it ends tells
+// nothing of the version.
+func (c *call) enterOnly(q queuer) error {
+	h := c.route.versions[c.version].health
+	if h.ejected() {
+		return errCrowded
+	}
 	held, err := h.places.enter(q)
 	c.visit = visit{health: h, held: held}
 	return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/headgate-dev/headgate/internal/gateway/h1"
 	"github.com/headgate-dev/headgate/internal/jq"
+	"github.com/headgate-dev/headgate/internal/prediction"
 )
 
 // What is kept of answers is bounded.
@@ -45,12 +46,30 @@ type hearing struct {
 	found  finding
 	body   []byte
 	packed bool
+	// events says that the body is a stream of events, tail that only its end is
+	// kept and clipped that its beginning is not there.
+	events, tail, clipped bool
+	redactor              *prediction.Redactor
 	// held is what the reader has reserved for it.
 	held int64
 	// whole says that the answer is complete.
 	whole bool
 	// since is when the answer was over.
 	since time.Time
+
+	// predictions say what is read of predictions and digests; question is the
+	// request, nil where no prediction is read.
+	predictions *predicting
+	question    *question
+	series      *predictionSeries
+	digests     []string
+	// size is how long the body is, as it came.
+	size int64
+	// reading is what was read of it, stopped why it was not.
+	reading prediction.Reading
+	stopped finding
+	// sawFeatures says that the request was read.
+	sawFeatures, absent, null bool
 }
 
 // hear begins to listen to the answer that the assigned version gives to a
@@ -60,14 +79,27 @@ func (g *Gateway) hear(c *call, status int, length int64, head headers) {
 	if c.window == nil || status/100 != 2 {
 		return
 	}
-	wants := c.sampled()
-	if wants == 0 {
+	wants, p := c.sampled(), c.route.predictions
+	predicts := c.question != nil && !c.question.explains
+	if wants == 0 && !predicts && (p == nil || len(p.digests) == 0) {
 		return
 	}
 	h := g.answers.hearing()
 	c.heard = h
 	h.log, h.window, h.version, h.groups = c.route.log, c.window, c.version, c.groups
 	h.metrics, h.counts = c.route.answers, c.route.versions[c.version].answers
+	h.redactor = c.route.redactor
+	if p != nil {
+		v := &c.route.versions[c.version]
+		h.predictions, h.series = p, v.predictions
+		h.digests = digestsOf(h.digests, p.digests, v.digests, head)
+	}
+	if predicts {
+		h.question, c.question = c.question, nil
+		if p.Rows && h.question.request == 0 {
+			h.question.request = g.answers.idIn(head)
+		}
+	}
 	for i := range h.metrics {
 		switch m := &h.metrics[i]; {
 		case wants>>i&1 == 0:
@@ -77,10 +109,16 @@ func (g *Gateway) hear(c *call, status int, length int64, head headers) {
 			h.readings = append(h.readings, inHeader(i, head.header(m.header)))
 		}
 	}
-	if h.wants != 0 {
+	if h.keeps() {
 		h.found = h.prepare(length, head)
 	}
 }
+
+// reads says that predictions are read in the body.
+func (h *hearing) reads() bool { return h.question != nil && h.predictions.reads }
+
+// keeps says that the body is looked at, as long as it can be.
+func (h *hearing) keeps() bool { return h.wants != 0 || h.reads() }
 
 // inHeader reads the number in a header.
 func inHeader(metric int, value string) reading {
@@ -93,7 +131,13 @@ func inHeader(metric int, value string) reading {
 
 // prepare says whether a body can be looked at, and makes room for it.
 func (h *hearing) prepare(length int64, head headers) finding {
-	if length == 0 || !isJSON(head.header("Content-Type")) {
+	kind := head.header("Content-Type")
+	plain := isJSON(kind)
+	h.events = !plain && isEvents(kind)
+	if length == 0 || !h.events && !plain {
+		if h.reads() {
+			h.reading.Found = unkept(length, kind)
+		}
 		return findingUnfit
 	}
 	switch coding := head.header("Content-Encoding"); {
@@ -102,6 +146,9 @@ func (h *hearing) prepare(length int64, head headers) finding {
 		h.packed = true
 	default:
 		return findingUnfit
+	}
+	if h.tail = h.events && !h.packed && !h.reads(); h.tail {
+		return findingRead
 	}
 	if length > maxAnswerBody {
 		return findingTooLarge
@@ -139,8 +186,15 @@ func (h *hearing) reserve(n int64) bool {
 
 // take keeps a piece of the body.
 func (h *hearing) take(p []byte) {
-	if h == nil || h.wants == 0 || h.found != findingRead {
+	if h == nil {
 		return
+	}
+	h.size += int64(len(p))
+	if !h.keeps() || h.found != findingRead {
+		return
+	}
+	if h.tail {
+		p = h.clip(p)
 	}
 	n := int64(len(h.body) + len(p))
 	switch {
@@ -151,6 +205,21 @@ func (h *hearing) take(p []byte) {
 	default:
 		h.body = append(h.body, p...)
 	}
+}
+
+// clip makes room for a piece of the body by letting go of what came before its
+// tail, and gives what is to be kept of the piece.
+func (h *hearing) clip(p []byte) []byte {
+	if len(p) > maxEventTail {
+		p = p[len(p)-maxEventTail:]
+		h.clipped = true
+		h.body = h.body[:0]
+	}
+	if len(h.body)+len(p) > 2*maxEventTail {
+		n := copy(h.body, h.body[len(h.body)-maxEventTail:])
+		h.body, h.clipped = h.body[:n], true
+	}
+	return p
 }
 
 // spoil keeps no more of the body, and nothing of what there is.
@@ -174,7 +243,7 @@ func (h *hearing) conclude(e *ending) {
 	switch {
 	case !h.whole || e.cut || e.failed || e.status/100 != 2:
 		h.reader.forget(h)
-	case h.wants != 0 && h.found == findingRead:
+	case h.keeps() && h.found == findingRead, h.question != nil && h.question.body != nil:
 		h.reader.queue(h)
 	default:
 		h.record()
@@ -185,12 +254,18 @@ func (h *hearing) conclude(e *ending) {
 // record counts what was found. What the body should have told shares its fate
 // where it told nothing.
 func (h *hearing) record() {
+	if h.predictions != nil {
+		h.recordPrediction()
+	}
 	if h.found != findingRead {
 		for i := range h.metrics {
 			if h.wants>>i&1 != 0 {
 				h.readings = append(h.readings, reading{metric: i, found: h.found})
 			}
 		}
+	}
+	if len(h.readings) == 0 {
+		return
 	}
 	kept := h.log.addReadings(h.window, h.version, h.groups, h.readings)
 	for _, r := range h.readings {

@@ -25,8 +25,12 @@ type metrics struct {
 	probesFailed *prometheus.CounterVec
 	crowded      *prometheus.CounterVec
 	answers      *prometheus.CounterVec
+	copies       *prometheus.CounterVec
+	pairs        *prometheus.CounterVec
+	predictions  predictionMetrics
 
 	unassigned       map[string]prometheus.Counter
+	feedback         *prometheus.CounterVec
 	exposuresDropped prometheus.Counter
 	late             prometheus.Counter
 	windowsDropped   prometheus.Counter
@@ -48,7 +52,7 @@ type versionMetrics struct {
 func newMetrics(registry prometheus.Registerer, served *atomic.Pointer[route]) (*metrics, error) {
 	byVersion := []string{"experiment", "version"}
 	m := &metrics{
-		registry: registry, answers: newAnswerCounts(byVersion),
+		registry: registry, answers: newAnswerCounts(byVersion), copies: newCopyCounts(byVersion), pairs: newPairCounts(byVersion), predictions: newPredictionMetrics(byVersion),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "headgate_gateway_requests_total",
 			Help: "Assigned requests that ended, by assigned version and class of the status answered; none: no status.",
@@ -76,6 +80,10 @@ func newMetrics(registry prometheus.Registerer, served *atomic.Pointer[route]) (
 			Name: "headgate_gateway_client_aborts_total",
 			Help: "Assigned requests whose client left, broke off or gave less than a second, before the answer.",
 		}, byVersion),
+		feedback: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "headgate_gateway_feedback_total",
+			Help: "Seldon feedback by the version that it goes to, and by what told that this version made the prediction; none: nothing did.",
+		}, append(byVersion, "by")),
 		exposuresDropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "headgate_gateway_exposures_dropped_total", Help: "Exposures that nobody could take in time.",
 		}),
@@ -89,19 +97,24 @@ func newMetrics(registry prometheus.Registerer, served *atomic.Pointer[route]) (
 			Name: "headgate_gateway_cut_total", Help: "Assigned requests that the gateway's own end cut off; never evidence.",
 		}),
 	}
-	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
+	refused := newRefused()
+	m.refused, m.refusedUnserved, m.refusedUnfit = refused.WithLabelValues("busy"), refused.WithLabelValues("unserved"), refused.WithLabelValues("unfit")
+	unassigned := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "headgate_gateway_unassigned_total", Help: "Requests that were not assigned, by why: testers' overrides, exclusions, outside of what the stage is limited to, what is wrong with their unit or cohort, or because they are feedback; never evidence.",
+	}, []string{"reason"})
+	m.unassigned = byReason(unassigned)
+	return m, m.register(append(m.predictions.collectors(),
+		m.requests, m.seconds, m.fallbacks, m.aborts, m.ejections, m.probesFailed, m.crowded, m.answers, m.copies, m.pairs, unassigned, m.feedback,
+		m.exposuresDropped, m.late, m.windowsDropped, m.cut, refused, newServedMetrics(served), newOutputMetrics(served),
+	)...)
+}
+
+// newRefused makes the series of requests that no version was asked for.
+func newRefused() *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "headgate_gateway_refused_total",
 		Help: "Requests that no version was asked for, by why: busy, too many were under way or the gateway was closed; unserved, no snapshot yet; unfit, a message that a proxy cannot pass on.",
 	}, []string{"reason"})
-	m.refused, m.refusedUnserved, m.refusedUnfit = refused.WithLabelValues("busy"), refused.WithLabelValues("unserved"), refused.WithLabelValues("unfit")
-	unassigned := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "headgate_gateway_unassigned_total", Help: "Requests that were not assigned, by why: testers' overrides, exclusions, outside of what the stage is limited to, or what is wrong with their unit or cohort; never evidence.",
-	}, []string{"reason"})
-	m.unassigned = byReason(unassigned)
-	return m, m.register(
-		m.requests, m.seconds, m.fallbacks, m.aborts, m.ejections, m.probesFailed, m.crowded, m.answers, unassigned,
-		m.exposuresDropped, m.late, m.windowsDropped, m.cut, refused, newServedMetrics(served),
-	)
 }
 
 // byReason looks up the series of why requests were not assigned.

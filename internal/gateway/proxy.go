@@ -46,9 +46,13 @@ type fullExchange struct {
 	hinted  atomic.Bool
 	// closing says that the connection ends with the answer.
 	closing bool
+	// unread is the request's body in HTTP/2, whatever was read of it.
+	unread io.Reader
 }
 
 func (x *fullExchange) header(name string) string { return x.in.Header.Get(name) }
+
+func (x *fullExchange) method() string { return x.in.Method }
 
 // target leaves the query out: nobody asks for it.
 func (x *fullExchange) target() string { return x.in.URL.EscapedPath() }
@@ -82,8 +86,10 @@ func (x *fullExchange) serve(w http.ResponseWriter) {
 		x.refuse(w, refused)
 		return
 	}
+	x.copy.expect(x.in.ContentLength)
 	if x.in.ContentLength != 0 {
 		x.in.Body = &x.body
+		x.body.left, x.body.copy = x.in.ContentLength, x.copy
 	}
 	proxy := httputil.ReverseProxy{
 		Rewrite:        x.rewrite,
@@ -125,6 +131,9 @@ func (x *fullExchange) rewrite(p *httputil.ProxyRequest) {
 	p.SetXForwarded()
 	p.Out.Header.Set(headerExperiment, x.route.experiment)
 	x.direct(p.Out, x.version)
+	if x.original != nil {
+		x.departed(p.Out.Header)
+	}
 }
 
 // direct addresses a request to a version: the path is appended to that of the
@@ -137,7 +146,7 @@ func (x *fullExchange) direct(out *http.Request, version int) {
 		v.rewrite.move(out.URL)
 	}
 	if x.edit.found() {
-		x.body.reader = bytes.NewReader(x.edit.appendBody(nil, v))
+		x.body.reader, x.body.left = bytes.NewReader(x.edit.appendBody(nil, v)), -1
 		out.ContentLength = x.edit.length(v)
 	}
 	(&httputil.ProxyRequest{In: x.in, Out: out}).SetURL(v.target)
@@ -150,8 +159,13 @@ func (x *fullExchange) direct(out *http.Request, version int) {
 // modify marks the version's answer.
 func (x *fullExchange) modify(res *http.Response) error {
 	x.status = res.StatusCode
-	if x.route.answers != nil && !x.fellBack {
+	if x.route.listens && !x.fellBack {
 		x.hear(res)
+	}
+	g := x.engine.gateway
+	g.predicted(&x.call, x.served(), res.StatusCode, fullAnswer(res.Header))
+	if x.original != nil {
+		x.capture(res)
 	}
 	x.stamp(res.Header)
 	if x.closing && res.StatusCode != http.StatusSwitchingProtocols {
@@ -214,6 +228,7 @@ func (x *fullExchange) refuse(w http.ResponseWriter, r *refusal) {
 	if x.closing {
 		w.Header().Set("Connection", "close")
 	}
+	x.passOver(w)
 	r.write(w)
 }
 
@@ -269,6 +284,12 @@ func isWebSocket(h http.Header) bool {
 type clientBody struct {
 	reader io.Reader
 	state  atomic.Int32
+	copy   *bodyCopy
+	// left is how much is to come, negative if nobody knows. Of a body that has
+	// come whole the server is not asked again: it may have closed it, because
+	// the answer is on its way, and whoever is told so ends the version's
+	// connection amid the answer.
+	left int64
 }
 
 // The states of a body.
@@ -280,8 +301,18 @@ const (
 
 func (b *clientBody) Read(p []byte) (int, error) {
 	b.state.CompareAndSwap(bodyUntouched, bodyTouched)
+	if b.left == 0 {
+		return 0, io.EOF
+	}
 	n, err := b.reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if b.left > 0 {
+		b.left -= min(b.left, int64(n))
+	}
+	b.copy.take(p[:n])
+	switch {
+	case errors.Is(err, io.EOF):
+		b.copy.end()
+	case err != nil:
 		b.state.Store(bodyBroken)
 	}
 	return n, err

@@ -6,13 +6,16 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/prediction"
 )
 
 // How much is made of looking at answers: it never takes more than a part of
@@ -33,18 +36,17 @@ const (
 	closeWithin = time.Second
 )
 
-// answerReader evaluates answers beside the traffic. It has no goroutines while
-// there is nothing to do.
+// answerReader evaluates answers beside the traffic.
 type answerReader struct {
-	life context.Context
+	sideline
 	// held is how many bytes of answers are kept.
 	held atomic.Int64
 	pool sync.Pool
 
-	mu      sync.Mutex
-	waiting []*hearing
-	running int
-	readers sync.WaitGroup
+	// key hides the ids of requests; predicted takes rows, nil takes none.
+	key         *experiment.Key
+	predicted   func(*experiment.Prediction) bool
+	rowsDropped prometheus.Counter
 }
 
 // hearing lends what an answer is kept in.
@@ -60,11 +62,12 @@ func (r *answerReader) hearing() *hearing {
 // forget takes it back.
 func (r *answerReader) forget(h *hearing) {
 	r.held.Add(-h.held)
-	body, readings := h.body[:0], h.readings[:0]
+	h.question.release()
+	body, readings, digests := h.body[:0], h.readings[:0], h.digests[:0]
 	if cap(body) > mostHeardKept {
 		body = nil
 	}
-	*h = hearing{body: body, readings: readings}
+	*h = hearing{body: body, readings: readings, digests: digests}
 	r.pool.Put(h)
 }
 
@@ -72,120 +75,106 @@ func (r *answerReader) forget(h *hearing) {
 // window stays open until then.
 func (r *answerReader) queue(h *hearing) {
 	h.since = time.Now()
-	r.mu.Lock()
-	full := len(r.waiting) >= maxQueued
-	if !full {
-		h.window.answers.Add(1)
-		r.waiting = append(r.waiting, h)
-		if r.running < min(mostReaders, max(1, runtime.GOMAXPROCS(0)/2)) {
-			r.running++
-			r.readers.Go(r.work)
-		}
+	h.window.answers.Add(1)
+	if !r.put(h) {
+		h.do(true)
 	}
-	r.mu.Unlock()
-	if full {
+}
+
+// begun implements task.
+func (h *hearing) begun() time.Time { return h.since }
+
+// do implements task: the answer is evaluated and counted.
+func (h *hearing) do(late bool) {
+	if late {
 		h.found = findingDropped
-		h.record()
-		r.forget(h)
+	} else {
+		h.read()
 	}
+	w, r := h.window, h.reader
+	h.record()
+	r.forget(h)
+	w.answers.Add(-1)
 }
 
-// next is the answer that has waited longest, nil if there is none: then the
-// caller ends.
-func (r *answerReader) next() *hearing {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.waiting) == 0 {
-		r.waiting = nil // It was consumed from the front.
-		r.running--
-		return nil
-	}
-	h := r.waiting[0]
-	r.waiting[0] = nil
-	r.waiting = r.waiting[1:]
-	return h
-}
-
-// work evaluates answers until none is left, half of the time.
-func (r *answerReader) work() {
-	began := time.Now()
-	for h := r.next(); h != nil; h = r.next() {
-		if worked := time.Since(began); worked > stint {
-			r.rest(worked)
-			began = time.Now()
-		}
-		if r.life.Err() != nil || time.Since(h.since) > answersWithin {
-			h.found = findingDropped
-		} else {
-			h.read()
-		}
-		w := h.window
-		h.record()
-		r.forget(h)
-		w.answers.Add(-1)
-	}
-}
-
-// rest leaves the machine to the traffic for a while.
-func (r *answerReader) rest(d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-r.life.Done():
-	}
-}
-
-// close waits for what is being evaluated, when no more answers come.
-func (r *answerReader) close() {
-	done := make(chan struct{})
-	go func() { r.readers.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(closeWithin):
-	}
-}
-
-// read evaluates the metrics that the body is to tell.
+// read looks at the body for the metrics that it is to tell and for what it
+// predicts, and at the request for its features.
 func (h *hearing) read() {
-	value, found := h.decode()
+	defer func() {
+		// What breaks its reader must not break the gateway.
+		if recover() != nil {
+			h.stopped = findingInvalid
+		}
+	}()
+	if h.keeps() && h.found == findingRead {
+		h.readBody()
+	}
+	if h.question != nil && h.question.body != nil {
+		h.readFeatures()
+	}
+}
+
+// readBody evaluates the metrics that the body is to tell, and reads what it
+// predicts.
+func (h *hearing) readBody() {
+	body, found := unpack(h.body, h.packed)
 	if found != findingRead {
 		h.found = found
+		if found == findingInvalid && h.reads() {
+			h.reading.Found = prediction.Invalid
+		}
 		return
+	}
+	last := body
+	if h.events {
+		last = lastEvent(body, h.clipped)
+	}
+	value, err := prediction.Decode(last)
+	ok := err == nil
+	if ok {
+		value = h.redactor.Apply(value)
 	}
 	for i := range h.metrics {
 		if h.wants>>i&1 != 0 {
-			h.readings = append(h.readings, h.evaluate(i, value))
+			h.readings = append(h.readings, h.readOne(i, value, ok))
 		}
+	}
+	if h.reads() {
+		h.readPrediction(body, value, ok)
 	}
 }
 
-// decode gives the value that the body is.
-func (h *hearing) decode() (any, finding) {
-	body := h.body
-	if h.packed {
-		unpacked, err := gzip.NewReader(bytes.NewReader(body))
-		if err != nil {
-			return nil, findingInvalid
-		}
-		body, err = io.ReadAll(io.LimitReader(unpacked, maxAnswerBody+1))
-		switch {
-		case err != nil:
-			return nil, findingInvalid
-		case len(body) > maxAnswerBody:
-			return nil, findingTooLarge
-		}
+// readOne reads one metric of a body that may be no JSON.
+func (h *hearing) readOne(metric int, value any, isJSON bool) reading {
+	switch {
+	case isJSON && h.events && h.metrics[metric].tokens && !hasUsage(value):
+		return reading{metric: metric, found: findingUnfit}
+	case isJSON:
+		return h.evaluate(metric, value)
+	case h.clipped:
+		return reading{metric: metric, found: findingTooLarge}
+	default:
+		return reading{metric: metric, found: findingInvalid}
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber() // Long ids stay what they are.
-	var value any
-	if d.Decode(&value) != nil {
+}
+
+// unpack gives a body as it was before its coding, if that is gzip.
+func unpack(body []byte, packed bool) ([]byte, finding) {
+	if !packed {
+		return body, findingRead
+	}
+	unpacked, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
 		return nil, findingInvalid
 	}
-	if _, err := d.Token(); err != io.EOF {
+	body, err = io.ReadAll(io.LimitReader(unpacked, maxAnswerBody+1))
+	switch {
+	case err != nil:
 		return nil, findingInvalid
+	case len(body) > maxAnswerBody:
+		return nil, findingTooLarge
 	}
-	return value, findingRead
+	return body, findingRead
 }
 
 // evaluate reads one metric.

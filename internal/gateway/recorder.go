@@ -38,7 +38,7 @@ func (r *recorder) find(id phaseID) *phaseLog {
 
 // open gives the log of a route's phase, a new one if it has none. It fails if
 // the phase is already recorded under other terms.
-func (r *recorder) open(route *experiment.Route) (*phaseLog, error) {
+func (r *recorder) open(route *experiment.Route, p *predicting) (*phaseLog, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	id := phaseID{route.Experiment, route.Epoch, route.Phase}
@@ -46,7 +46,7 @@ func (r *recorder) open(route *experiment.Route) (*phaseLog, error) {
 	if i >= 0 {
 		l := r.phases[i]
 		if !sameEvidence(l.route, route) {
-			return nil, experiment.Errorf(experiment.CodeConflict, "route %q: phase %d.%d is recorded with another start, window, lag, share, version, measure, answer, segment or where", id.experiment, id.epoch, id.phase).
+			return nil, experiment.Errorf(experiment.CodeConflict, "route %q: phase %d.%d is recorded with another start, window, lag, share, version, measure, answer, prediction, segment or where", id.experiment, id.epoch, id.phase).
 				WithHint("begin a new phase")
 		}
 		r.phases = append(slices.Delete(r.phases, i, i+1), l)
@@ -65,6 +65,9 @@ func (r *recorder) open(route *experiment.Route) (*phaseLog, error) {
 		slices:   names,
 		first:    first,
 		metrics:  r.metrics,
+
+		predictions: p,
+		outputs:     make([]outputs, len(route.Versions)),
 	}
 	r.phases = append(r.phases, l)
 	// The newest is about to be served and is never dropped; the one before it

@@ -7,9 +7,11 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/headgate-dev/headgate/internal/assign"
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/prediction"
 )
 
 // baseline is the index of the version that serves whatever cannot be
@@ -18,7 +20,7 @@ const baseline = 0
 
 // Capabilities is what this gateway can do of what plans may need.
 func Capabilities() []experiment.Capability {
-	return []experiment.Capability{experiment.CapSticky, experiment.CapSegments, experiment.CapOutcomes}
+	return []experiment.Capability{experiment.CapSticky, experiment.CapSegments, experiment.CapMirror, experiment.CapPredictions, experiment.CapOutcomes}
 }
 
 // route is a snapshot laid out for serving. It never changes, so a request
@@ -51,7 +53,15 @@ type route struct {
 	versions []version
 	// answers are the metrics of answers; nil is that no answer is touched.
 	answers []answerMetric
-	log     *phaseLog
+	// predictions is what is read of predictions; nil is nothing. redactor takes
+	// out what must not be looked at.
+	predictions *predicting
+	redactor    *prediction.Redactor
+	// listens says that answers are looked at, or their heads are.
+	listens bool
+	// mirror has requests copied; nil is none.
+	mirror *mirror
+	log    *phaseLog
 }
 
 // table is a slot table laid out, with the share of each version in it.
@@ -64,10 +74,15 @@ type table struct {
 // version is one backend of a route.
 type version struct {
 	name    string
+	model   string // the name that its backend knows, or nothing
 	target  *url.URL
 	metrics versionMetrics
 	// answers are the series of its answers, by metric.
 	answers []answerCounts
+	// predictions are the series of its predictions, nil where none are read;
+	// digests are the last value of each of the route's.
+	predictions *predictionSeries
+	digests     []atomic.Pointer[string]
 	// base is the backend's path, without a slash at its end; pool its
 	// connections in the engine fast.
 	base string
@@ -91,10 +106,6 @@ func checkSnapshot(s *experiment.Snapshot) error {
 			WithHint("run one gateway per experiment")
 	}
 	r := &s.Routes[0]
-	if r.Mirror != nil {
-		return experiment.Errorf(experiment.CodeInvalid, "snapshot %d, route %q: it mirrors requests, which this gateway cannot do", s.Sequence, r.Experiment).
-			WithHint("leave out stages that mirror")
-	}
 	if err := checkRoute(r); err != nil {
 		return experiment.Errorf(experiment.CodeInvalid, "snapshot %d, route %q: %w", s.Sequence, r.Experiment, err)
 	}
@@ -130,13 +141,24 @@ func checkRoute(r *experiment.Route) error {
 		taken[m.Metric] = true
 	}
 	for _, a := range r.Answers {
-		if a.Metric == "" || taken[a.Metric] {
+		if a.Metric == "" || taken[a.Metric] || isCellName(a.Metric) {
 			return fmt.Errorf("metric %q of answers: want a name of its own", a.Metric)
 		}
 		taken[a.Metric] = true
 	}
+	if r.Predictions != nil {
+		for _, a := range r.Predictions.Metrics {
+			if a.Metric == "" || taken[a.Metric] || isCellName(a.Metric) || a.Metric == experiment.CellTokens {
+				return fmt.Errorf("metric %q of predictions: want a name of its own", a.Metric)
+			}
+			taken[a.Metric] = true
+		}
+	}
 	if r.Lag < 0 {
 		return fmt.Errorf("lag is %s: want 0 or more", r.Lag)
+	}
+	if err := checkMirror(r); err != nil {
+		return err
 	}
 	return checkRules(&r.Rules)
 }
@@ -182,6 +204,10 @@ func compile(s *experiment.Snapshot) (*route, error) {
 	if r.answers, err = newAnswers(from.Answers); err != nil {
 		return nil, err
 	}
+	if r.predictions, err = newPredictions(from.Predictions); err != nil {
+		return nil, err
+	}
+	r.listens = r.answers != nil || r.predictions != nil
 	if r.where, err = newConditions(from.Where, r.segments); err != nil {
 		return nil, err
 	}
@@ -197,7 +223,10 @@ func compile(s *experiment.Snapshot) (*route, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.versions[i] = version{name: v.Name, target: target, base: strings.TrimSuffix(target.EscapedPath(), "/"), rewrite: changed}
+		r.versions[i] = version{name: v.Name, model: v.Model, target: target, base: strings.TrimSuffix(target.EscapedPath(), "/"), rewrite: changed}
+		if r.predictions != nil {
+			r.versions[i].digests = make([]atomic.Pointer[string], len(r.predictions.digests))
+		}
 		r.renames = r.renames || v.Model != ""
 	}
 	return r, nil
@@ -245,6 +274,7 @@ func (r *route) tableOf(groups uint64) *table {
 func sameEvidence(a, b *experiment.Route) bool {
 	return a.PhaseStart.Equal(b.PhaseStart) && a.Window == b.Window && a.Lag == b.Lag &&
 		slices.Equal(a.Slots, b.Slots) && slices.Equal(a.Measures, b.Measures) && slices.Equal(a.Answers, b.Answers) &&
+		samePredictions(a.Predictions, b.Predictions) && slices.Equal(a.Redact, b.Redact) &&
 		slices.EqualFunc(a.Segments, b.Segments, sameSegment) && slices.EqualFunc(a.Where, b.Where, sameGroups) &&
 		slices.EqualFunc(a.Tables, b.Tables, sameTable) &&
 		slices.EqualFunc(a.Versions, b.Versions, func(v, w experiment.Version) bool { return v.Name == w.Name })

@@ -290,7 +290,6 @@ func TestSwapRefusesSegmentsThatCannotWork(t *testing.T) {
 		"good ones are served": {func(r *experiment.Route) {
 			r.Where, r.Tables = experiment.Where{{Segment: "tier", Not: []string{"premium", "other"}}}, tables(good)
 		}, ""},
-		"mirror":          {func(r *experiment.Route) { r.Mirror = &experiment.MirrorRoute{Share: 100, Versions: []int{1}} }, "cannot do"},
 		"no place":        {func(r *experiment.Route) { r.Segments[0].Header = "" }, "0 of header, cookie and jsonPath"},
 		"two places":      {func(r *experiment.Route) { r.Segments[0].Cookie = "tier" }, "2 of header, cookie and jsonPath"},
 		"bad header name": {func(r *experiment.Route) { r.Segments[0].Header = "x tier" }, "not a header name"},
@@ -390,7 +389,7 @@ func TestSegmentsBelongToThePhase(t *testing.T) {
 }
 
 func TestCapabilitiesAreWhatIsServed(t *testing.T) {
-	want := []experiment.Capability{experiment.CapSticky, experiment.CapSegments, experiment.CapOutcomes}
+	want := []experiment.Capability{experiment.CapSticky, experiment.CapSegments, experiment.CapMirror, experiment.CapPredictions, experiment.CapOutcomes}
 	if diff := cmp.Diff(want, Capabilities()); diff != "" {
 		t.Errorf("capabilities (-want +got):\n%s", diff)
 	}

@@ -115,3 +115,28 @@ func TestHugeBodiesStreamInLittleMemory(t *testing.T) {
 		})
 	}
 }
+
+// TestAnswersThatComeBeforeTheRequestIsReadAreWhole: a model need not read what
+// it is sent.
+func TestAnswersThatComeBeforeTheRequestIsReadAreWhole(t *testing.T) {
+	const size = 256 << 10
+	v := backend(t, func(w http.ResponseWriter, _ *http.Request) { io.Copy(w, io.LimitReader(ones{}, size)) })
+	g := testGateway(t, Options{})
+	swap(t, g, routeTo(experiment.Baseline(1), v))
+	url, client := serving(t, g)
+	for range 200 {
+		if a := ask(t, client, "POST", url, `{"a":1}`, "X-User-Id", "anna"); len(a.body) != size {
+			t.Fatalf("%d bytes, want %d", len(a.body), size)
+		}
+	}
+}
+
+// ones are without end.
+type ones struct{}
+
+func (ones) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 1
+	}
+	return len(p), nil
+}

@@ -23,12 +23,15 @@ const (
 	reasonExcluded      = "excluded"
 	reasonCohortAbsent  = "cohort-absent"
 	reasonCohortUnknown = "cohort-unknown"
+
+	reasonFeedback = "feedback"
 )
 
 // unassignedReasons are all of them.
 var unassignedReasons = [...]string{
 	reasonAbsent, reasonInvalid, reasonBodySize, reasonBody, reasonOutside,
 	reasonOverridden, reasonExcluded, reasonCohortAbsent, reasonCohortUnknown,
+	reasonFeedback,
 }
 
 // absence is why a request is not assigned; refusal is set where no version

@@ -250,6 +250,7 @@ type fakeExchange struct {
 
 func (x *fakeExchange) header(string) string { return x.headers }
 func (x *fakeExchange) cookie(string) string { return x.cookies }
+func (x *fakeExchange) method() string       { return "POST" }
 func (x *fakeExchange) target() string       { return "/" }
 func (x *fakeExchange) prefix(int64) ([]byte, bool, error) {
 	return x.body, x.whole, x.err

@@ -87,6 +87,7 @@ func TestAccepts(t *testing.T) {
 		"one alone":                   {body: `{"unit":"u","event":"click"}`, want: []experiment.UnitOutcome{{Unit: "u", Event: "click", Value: 1}}},
 		"one alone with experiment":   {body: ` {"event":"click","experiment":"search/ranker","unit":"u","value":0} `, want: []experiment.UnitOutcome{{Unit: "u", Event: "click"}}},
 		"request key for each place":  {body: `{"outcomes":[{"unit":"u","event":"a"},{"unit":"u","event":"a","key":"0"}]}`, key: "r", want: []experiment.UnitOutcome{{Unit: "u", Event: "a", Value: 1, Key: "r#0"}, {Unit: "u", Event: "a", Value: 1, Key: "r=0"}}},
+		"labels by request":           {body: `{"outcomes":[{"request":"r-1","event":"truth","label":"cat"},{"unit":"u","event":"truth","value":0}]}`, want: []experiment.UnitOutcome{{Request: "r-1", Event: "truth", Label: "cat", Value: 1}, {Unit: "u", Event: "truth"}}},
 		"escapes and small exponents": {body: `{"unit":"\u00fc","event":"a","value":-1.5e-3}`, want: []experiment.UnitOutcome{{Unit: "ü", Event: "a", Value: -0.0015}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -136,6 +137,8 @@ func TestBadBodies(t *testing.T) {
 		"misspelt in the list":     {outcome(`"unit":"u","evnt":"e"`), "outcomes[1].evnt", "not a field", `"event"`},
 		"wrong case":               {outcome(`"Unit":"u","event":"e"`), "outcomes[1].Unit", "not a field", `"unit"`},
 		"unknown and far":          {outcome(`"unit":"u","event":"e","zzzzzz":1`), "outcomes[1].zzzzzz", "not a field", "known are token, unit"},
+		"request beside unit":      {outcome(`"request":"r","unit":"u","event":"e"`), "outcomes[1].request", "stands beside", "one of token, unit and request"},
+		"a label that is a number": {outcome(`"unit":"u","event":"e","label":3`), "outcomes[1].label", "is a number", "a string"},
 		"experiment in the list":   {outcome(`"experiment":"x"`), "outcomes[1].experiment", "not a field", "known are"},
 		"a field twice":            {outcome(`"unit":"u","unit":"v","event":"e"`), "outcomes[1].unit", "twice", "once"},
 		"outcomes and a field":     {`{"outcomes":[{"unit":"u","event":"e"}],"event":"e"}`, "event", "beside outcomes", "each"},

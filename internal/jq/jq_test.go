@@ -93,7 +93,11 @@ func TestWhatGivesNoNumberIsSaid(t *testing.T) {
 			t.Errorf("%s: %v", expression, err)
 			continue
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		within := time.Minute // A busy machine must not change the answer.
+		if errors.Is(want, context.DeadlineExceeded) {
+			within = 300 * time.Millisecond
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), within)
 		if got, err := code.Number(ctx, decoded(t, `{"label":"cat"}`)); !errors.Is(err, want) || got != 0 {
 			t.Errorf("%s = %v, %v, want %v", expression, got, err, want)
 		}

@@ -56,7 +56,11 @@ func TestValuesSaysWhatFails(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", expression, err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		within := time.Minute // A busy machine must not change the answer.
+		if errors.Is(want, context.DeadlineExceeded) {
+			within = 300 * time.Millisecond
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), within)
 		if got, err := code.Values(ctx, decoded(t, `{"label":"cat"}`), 10); !errors.Is(err, want) || err != nil && got != nil {
 			t.Errorf("%s: %v, want %v", expression, err, want)
 		}

@@ -12,10 +12,15 @@ import (
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
-// BenchmarkOutcomes is 64 concurrent callers of 10 keyed outcomes by token,
-// over 10,000 units.
+// BenchmarkOutcomes is outcomes by token, each with a key, over 10,000 units: of
+// many callers with few each, and of few callers with many each.
 func BenchmarkOutcomes(b *testing.B) {
-	const callers, batch, units = 64, 10, 10_000
+	b.Run("64 callers of 10", func(b *testing.B) { benchmarkOutcomes(b, 64, 10) })
+	b.Run("16 callers of 200", func(b *testing.B) { benchmarkOutcomes(b, 16, 200) })
+}
+
+func benchmarkOutcomes(b *testing.B, callers, batch int) {
+	const units = 10_000
 	l, c := newLedger(b, Options{Commit: defaultCommit})
 	c.set(t0.Add(time.Minute))
 	tokens := make([]string, units)
@@ -23,33 +28,39 @@ func BenchmarkOutcomes(b *testing.B) {
 		e := exposure(fmt.Sprint(i), i%2, t0)
 		tokens[i] = l.options.Key.Seal(&e)
 	}
-	var next atomic.Int64
 	before := l.Stats()
 	b.ResetTimer()
+	inParallel(b, callers, func(n int) {
+		outcomes := make([]experiment.UnitOutcome, batch)
+		for i := range outcomes {
+			id := n*batch + i
+			outcomes[i] = experiment.UnitOutcome{Token: tokens[id*7919%units], Event: "purchase", Value: 1, Key: fmt.Sprint(id)}
+		}
+		if r, err := l.Record(b.Context(), "search/ranker", outcomes); err != nil || r.Accepted != batch {
+			b.Errorf("receipt = %+v, %v", r, err)
+		}
+	})
+	b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "outcomes/s")
+	after := l.Stats()
+	b.ReportMetric(float64(b.N)/float64(after.Commits-before.Commits), "calls/commit")
+}
+
+// inParallel calls f with 1 to b.N, from several goroutines.
+func inParallel(b *testing.B, callers int, f func(n int)) {
+	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range callers {
 		wg.Go(func() {
 			for {
 				n := int(next.Add(1))
-				if n > b.N {
+				if n > b.N || b.Failed() {
 					return
 				}
-				outcomes := make([]experiment.UnitOutcome, batch)
-				for i := range outcomes {
-					id := n*batch + i
-					outcomes[i] = experiment.UnitOutcome{Token: tokens[id*7919%units], Event: "purchase", Value: 1, Key: fmt.Sprint(id)}
-				}
-				if r, err := l.Record(b.Context(), "search/ranker", outcomes); err != nil || r.Accepted != batch {
-					b.Errorf("receipt = %+v, %v", r, err)
-					return
-				}
+				f(n)
 			}
 		})
 	}
 	wg.Wait()
-	b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "outcomes/s")
-	after := l.Stats()
-	b.ReportMetric(float64(b.N)/float64(after.Commits-before.Commits), "calls/commit")
 }
 
 // BenchmarkExposures is how fast exposures reach the file: of new units, and of
@@ -124,4 +135,50 @@ func BenchmarkMoved(b *testing.B) {
 			b.Fatal(n, err)
 		}
 	}
+}
+
+// BenchmarkPairs is 16 callers with batches of 100 pairs of 10,000 units, by two
+// metrics; BenchmarkLabels one label for each of as many predictions.
+func BenchmarkPairs(b *testing.B) {
+	const size = 100
+	l, _ := newShadow(b, nil)
+	b.ResetTimer()
+	inParallel(b, 16, func(n int) {
+		in := experiment.Batch{Gateway: fmt.Sprint("g", n), Sequence: 1, Pairs: make([]experiment.Pair, size)}
+		for i := range in.Pairs {
+			in.Pairs[i] = pair(fmt.Sprint(n, "/", i), "", t0, "cat", "dog", 1)
+			in.Pairs[i].Unit = uint64((n*size+i)%10_000) * 0x9E3779B97F4A7C15
+		}
+		if fresh, err := l.Add(b.Context(), &in); err != nil || !fresh {
+			b.Errorf("fresh = %t, %v", fresh, err)
+		}
+	})
+	b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "pairs/s")
+}
+
+func BenchmarkLabels(b *testing.B) {
+	const size = 100
+	l, c := newShadow(b, nil)
+	c.set(t0.Add(time.Second))
+	for n := range b.N + 1 {
+		for i := range size {
+			p := prediction(fmt.Sprint(n*size+i), fmt.Sprint(n*size+i), i%2, t0, "cat", .5)
+			for !l.Predict(&p) {
+				mustFlush(b, l)
+			}
+		}
+	}
+	mustFlush(b, l)
+	b.ResetTimer()
+	inParallel(b, 16, func(n int) {
+		labels := make([]experiment.UnitOutcome, size)
+		for i := range labels {
+			id := fmt.Sprint(n*size + i)
+			labels[i] = experiment.UnitOutcome{Request: id, Event: "truth", Label: "cat", Key: id}
+		}
+		if r, err := l.Record(b.Context(), "search/ranker", labels); err != nil || r.Accepted != size {
+			b.Errorf("receipt = %+v, %v", r, err)
+		}
+	})
+	b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "labels/s")
 }

@@ -17,12 +17,19 @@
 //     are not known and the unit is in the group other.
 //   - A sealed window never changes. What comes for it later is counted as
 //     late, not added. Asking again gives the same cells.
-//   - Recording an exposure never blocks; when the queue is full it is dropped
-//     and counted.
+//   - Recording an exposure, a pair or a prediction never blocks; when the
+//     queue is full it is dropped and counted.
+//   - Pairs and predictions are rows by request, of the request's own window and
+//     groups. A pair counts once by its version and id, a prediction takes one
+//     label of each event, a gateway's batch is stored once by its number.
+//   - Rows by request are bounded in number and age by the plan's Retention:
+//     the oldest go first, and only once they are in sealed cells, unless there
+//     are twice as many as that.
 //   - Cells depend on what was recorded, not on the order in which it came:
 //     units are summed in the order of their hashes (as signed numbers), a
 //     unit's outcomes by time and value.
 //
 // Raw unit ids and idempotency keys are never stored, only hashes. Outcomes
 // are kept until their window is sealed, units until their phase is pruned.
+// DeleteUnit forgets a unit's rows.
 package ledger

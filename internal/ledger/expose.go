@@ -20,7 +20,7 @@ func (l *Ledger) Expose(e experiment.Exposure, groups uint64) bool {
 	l.mu.RLock()
 	j := l.plans[e.Experiment]
 	l.mu.RUnlock()
-	if j != nil && e.Version >= 0 && e.Version < j.versions && e.Window >= 0 && j.segments.has(groups) {
+	if j.takes(&e, groups) {
 		select {
 		case <-l.quit:
 		default:
@@ -33,6 +33,11 @@ func (l *Ledger) Expose(e experiment.Exposure, groups uint64) bool {
 	}
 	l.counters.dropped.Add(1)
 	return false
+}
+
+// takes says whether an exposure is of the plan; nil takes none.
+func (j *join) takes(e *experiment.Exposure, groups uint64) bool {
+	return j != nil && e.Version >= 0 && e.Version < j.versions && e.Window >= 0 && j.segments.has(groups)
 }
 
 type phaseKey struct {
@@ -57,7 +62,21 @@ type row struct {
 // horizon is how far a phase is sealed and pruned: windows below are final, or
 // gone.
 type horizon struct {
-	exposures, outcomes, pruned int64
+	exposures, outcomes, pruned, pairs, gateway int64
+}
+
+// of is how far one source is sealed, to be read or set.
+func (h *horizon) of(s experiment.Source) *int64 {
+	switch s {
+	case experiment.SourceExposures:
+		return &h.exposures
+	case experiment.SourceOutcomes:
+		return &h.outcomes
+	case experiment.SourcePairs:
+		return &h.pairs
+	default:
+		return &h.gateway
+	}
 }
 
 // closed phases take no new units: those that were there may be forgotten
@@ -108,9 +127,27 @@ func (w *writer) expose(k rowKey, e *experiment.Exposure, groups uint64) (r row,
 		if n, known := w.moved[k.phaseKey]; known && next.moved && !r.moved {
 			w.moved[k.phaseKey] = n + 1
 		}
+		if next.window != r.window {
+			if err := w.moveOutcomes(k, r.window, next.window); err != nil {
+				return next, true, err
+			}
+		}
 		return next, true, w.store(w.stmt.setRow, k, next)
 	}
 	return r, true, nil
+}
+
+// moveOutcomes takes a unit's outcomes along to another window. They are looked
+// for among all of the window, which is seldom needed: where exposures come in
+// disorder around a window's end.
+func (w *writer) moveOutcomes(k rowKey, from, to int64) error {
+	if err := w.flushOutcomes(); err != nil {
+		return err
+	}
+	if _, err := w.stmt.moveOutcomes.ExecContext(w.ctx, k.experiment, k.epoch, k.phase, from, k.unit, to); err != nil {
+		return fmt.Errorf("move outcomes: %w", err)
+	}
+	return nil
 }
 
 func (w *writer) store(stmt *sql.Stmt, k rowKey, r row) error {
@@ -150,7 +187,7 @@ func (w *writer) horizon(k phaseKey) (horizon, error) {
 		return h, nil
 	}
 	var h horizon
-	err := w.stmt.phase.QueryRowContext(w.ctx, k.experiment, k.epoch, k.phase).Scan(&h.exposures, &h.outcomes, &h.pruned)
+	err := w.stmt.phase.QueryRowContext(w.ctx, k.experiment, k.epoch, k.phase).Scan(&h.exposures, &h.outcomes, &h.pruned, &h.pairs, &h.gateway)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return h, fmt.Errorf("read phase: %w", err)
 	}
@@ -162,7 +199,7 @@ func (w *writer) horizon(k phaseKey) (horizon, error) {
 }
 
 func (w *writer) setHorizon(k phaseKey, h horizon) error {
-	if _, err := w.stmt.setPhase.ExecContext(w.ctx, k.experiment, k.epoch, k.phase, h.exposures, h.outcomes, h.pruned); err != nil {
+	if _, err := w.stmt.setPhase.ExecContext(w.ctx, k.experiment, k.epoch, k.phase, h.exposures, h.outcomes, h.pruned, h.pairs, h.gateway); err != nil {
 		return fmt.Errorf("write phase: %w", err)
 	}
 	w.phases[k] = h

@@ -81,15 +81,15 @@ type unitKey struct {
 	groups       uint64
 }
 
-// stored is an outcome as it stands in the file; no event means that the unit
-// has none.
+// stored is an outcome as it stands in the file.
 type stored struct {
 	event string
 	value float64
 	at    int64
 }
 
-// folder turns joined lines, ordered by window and unit, into cells.
+// folder turns units, each before its outcomes and ordered by window and unit,
+// into cells.
 type folder struct {
 	sealing
 	cells []experiment.Cell
@@ -119,16 +119,24 @@ func (m *matured) add(s sums) {
 	}
 }
 
-func (f *folder) add(u unitKey, o stored) {
-	if !f.begun || u != f.unit {
-		f.endUnit()
-		if f.begun && u.window != f.unit.window {
-			f.endWindow()
-		}
-		f.begun, f.unit = true, u
+// add begins a unit.
+func (f *folder) add(u unitKey) {
+	f.endUnit()
+	if f.begun && u.window != f.unit.window {
+		f.endWindow()
+	}
+	f.begun, f.unit = true, u
+}
+
+// hear takes in an outcome, if it is of the unit that was begun: those of units
+// that moved have none.
+func (f *folder) hear(window, unit int64, o stored) {
+	u := &f.unit
+	if !f.begun || window != u.window || unit != u.unit {
+		return
 	}
 	for i, m := range f.join.metrics {
-		if o.at < u.at || o.at-u.at > m.windowMS || o.event == "" {
+		if o.at < u.at || o.at-u.at > m.windowMS {
 			continue
 		}
 		s := &f.sums[i]

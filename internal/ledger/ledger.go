@@ -5,9 +5,7 @@ package ledger
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,7 +20,8 @@ type Options struct {
 	Key *experiment.Key
 	// Now is the clock that outcomes arrive by; time.Now when nil.
 	Now func() time.Time
-	// Queue is how many exposures may wait to be written; 65,536 when 0.
+	// Queue is how many exposures may wait to be written, and how many pairs
+	// and predictions together; 65,536 when 0.
 	Queue int
 	// Commit is how long a commit waits for others to share it, at most 20 ms;
 	// 5 ms when 0.
@@ -70,6 +69,7 @@ type Ledger struct {
 	plans map[string]*join
 
 	exposures chan queued
+	rows      chan queuedRow
 	jobs      chan *job
 	quit      chan struct{}
 	stopped   chan struct{}
@@ -98,6 +98,7 @@ func Open(ctx context.Context, path string, o Options) (*Ledger, error) {
 		options:   o,
 		plans:     map[string]*join{},
 		exposures: make(chan queued, o.Queue),
+		rows:      make(chan queuedRow, o.Queue),
 		jobs:      make(chan *job, maxJobs),
 		quit:      make(chan struct{}),
 		stopped:   make(chan struct{}),
@@ -128,49 +129,6 @@ func Open(ctx context.Context, path string, o Options) (*Ledger, error) {
 // Close writes what is queued and closes the file. Calls that are under way
 // either finish or get CodeUnavailable.
 func (l *Ledger) Close() error { return l.close() }
-
-// join is what the ledger must know of a plan. It does not change.
-type join struct {
-	experiment string
-	id         int64 // the experiment's number in the file
-	versions   int
-	window     time.Duration
-	lag        time.Duration
-	outcome    time.Duration // the longest outcome window
-	metrics    []joinMetric
-	events     map[string]bool
-	segments   segments
-}
-
-type joinMetric struct {
-	name       string
-	event, per string
-	windowMS   int64
-}
-
-func newJoin(p *experiment.Plan) *join {
-	j := &join{
-		experiment: p.ID(), versions: len(p.Versions),
-		window: p.Window, lag: p.Lag, outcome: p.OutcomeWindow(),
-		events: map[string]bool{}, segments: newSegments(p.Segments),
-	}
-	for _, m := range p.Metrics {
-		if m.Outcomes == nil {
-			continue
-		}
-		o := m.Outcomes
-		j.metrics = append(j.metrics, joinMetric{name: m.Name, event: o.Event, per: o.Per, windowMS: o.Window.Milliseconds()})
-		j.events[o.Event] = true
-		if o.Per != "" {
-			j.events[o.Per] = true
-		}
-	}
-	return j
-}
-
-// retention is how long after its exposure an outcome may still come, and how
-// long after it came its key is remembered.
-func (j *join) retention() time.Duration { return j.outcome + 24*time.Hour }
 
 // Register tells the ledger how to join an experiment's outcomes. It must come
 // before the experiment's first exposure, and again after every Open.
@@ -206,14 +164,6 @@ func (l *Ledger) Register(plan *experiment.Plan) error {
 	return nil
 }
 
-func (j *join) same(o *join) error {
-	if j.versions != o.versions || j.window != o.window || j.lag != o.lag || !slices.Equal(j.metrics, o.metrics) || !slices.Equal(j.segments.slices, o.segments.slices) {
-		return experiment.Errorf(experiment.CodeConflict, "register %s: it is registered with other outcomes, windows, versions or segments", j.experiment).
-			WithHint("run the changed plan under another name")
-	}
-	return nil
-}
-
 func (l *Ledger) lookup(id string) (*join, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -222,39 +172,4 @@ func (l *Ledger) lookup(id string) (*join, error) {
 	}
 	return nil, experiment.Errorf(experiment.CodeNotFound, "no experiment %q takes outcomes here", id).
 		WithHint("check the experiment's name, and that it is running")
-}
-
-// Stats are counts since Open; the metrics show the same.
-type Stats struct {
-	// Commits of the file, and those that failed.
-	Commits, Failures int64
-	// Calls of Record that were committed.
-	Calls int64
-	// Dropped exposures: the queue was full, or nobody knew the experiment or
-	// the version.
-	Dropped int64
-	// LateExposures came for a window that is sealed.
-	LateExposures int64
-	// Outcomes by what became of them. Unknown are those whose event no metric
-	// names; receipts count them as unmatched, these counters apart.
-	Accepted, Duplicates, Late, Unmatched, Unknown int64
-	// Queued exposures at this moment.
-	Queued int
-}
-
-type counters struct {
-	commits, failures, calls, dropped, lateExposures atomic.Int64
-	accepted, duplicates, late, unmatched, unknown   atomic.Int64
-}
-
-// Stats returns the counts so far.
-func (l *Ledger) Stats() Stats {
-	c := &l.counters
-	return Stats{
-		Commits: c.commits.Load(), Failures: c.failures.Load(), Calls: c.calls.Load(),
-		Dropped: c.dropped.Load(), LateExposures: c.lateExposures.Load(),
-		Accepted: c.accepted.Load(), Duplicates: c.duplicates.Load(), Late: c.late.Load(),
-		Unmatched: c.unmatched.Load(), Unknown: c.unknown.Load(),
-		Queued: len(l.exposures),
-	}
 }

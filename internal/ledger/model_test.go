@@ -28,6 +28,9 @@ type model struct {
 	sealed map[experiment.Source]map[int]int64
 	cells  map[experiment.Source][]experiment.Cell
 	starts []time.Time // of the phases
+
+	pairs       []experiment.Pair
+	predictions []*modelPrediction
 }
 
 type modelUnit struct {
@@ -41,8 +44,8 @@ type modelUnit struct {
 
 func newModel(starts []time.Time) *model {
 	return &model{
-		plan: segmentedPlan(), keys: map[string]time.Time{}, starts: starts,
-		sealed: map[experiment.Source]map[int]int64{experiment.SourceExposures: {}, experiment.SourceOutcomes: {}},
+		plan: modelPlan(), keys: map[string]time.Time{}, starts: starts,
+		sealed: map[experiment.Source]map[int]int64{experiment.SourceExposures: {}, experiment.SourceOutcomes: {}, experiment.SourcePairs: {}},
 		cells:  map[experiment.Source][]experiment.Cell{},
 	}
 }
@@ -105,12 +108,21 @@ func (m *model) record(key *experiment.Key, batch []draft, now time.Time) (r exp
 			r.Duplicates++
 			continue
 		}
-		if d.Event != "purchase" && d.Event != "refund" {
+		if d.Event != "purchase" && d.Event != "refund" && d.Event != "truth" {
 			r.Unmatched++
 			continue
 		}
 		if d.At.IsZero() {
 			d.At = now
+		}
+		if d.Event == "truth" {
+			one := m.label(key, &d)
+			if one.Accepted == 1 && d.Key != "" {
+				m.keys[d.Key] = now.Add(5*time.Minute + 24*time.Hour)
+			}
+			r.Accepted, r.Duplicates = r.Accepted+one.Accepted, r.Duplicates+one.Duplicates
+			r.Late, r.Unmatched = r.Late+one.Late, r.Unmatched+one.Unmatched
+			continue
 		}
 		var u *modelUnit
 		if d.exposure != nil {
@@ -144,8 +156,11 @@ func (m *model) record(key *experiment.Key, batch []draft, now time.Time) (r exp
 // seal gives the cells from a window on, once computed never again.
 func (m *model) seal(s experiment.Source, phase int, from int64, now time.Time) experiment.Seal {
 	hold := 10 * time.Second
-	if s == experiment.SourceOutcomes {
+	switch s {
+	case experiment.SourceOutcomes:
 		hold += 5 * time.Minute
+	case experiment.SourcePairs:
+		hold += 5 * time.Second
 	}
 	to := int64(0)
 	for !m.starts[phase].Add(time.Duration(to+1)*time.Minute + hold).After(now) {
@@ -189,6 +204,10 @@ func (m *model) window(s experiment.Source, phase int, window int64, version int
 		}
 		return cells
 	}
+	if s == experiment.SourcePairs {
+		return m.pairCells(key)
+	}
+	cells = m.labelCells(key)
 	var refund, revenue stats.Pair
 	var noPurchase, noMoney int64
 	for _, u := range units {
@@ -247,7 +266,7 @@ func TestLedgerIsTheModel(t *testing.T) {
 			if l, err = Open(ctx, path, Options{Key: key, Now: c.Now, Commit: time.Nanosecond}); err != nil {
 				rt.Fatal(err)
 			}
-			if err := l.Register(segmentedPlan()); err != nil {
+			if err := l.Register(modelPlan()); err != nil {
 				rt.Fatal(err)
 			}
 		}
@@ -276,12 +295,16 @@ func TestLedgerIsTheModel(t *testing.T) {
 				Window: int64(at.Sub(starts[phase]) / time.Minute), Unit: key.HashUnit(strconv.Itoa(n)), At: at,
 			}
 		}
-		source := rapid.SampledFrom([]experiment.Source{experiment.SourceExposures, experiment.SourceOutcomes, experiment.SourceOutcomes})
+		source := rapid.SampledFrom([]experiment.Source{experiment.SourceExposures, experiment.SourceOutcomes, experiment.SourceOutcomes, experiment.SourcePairs})
+		groupsOf := func(rt *rapid.T) uint64 {
+			return uint64(rapid.IntRange(0, 2).Draw(rt, "tier") | rapid.IntRange(0, 3).Draw(rt, "age")<<8)
+		}
+		sequence := uint64(0)
 		rt.Repeat(map[string]func(*rapid.T){
 			"expose": func(rt *rapid.T) {
 				for range rapid.IntRange(1, 4).Draw(rt, "exposures") {
 					e := exposed(rt)
-					groups := uint64(rapid.IntRange(0, 2).Draw(rt, "tier") | rapid.IntRange(0, 3).Draw(rt, "age")<<8)
+					groups := groupsOf(rt)
 					if !l.Expose(e, groups) {
 						rt.Fatal("exposure was dropped")
 					}
@@ -305,6 +328,9 @@ func TestLedgerIsTheModel(t *testing.T) {
 					} else {
 						d.Unit = strconv.Itoa(unit.Draw(rt, "unit"))
 					}
+					if rapid.IntRange(0, 2).Draw(rt, "truth") == 0 {
+						m.drawTruth(rt, &d, key)
+					}
 					drafts = append(drafts, d)
 					batch = append(batch, d.UnitOutcome)
 				}
@@ -314,6 +340,38 @@ func TestLedgerIsTheModel(t *testing.T) {
 				}
 				if want := m.record(key, drafts, c.Now()); got != want {
 					rt.Fatalf("receipt = %+v, want %+v", got, want)
+				}
+			},
+			"rows": func(rt *rapid.T) {
+				var b experiment.Batch
+				for range rapid.IntRange(1, 4).Draw(rt, "pairs") {
+					b.Pairs = append(b.Pairs, drawPair(rt, exposed(rt), groupsOf(rt)))
+				}
+				for range rapid.IntRange(1, 4).Draw(rt, "predictions") {
+					p := experiment.Prediction{Exposure: exposed(rt), Groups: groupsOf(rt), Class: rapid.SampledFrom([]string{"cat", "dog"}).Draw(rt, "class")}
+					p.Request = key.HashUnit(requestName(rapid.IntRange(0, 9).Draw(rt, "request")))
+					b.Predictions = append(b.Predictions, p)
+				}
+				if rapid.Bool().Draw(rt, "as a batch") {
+					sequence++
+					b.Gateway, b.Sequence = "g", sequence
+					for i := range 2 { // The second time it has no effect.
+						if fresh, err := l.Add(ctx, &b); err != nil || fresh != (i == 0) {
+							rt.Fatalf("batch: fresh = %t, %v", fresh, err)
+						}
+					}
+				}
+				for i := range b.Pairs {
+					if b.Gateway == "" && !l.Pair(&b.Pairs[i]) {
+						rt.Fatal("pair was dropped")
+					}
+					m.pair(b.Pairs[i])
+				}
+				for i := range b.Predictions {
+					if b.Gateway == "" && !l.Predict(&b.Predictions[i]) {
+						rt.Fatal("prediction was dropped")
+					}
+					m.predict(b.Predictions[i])
 				}
 			},
 			"wait": func(rt *rapid.T) {
@@ -331,7 +389,7 @@ func TestLedgerIsTheModel(t *testing.T) {
 				if diff := gocmp.Diff(want, got); diff != "" {
 					rt.Fatalf("seal (-model +ledger):\n%s", diff)
 				}
-				if diff := sumOfSlices(m.plan.Segments, got.Cells); diff != "" {
+				if diff := sumOfSlices(m.plan.Segments, withoutAgreement(got.Cells)); diff != "" {
 					rt.Fatalf("slices do not sum to the whole (-whole +slices):\n%s", diff)
 				}
 			},

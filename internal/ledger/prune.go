@@ -5,6 +5,9 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
 // pruneBatch bounds the units that one transaction forgets, so that callers
@@ -44,8 +47,10 @@ func (w *writer) countMoved(k phaseKey) (n int64, err error) {
 	return n, nil
 }
 
-// Prune forgets the units and cells of a phase's windows below upto. Only
-// windows that both sources have sealed are forgotten. It is for phases that
+// Prune forgets the units, pairs, predictions and cells of a phase's windows
+// below upto. Only windows that the sources of units have sealed are forgotten,
+// and that of pairs where the plan has them, and that of gateways where they hand
+// their cells over. It is for phases that
 // are over: a pruned phase takes no new units any more, because a unit that
 // comes back could not be told from a new one.
 func (l *Ledger) Prune(ctx context.Context, id string, epoch, phase int, upto int64) error {
@@ -57,7 +62,7 @@ func (l *Ledger) Prune(ctx context.Context, id string, epoch, phase int, upto in
 	for more := true; more; {
 		var left bool
 		err := l.do(ctx, &job{solo: true, run: func(w *writer) (err error) {
-			left, err = w.prune(k, upto)
+			left, err = w.prune(j, k, upto)
 			return err
 		}})
 		if err != nil {
@@ -70,12 +75,22 @@ func (l *Ledger) Prune(ctx context.Context, id string, epoch, phase int, upto in
 
 // prune forgets a batch. The horizon goes first, so that nothing that is half
 // forgotten can be sealed again.
-func (w *writer) prune(k phaseKey, upto int64) (more bool, err error) {
+func (w *writer) prune(j *join, k phaseKey, upto int64) (more bool, err error) {
 	h, err := w.horizon(k)
 	if err != nil {
 		return false, err
 	}
 	upto = min(upto, h.exposures, h.outcomes)
+	if j.mirrored {
+		upto = min(upto, h.pairs)
+	}
+	all, err := w.witnesses(k)
+	if err != nil {
+		return false, err
+	}
+	if h.gateway > 0 || slices.ContainsFunc(all, func(g witness) bool { return g.here }) {
+		upto = min(upto, h.gateway)
+	}
 	if upto > h.pruned {
 		h.pruned = upto
 		if err := w.setHorizon(k, h); err != nil {
@@ -87,9 +102,6 @@ func (w *writer) prune(k phaseKey, upto int64) (more bool, err error) {
 	if _, err := w.stmt.pruneSeals.ExecContext(w.ctx, k.experiment, k.epoch, k.phase, upto); err != nil {
 		return false, fmt.Errorf("prune cells: %w", err)
 	}
-	if _, err := w.stmt.pruneOutcomes.ExecContext(w.ctx, k.experiment, k.epoch, k.phase, upto, pruneBatch); err != nil {
-		return false, fmt.Errorf("prune outcomes: %w", err)
-	}
 	done, err := w.stmt.pruneRows.ExecContext(w.ctx, k.experiment, k.epoch, k.phase, upto, pruneBatch)
 	if err != nil {
 		return false, fmt.Errorf("prune units: %w", err)
@@ -98,5 +110,25 @@ func (w *writer) prune(k phaseKey, upto int64) (more bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("prune units: %w", err)
 	}
-	return n == pruneBatch, nil
+	kept, err := w.pruneKept(k, upto)
+	return n == pruneBatch || kept, err
+}
+
+// pruneKept forgets a batch of what is kept by request, and what gateways
+// handed over.
+func (w *writer) pruneKept(k phaseKey, upto int64) (more bool, err error) {
+	for _, source := range []experiment.Source{experiment.SourcePairs, experiment.SourceOutcomes} {
+		n, err := w.dropRows(keptKey{k.experiment, source}, k, upto-1, pruneBatch)
+		if err != nil {
+			return false, err
+		}
+		more = more || n == pruneBatch
+	}
+	if more || upto == 0 {
+		return more, nil
+	}
+	if _, err := w.stmt.dropGatewayPhases.ExecContext(w.ctx, k.experiment, k.epoch, k.phase, upto); err != nil {
+		return false, fmt.Errorf("prune the gateways' windows: %w", err)
+	}
+	return false, nil
 }

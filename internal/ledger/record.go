@@ -60,11 +60,14 @@ type admitted struct {
 	// exposure is what the token says; nil when the outcome names its unit.
 	exposure *experiment.Exposure
 	unit     uint64
-	event    string
-	value    float64
-	keyed    bool
-	key      [16]byte
-	at       int64
+	// request is the hash of the request's id, where the outcome names that.
+	request uint64
+	event   string
+	value   float64
+	truth   string
+	keyed   bool
+	key     [16]byte
+	at      int64
 }
 
 // admit checks a batch and opens its tokens.
@@ -85,9 +88,16 @@ func (l *Ledger) admit(j *join, outcomes []experiment.UnitOutcome, now time.Time
 				WithHint("set the sender's clock, or leave time out")
 		}
 		*a = admitted{event: o.Event, value: o.Value, at: at.UnixMilli(), keyed: o.Key != ""}
+		if j.truths[o.Event] {
+			a.truth = truthOf(o)
+		}
 		if a.keyed {
 			sum := sha256.Sum256([]byte(o.Key))
 			copy(a.key[:], sum[:])
+		}
+		if o.Request != "" {
+			a.request = l.options.Key.HashUnit(o.Request)
+			continue
 		}
 		if o.Token == "" {
 			a.unit = l.options.Key.HashUnit(o.Unit)
@@ -123,7 +133,8 @@ func (l *Ledger) open(j *join, token string, now time.Time) (experiment.Exposure
 	return e, nil
 }
 
-// result is what became of one outcome.
+// result is what became of one outcome. Where it serves metrics of outcomes and
+// of labels, the least is told.
 type result int
 
 const (
@@ -135,6 +146,9 @@ const (
 )
 
 func (w *writer) record(j *join, batch []admitted, now time.Time) (receipt experiment.Receipt, unknowns int, err error) {
+	if err := w.readKeys(j, batch, now); err != nil {
+		return receipt, 0, err
+	}
 	for i := range batch {
 		r, err := w.recordOne(j, &batch[i], now)
 		if err != nil {
@@ -158,44 +172,68 @@ func (w *writer) record(j *join, batch []admitted, now time.Time) (receipt exper
 }
 
 // recordOne stores one outcome. Only accepted outcomes take their key: one
-// that found no unit may be sent again when its unit has been exposed.
+// that found no unit or prediction may be sent again when there is one.
 func (w *writer) recordOne(j *join, a *admitted, now time.Time) (result, error) {
-	if a.keyed {
-		known, err := w.known(j, a, now)
-		if err != nil || known {
-			return duplicate, err
+	id := keyID{j.id, a.key}
+	if a.keyed && w.keys.has(id, now) {
+		return duplicate, nil
+	}
+	r := unknown
+	if j.events[a.event] {
+		r = unmatched
+		if a.request == 0 { // Units are not known by requests.
+			var err error
+			if r, err = w.recordOutcome(j, a); err != nil {
+				return 0, err
+			}
 		}
 	}
-	if !j.events[a.event] {
-		return unknown, nil
+	if j.truths[a.event] {
+		told, err := w.recordLabel(j, a)
+		if err != nil {
+			return 0, err
+		}
+		r = min(r, told)
 	}
-	k, r, err := w.match(j, a)
+	if r == accepted && a.keyed {
+		w.keys.take(id, now.Add(j.retention()).UnixMilli())
+	}
+	return r, nil
+}
+
+// outcomeNumber names the number of the last outcome.
+const outcomeNumber = "outcome"
+
+func (w *writer) recordOutcome(j *join, a *admitted) (result, error) {
+	k, window, r, err := w.match(j, a)
 	if err != nil || r != accepted {
 		return r, err
 	}
-	if _, err := w.stmt.addOutcome.ExecContext(w.ctx, k.experiment, k.unit, k.epoch, k.phase, a.event, a.value, a.at); err != nil {
-		return 0, fmt.Errorf("write outcome: %w", err)
-	}
-	if a.keyed {
-		if _, err := w.stmt.addKey.ExecContext(w.ctx, j.id, a.key[:], now.Add(j.retention()).UnixMilli()); err != nil {
-			return 0, fmt.Errorf("write key: %w", err)
+	if w.number < 0 {
+		if err := w.stmt.number.QueryRowContext(w.ctx, outcomeNumber).Scan(&w.number); err != nil {
+			return 0, fmt.Errorf("read the last outcome's number: %w", err)
 		}
 	}
+	w.number++
+	w.stmt.outcomes.add(k.experiment, k.epoch, k.phase, window, w.number, k.unit, a.event, a.value, a.at)
 	return accepted, nil
 }
 
-func (w *writer) known(j *join, a *admitted, now time.Time) (bool, error) {
-	var one int
-	err := w.stmt.key.QueryRowContext(w.ctx, j.id, a.key[:], now.UnixMilli()).Scan(&one)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return false, fmt.Errorf("read key: %w", err)
+// flushOutcomes writes the outcomes that wait.
+func (w *writer) flushOutcomes() error {
+	if w.stmt.outcomes.waiting() == 0 {
+		return nil
 	}
-	return err == nil, nil
+	if _, err := w.stmt.setNumber.ExecContext(w.ctx, outcomeNumber, w.number); err != nil {
+		return fmt.Errorf("write the last outcome's number: %w", err)
+	}
+	_, err := w.stmt.outcomes.flush(w.ctx)
+	return err
 }
 
-// match finds the row that an outcome belongs to; a token makes it where it is
-// missing.
-func (w *writer) match(j *join, a *admitted) (k rowKey, r result, err error) {
+// match finds the row that an outcome belongs to, and its window; a token makes
+// it where it is missing.
+func (w *writer) match(j *join, a *admitted) (k rowKey, window int64, r result, err error) {
 	var found bool
 	var first row
 	if a.exposure != nil {
@@ -207,21 +245,21 @@ func (w *writer) match(j *join, a *admitted) (k rowKey, r result, err error) {
 		k = rowKey{phaseKey{experiment: j.id}, int64(a.unit)}
 		err = w.stmt.newest.QueryRowContext(w.ctx, j.id, k.unit, a.at).Scan(&k.epoch, &k.phase)
 		if errors.Is(err, sql.ErrNoRows) {
-			return k, unmatched, nil
+			return k, 0, unmatched, nil
 		}
 		if err == nil {
 			first, found, err = w.row(k)
 		}
 	}
 	if err != nil {
-		return k, 0, fmt.Errorf("find exposure: %w", err)
+		return k, 0, 0, fmt.Errorf("find exposure: %w", err)
 	}
 	h, err := w.horizon(k.phaseKey)
 	if err != nil {
-		return k, 0, err
+		return k, 0, 0, err
 	}
 	if !found || first.window < h.outcomes {
-		return k, late, nil
+		return k, 0, late, nil
 	}
-	return k, accepted, nil
+	return k, first.window, accepted, nil
 }

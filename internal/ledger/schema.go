@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/headgate-dev/headgate/internal/sqlitefile"
 )
@@ -18,7 +19,7 @@ func kind() sqlitefile.Kind {
 		Name:        "ledger",
 		Application: 0x48474c45, // "HGLE"
 		Exclusive:   true,
-		Migrations:  []string{schema1, schema2},
+		Migrations:  []string{schema1, schema2, schema3},
 	}
 }
 
@@ -100,23 +101,34 @@ const schema2 = `ALTER TABLE exposures ADD COLUMN groups INTEGER NOT NULL DEFAUL
 type statements struct {
 	all []*sql.Stmt
 
-	experiment, addExperiment            *sql.Stmt
-	row, newest, addRow, setRow          *sql.Stmt
-	key, addKey, purgeKeys               *sql.Stmt
-	addOutcome, dropOutcomes             *sql.Stmt
-	phase, setPhase                      *sql.Stmt
-	countExposures, joinOutcomes, moved  *sql.Stmt
-	seals, addSeal                       *sql.Stmt
-	pruneOutcomes, pruneRows, pruneSeals *sql.Stmt
+	experiment, addExperiment                 *sql.Stmt
+	row, newest, addRow, setRow               *sql.Stmt
+	knownKeys, purgeKeys, moveOutcomes        *sql.Stmt
+	keyLog, lastKeyLog, addKeyLog, dropKeyLog *sql.Stmt
+	number, setNumber, dropOutcomes           *sql.Stmt
+	phase, setPhase                           *sql.Stmt
+	countExposures, joinOutcomes, moved       *sql.Stmt
+	seals, addSeal                            *sql.Stmt
+	pruneRows, pruneSeals                     *sql.Stmt
+	early, newestPhase                        *sql.Stmt
+
+	joinPairs, countPairs, oldestPairs, dropPairs                                 *sql.Stmt
+	byToken, byRequest, byUnit, joinLabels                                        *sql.Stmt
+	countPredictions, oldestPredictions, dropLabels, dropPredictions              *sql.Stmt
+	gateway, setGateway, purgeGateways                                            *sql.Stmt
+	gatewayPhases, gatewaySealed, setGatewayPhase, leaveOut, dropGatewayPhases    *sql.Stmt
+	gatewayCells, addGatewayCells, dropGatewayCells                               *sql.Stmt
+	deleteLabels, deletePredictions, deletePairs, deleteOutcomes, deleteExposures *sql.Stmt
+
+	// rows lists what is written many rows at a time.
+	rows                                       []*inserts
+	outcomes, keys, pairs, predictions, labels *inserts
 }
 
 // prepare prepares all; what it returns must be closed, also after an error.
 func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 	s := &statements{}
-	for _, p := range []struct {
-		to  **sql.Stmt
-		sql string
-	}{
+	for _, p := range slices.Concat([]prepared{
 		{&s.experiment, `SELECT id FROM experiments WHERE name = ?1`},
 		{&s.addExperiment, `INSERT INTO experiments (name) VALUES (?1) ON CONFLICT DO NOTHING`},
 
@@ -129,33 +141,35 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 		{&s.setRow, `UPDATE exposures SET window = ?5, version = ?6, at = ?7, moved = ?8, groups = ?9
 			WHERE experiment = ?1 AND unit = ?2 AND epoch = ?3 AND phase = ?4`},
 
-		{&s.key, `SELECT 1 FROM keys WHERE experiment = ?1 AND hash = ?2 AND expires > ?3`},
-		{&s.addKey, `INSERT OR REPLACE INTO keys (experiment, hash, expires) VALUES (?1, ?2, ?3)`},
-		{&s.purgeKeys, `DELETE FROM keys WHERE (experiment, hash) IN
-			(SELECT experiment, hash FROM keys WHERE expires <= ?1 ORDER BY expires LIMIT ?2)`},
+		{&s.number, `SELECT value FROM numbers WHERE name = ?1`},
+		{&s.setNumber, `UPDATE numbers SET value = ?2 WHERE name = ?1`},
+		{&s.dropOutcomes, `DELETE FROM outcomes WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window >= ?4 AND window < ?5`},
+		{&s.moveOutcomes, `UPDATE outcomes SET window = ?6 WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window = ?4 AND unit = ?5`},
 
-		{&s.addOutcome, `INSERT INTO outcomes (experiment, unit, epoch, phase, event, value, at, seq)
-			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT coalesce(max(seq), 0) + 1 FROM outcomes
-			WHERE experiment = ?1 AND unit = ?2 AND epoch = ?3 AND phase = ?4))`},
-		{&s.dropOutcomes, `DELETE FROM outcomes WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND unit IN
-			(SELECT unit FROM exposures INDEXED BY exposures_by_window
-			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window >= ?4 AND window < ?5)`},
-
-		{&s.phase, `SELECT exposures, outcomes, pruned FROM phases
+		{&s.phase, `SELECT exposures, outcomes, pruned, pairs, gateway FROM phases
 			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3`},
-		{&s.setPhase, `INSERT OR REPLACE INTO phases (experiment, epoch, phase, exposures, outcomes, pruned)
-			VALUES (?1, ?2, ?3, ?4, ?5, ?6)`},
+		{&s.setPhase, `INSERT INTO phases (experiment, epoch, phase, exposures, outcomes, pruned, pairs, gateway)
+			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (experiment, epoch, phase)
+			DO UPDATE SET exposures = excluded.exposures, outcomes = excluded.outcomes, pruned = excluded.pruned,
+				pairs = excluded.pairs, gateway = excluded.gateway`},
 
 		{&s.countExposures, `SELECT window, version, groups, count(*) FROM exposures INDEXED BY exposures_by_window
 			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window >= ?4 AND window < ?5
 			GROUP BY window, version, groups ORDER BY window`},
 		// The order is part of the result: sums of floating-point numbers
 		// depend on it.
-		{&s.joinOutcomes, `SELECT e.window, e.unit, e.version, e.at, e.groups, coalesce(o.event, ''), coalesce(o.value, 0), coalesce(o.at, 0)
-			FROM exposures e INDEXED BY exposures_by_window
-			LEFT JOIN outcomes o ON o.experiment = e.experiment AND o.unit = e.unit AND o.epoch = e.epoch AND o.phase = e.phase
-			WHERE e.experiment = ?1 AND e.epoch = ?2 AND e.phase = ?3 AND e.window >= ?4 AND e.window < ?5 AND e.moved = 0
-			ORDER BY e.window, e.unit, o.at, o.value`},
+		{&s.joinOutcomes, `SELECT window, unit, 0 AS kind, version, at, groups, '' AS event, 0.0 AS value FROM exposures INDEXED BY exposures_by_window
+			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window >= ?4 AND window < ?5 AND moved = 0
+			UNION ALL SELECT window, unit, 1, 0, at, 0, event, value FROM outcomes
+			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window >= ?4 AND window < ?5
+			ORDER BY 1, 2, 3, 5, 8`},
+		{&s.newestPhase, `SELECT epoch, phase FROM exposures WHERE experiment = ?1 ORDER BY epoch DESC, phase DESC LIMIT 1`},
+		// What early readings are made of: units, and outcomes of one event.
+		{&s.early, `SELECT unit, 0 AS kind, version, at FROM exposures INDEXED BY exposures_by_window
+			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window >= ?4 AND moved = 0
+			UNION ALL SELECT unit, 1, 0, at FROM outcomes
+			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window >= ?4 AND event = ?5
+			ORDER BY 1, 2, 4`},
 		{&s.moved, `SELECT count(*) FROM exposures INDEXED BY exposures_moved
 			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND moved = 1`},
 
@@ -163,14 +177,11 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND source = ?4 AND window >= ?5 AND window < ?6 ORDER BY window`},
 		{&s.addSeal, `INSERT INTO seals (experiment, epoch, phase, source, window, cells) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`},
 
-		{&s.pruneOutcomes, `DELETE FROM outcomes WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND unit IN
-			(SELECT unit FROM exposures INDEXED BY exposures_by_window
-			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window < ?4 ORDER BY window, unit LIMIT ?5)`},
 		{&s.pruneRows, `DELETE FROM exposures WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND unit IN
 			(SELECT unit FROM exposures INDEXED BY exposures_by_window
 			WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window < ?4 ORDER BY window, unit LIMIT ?5)`},
 		{&s.pruneSeals, `DELETE FROM seals WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND window < ?4`},
-	} {
+	}, s.keyStatements(), s.pairStatements(), s.predictionStatements(), s.batchStatements(), s.deleteStatements()) {
 		stmt, err := conn.PrepareContext(ctx, p.sql)
 		if err != nil {
 			return s, fmt.Errorf("prepare %q: %w", p.sql, err)
@@ -178,13 +189,13 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 		*p.to = stmt
 		s.all = append(s.all, stmt)
 	}
-	return s, nil
+	return s, s.prepareRows(ctx, conn)
 }
 
 // close is needed because a statement that is open keeps its connection, and
 // the lock on the file, alive behind database/sql's back.
 func (s *statements) close() error {
-	var errs []error
+	errs := []error{s.closeRows()}
 	for _, stmt := range s.all {
 		errs = append(errs, stmt.Close())
 	}

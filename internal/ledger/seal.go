@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -16,35 +17,43 @@ import (
 // SourceExposures counts units by version, those that moved later too;
 // SourceOutcomes joins their outcomes, moved units left out, and counts in
 // each cell the units and those never heard of: without an outcome of Per or,
-// where there is no Per, of Event within the metric's window. Both give cells
-// of everybody and of each slice. Windows that are
-// sealed already give the same cells again; windows below from are taken as
-// sealed elsewhere. CodeNotFound when the experiment is not registered or the
+// where there is no Per, of Event within the metric's window. It also holds
+// predictions against their labels: cells of these are by the window and the
+// groups of the request, count predictions and those without a label, and have
+// an observation for each unit with one. SourcePairs compares answers to copied
+// requests in the same way. All give cells of everybody and of each slice.
+// SourceGateway gives what gateways have handed over with Add; its windows
+// seal by what they say, see there.
+//
+// Windows that are sealed already give the same cells again; windows below from
+// are taken as sealed elsewhere. CodeNotFound when the experiment is not registered or the
 // windows are pruned.
 func (l *Ledger) Seal(ctx context.Context, source experiment.Source, id string, epoch, phase int, start time.Time, from int64, now time.Time) (experiment.Seal, error) {
 	j, err := l.lookup(id)
 	if err != nil {
 		return experiment.Seal{}, err
 	}
-	hold := j.lag
-	switch source {
-	case experiment.SourceExposures:
-	case experiment.SourceOutcomes:
-		hold += j.outcome
-	default:
-		return experiment.Seal{}, experiment.Errorf(experiment.CodeInvalid, "seal %s: the ledger has exposures and outcomes, not %q", id, source)
+	if !slices.Contains(experiment.Sources(), source) {
+		return experiment.Seal{}, experiment.Errorf(experiment.CodeInvalid, "seal %s: the ledger has no source %q", id, source)
 	}
 	if from < 0 {
 		return experiment.Seal{}, experiment.Errorf(experiment.CodeInvalid, "seal %s: from is %d: want 0 or more", id, from)
 	}
 	s := sealing{
 		join: j, phaseKey: phaseKey{j.id, epoch, phase}, source: source,
-		from: from, to: max(from, experiment.SealedWindows(start, now, j.window, hold)),
+		from: from, to: max(from, experiment.SealedWindows(start, now, j.window, j.hold(source))),
 	}
 	var cells []experiment.Cell
 	err = l.do(ctx, &job{solo: true, run: func(w *writer) (err error) {
-		cells, err = w.seal(s)
-		return err
+		if source == experiment.SourceGateway {
+			if s.to, err = w.ripe(s, now); err != nil {
+				return err
+			}
+		}
+		if cells, err = w.seal(s); err != nil {
+			return err
+		}
+		return w.retire(j, now)
 	}})
 	if err != nil {
 		return experiment.Seal{}, err
@@ -68,10 +77,7 @@ func (w *writer) seal(s sealing) ([]experiment.Cell, error) {
 	if s.from < h.pruned {
 		return nil, experiment.Errorf(experiment.CodeNotFound, "seal %s: windows before %d of phase %d.%d are pruned", s.join.experiment, h.pruned, s.epoch, s.phase)
 	}
-	sealed := &h.exposures
-	if s.source == experiment.SourceOutcomes {
-		sealed = &h.outcomes
-	}
+	sealed := h.of(s.source)
 	cells, err := w.sealedCells(s, min(s.to, *sealed))
 	if err != nil || s.to <= *sealed {
 		return cells, err
@@ -82,13 +88,25 @@ func (w *writer) seal(s sealing) ([]experiment.Cell, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.source == experiment.SourceOutcomes {
-		if _, err := w.stmt.dropOutcomes.ExecContext(w.ctx, s.experiment, s.epoch, s.phase, *sealed, s.to); err != nil {
-			return nil, fmt.Errorf("drop sealed outcomes: %w", err)
-		}
+	if err := w.dropSealed(s, *sealed); err != nil {
+		return nil, err
 	}
 	*sealed = s.to
 	return append(cells, added...), w.setHorizon(s.phaseKey, h)
+}
+
+// dropSealed forgets what a source needs no more once its windows are sealed.
+func (w *writer) dropSealed(s sealing, from int64) (err error) {
+	switch s.source {
+	case experiment.SourceOutcomes:
+		_, err = w.stmt.dropOutcomes.ExecContext(w.ctx, s.experiment, s.epoch, s.phase, from, s.to)
+	case experiment.SourceGateway:
+		_, err = w.stmt.dropGatewayCells.ExecContext(w.ctx, s.experiment, s.epoch, s.phase, s.to)
+	}
+	if err != nil {
+		return fmt.Errorf("drop what is sealed: %w", err)
+	}
+	return nil
 }
 
 // sealedCells reads what was sealed before.
@@ -118,11 +136,7 @@ func (w *writer) sealedCells(s sealing, to int64) ([]experiment.Cell, error) {
 
 // freshCells computes cells and stores them, window by window.
 func (w *writer) freshCells(s sealing) ([]experiment.Cell, error) {
-	compute := w.countExposures
-	if s.source == experiment.SourceOutcomes {
-		compute = w.joinOutcomes
-	}
-	cells, err := compute(s)
+	cells, err := w.compute(s)
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +154,28 @@ func (w *writer) freshCells(s sealing) ([]experiment.Cell, error) {
 		}
 		begin = end
 	}
+	return cells, nil
+}
+
+func (w *writer) compute(s sealing) ([]experiment.Cell, error) {
+	switch s.source {
+	case experiment.SourceExposures:
+		return w.countExposures(s)
+	case experiment.SourcePairs:
+		return w.foldPairs(s)
+	case experiment.SourceGateway:
+		return w.mergeGateways(s)
+	}
+	cells, err := w.joinOutcomes(s)
+	if err != nil {
+		return nil, err
+	}
+	labels, err := w.foldLabels(s)
+	if err != nil {
+		return nil, err
+	}
+	cells = append(cells, labels...)
+	inOrder(cells)
 	return cells, nil
 }
 
@@ -184,17 +220,21 @@ func (w *writer) joinOutcomes(s sealing) ([]experiment.Cell, error) {
 	defer rows.Close()
 	f := folder{sealing: s}
 	for rows.Next() {
-		var u unitKey
+		var window, unit, at, groups int64
+		var kind, version int
 		var o stored
-		var groups int64
-		if err := rows.Scan(&u.window, &u.unit, &u.version, &u.at, &groups, &o.event, &o.value, &o.at); err != nil {
+		if err := rows.Scan(&window, &unit, &kind, &version, &at, &groups, &o.event, &o.value); err != nil {
 			return nil, fmt.Errorf("join outcomes: %w", err)
 		}
-		if err := s.checkVersion(u.version); err != nil {
+		if kind == 1 {
+			o.at = at
+			f.hear(window, unit, o)
+			continue
+		}
+		if err := s.checkVersion(version); err != nil {
 			return nil, err
 		}
-		u.groups = uint64(groups)
-		f.add(u, o)
+		f.add(unitKey{window: window, unit: unit, version: version, at: at, groups: uint64(groups)})
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("join outcomes: %w", err)

@@ -25,7 +25,7 @@ func (l *Ledger) ExposeAll(ctx context.Context, id string, told []Told) (experim
 		return experiment.ExposureReceipt{}, err
 	}
 	for i := range told {
-		if e := &told[i]; e.Version < 0 || e.Version >= j.versions || e.Window < 0 || !j.segments.has(e.Groups) {
+		if e := &told[i]; !j.takes(&e.Exposure, e.Groups) {
 			return experiment.ExposureReceipt{}, experiment.Errorf(experiment.CodeInvalid, "exposure %d is of version %d in window %d: %s has no such version, window or groups", i, e.Version, e.Window, id)
 		}
 	}
@@ -56,7 +56,7 @@ func (w *writer) tell(j *join, told []Told) (receipt experiment.ExposureReceipt,
 			return receipt, err
 		case !found:
 			receipt.Late++
-			w.late++
+			w.tally.lateExposures++
 		case !known:
 			receipt.Accepted++
 		case before.version == e.Version:

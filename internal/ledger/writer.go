@@ -71,6 +71,10 @@ const (
 	maxRows = 1 << 16
 )
 
+// tuning keeps what statements of many rows would undo, and the pages of one
+// commit, in memory: 32 MiB at most.
+const tuning = `PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 8192`
+
 // writer owns the connection and everything cached from it.
 type writer struct {
 	ledger *Ledger
@@ -85,16 +89,34 @@ type writer struct {
 	phases map[phaseKey]horizon
 	// moved are the numbers of units that moved, by phases once asked about.
 	moved map[phaseKey]int64
-	// pending are exposures taken from the queue and not yet on disk.
-	pending []queued
-	// late counts the late exposures of the transaction under way.
-	late int64
+	// kept are the numbers of pairs and predictions, by experiments once they
+	// were counted.
+	kept map[keptKey]int64
+	// pending and pendingRows are taken from the queues and not yet on disk.
+	pending     []queued
+	pendingRows []queuedRow
+	// number is the last outcome's, -1 when it is not known.
+	number int64
+
+	keys keys
+
+	// What follows is of the transaction under way: its counts, the labels that
+	// it adds, the experiments that it adds rows to.
+	tally     tally
+	truths    map[truthID]string
+	growing   map[*join]bool
+	rowsOwner int64
+	// checked is when the age of all rows was last looked at.
+	checked time.Time
 }
 
 func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if _, err := conn.ExecContext(ctx, tuning); err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
 	stmt, err := prepare(ctx, conn)
 	if err != nil {
@@ -103,6 +125,8 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 	return &writer{
 		db: db, conn: conn, stmt: stmt, ctx: context.WithoutCancel(ctx),
 		rows: map[rowKey]row{}, phases: map[phaseKey]horizon{}, moved: map[phaseKey]int64{},
+		kept: map[keptKey]int64{}, number: -1,
+		keys: newKeys(), truths: map[truthID]string{}, growing: map[*join]bool{},
 	}, nil
 }
 
@@ -118,6 +142,9 @@ func (w *writer) run() error {
 		err := w.write(jobs)
 		if quit {
 			w.ledger.counters.dropped.Add(int64(len(w.pending)))
+			for i := range w.pendingRows {
+				w.ledger.dropRow(w.pendingRows[i].pair != nil)
+			}
 			return err
 		}
 	}
@@ -128,12 +155,15 @@ func (w *writer) run() error {
 func (w *writer) gather() (jobs []*job, quit bool) {
 	l := w.ledger
 	var retry <-chan time.Time
-	if len(w.pending) > 0 {
+	if len(w.pending)+len(w.pendingRows) > 0 {
 		retry = time.After(retryAfter)
 	}
-	exposures := l.exposures
+	exposures, rows := l.exposures, l.rows
 	if len(w.pending) >= l.options.Queue {
 		exposures = nil // The store fails; what waits is enough.
+	}
+	if len(w.pendingRows) >= l.options.Queue {
+		rows = nil
 	}
 	select {
 	case <-l.quit:
@@ -142,6 +172,8 @@ func (w *writer) gather() (jobs []*job, quit bool) {
 		jobs = append(jobs, j)
 	case e := <-exposures:
 		w.pending = append(w.pending, e)
+	case r := <-rows:
+		w.pendingRows = append(w.pendingRows, r)
 	case <-retry:
 		return nil, false
 	}
@@ -160,8 +192,8 @@ func (w *writer) gather() (jobs []*job, quit bool) {
 	return w.drain(jobs), false
 }
 
-// drain takes what waits at this moment. Jobs first, then exposures: whatever
-// was exposed before a job was handed in is written before it.
+// drain takes what waits at this moment. Jobs first, then exposures and rows:
+// whatever was exposed before a job was handed in is written before it.
 func (w *writer) drain(jobs []*job) []*job {
 	for range min(len(w.ledger.jobs), maxJobs) {
 		jobs = append(jobs, <-w.ledger.jobs)
@@ -170,23 +202,27 @@ func (w *writer) drain(jobs []*job) []*job {
 	return jobs
 }
 
-// take moves the queue to pending, unless so much is pending already that
+// take moves the queues to pending, unless so much is pending already that
 // memory would not be bounded.
 func (w *writer) take() {
 	l := w.ledger
-	if len(w.pending) >= l.options.Queue {
-		return
+	if len(w.pending) < l.options.Queue {
+		for range len(l.exposures) {
+			w.pending = append(w.pending, <-l.exposures)
+		}
 	}
-	for range len(l.exposures) {
-		w.pending = append(w.pending, <-l.exposures)
+	if len(w.pendingRows) < l.options.Queue {
+		for range len(l.rows) {
+			w.pendingRows = append(w.pendingRows, <-l.rows)
+		}
 	}
 }
 
-// write commits exposures and shared jobs together, then each solo job alone.
-// The error is that of the former.
+// write commits exposures, rows and shared jobs together, then each solo job
+// alone. The error is that of the former.
 func (w *writer) write(jobs []*job) error {
 	var err error
-	if len(w.pending) >= w.ledger.options.Queue {
+	if len(w.pending) >= w.ledger.options.Queue || len(w.pendingRows) >= w.ledger.options.Queue {
 		if err = w.writeShared(nil); err == nil {
 			w.take()
 		}
@@ -218,7 +254,7 @@ func (w *writer) write(jobs []*job) error {
 }
 
 func (w *writer) writeShared(jobs []*job) error {
-	if len(w.pending)+len(jobs) == 0 {
+	if len(w.pending)+len(w.pendingRows)+len(jobs) == 0 {
 		return nil
 	}
 	err := w.transact(func() error {
@@ -229,13 +265,21 @@ func (w *writer) writeShared(jobs []*job) error {
 				return err
 			}
 			if !found {
-				w.late++
+				w.tally.lateExposures++
+			}
+		}
+		for i := range w.pendingRows {
+			if err := w.keep(&w.pendingRows[i]); err != nil {
+				return err
 			}
 		}
 		for _, j := range jobs {
 			if err := j.run(w); err != nil {
 				return err
 			}
+		}
+		if err := w.flush(); err != nil {
+			return err
 		}
 		return w.purge()
 	})
@@ -244,6 +288,8 @@ func (w *writer) writeShared(jobs []*job) error {
 	}
 	clear(w.pending)
 	w.pending = w.pending[:0]
+	clear(w.pendingRows)
+	w.pendingRows = w.pendingRows[:0]
 	return nil
 }
 
@@ -257,10 +303,16 @@ func (w *writer) finish(j *job, err error) {
 // transact runs f in one transaction. After a failure nothing of it is left,
 // in the file or in memory.
 func (w *writer) transact(f func() error) error {
-	w.late = 0
+	w.tally = tally{}
+	w.keys.begin()
+	clear(w.truths)
+	clear(w.growing)
 	err := w.exec("BEGIN IMMEDIATE")
 	if err == nil {
 		if err = f(); err == nil {
+			err = w.flush()
+		}
+		if err == nil {
 			err = w.exec("COMMIT")
 		}
 		if err != nil {
@@ -273,6 +325,10 @@ func (w *writer) transact(f func() error) error {
 		clear(w.rows)
 		clear(w.phases)
 		clear(w.moved)
+		clear(w.kept)
+		w.number = -1
+		w.stmt.clearRows()
+		w.keys.rollBack()
 		if _, ok := errors.AsType[*experiment.Error](err); ok {
 			return err
 		}
@@ -280,8 +336,9 @@ func (w *writer) transact(f func() error) error {
 		return experiment.Errorf(experiment.CodeUnavailable, "write the ledger: %w", err).
 			WithHint("nothing of it was stored; try again")
 	}
+	w.keys.committed()
 	c.commits.Add(1)
-	c.lateExposures.Add(w.late)
+	c.add(&w.tally)
 	return nil
 }
 
@@ -292,12 +349,31 @@ func (w *writer) exec(query string) error {
 	return nil
 }
 
-// purge forgets some of the keys that need not be remembered any more.
+// flush writes the rows that wait.
+func (w *writer) flush() error {
+	if err := w.flushPairs(); err != nil {
+		return err
+	}
+	if err := w.flushPredictions(); err != nil {
+		return err
+	}
+	if err := w.flushOutcomes(); err != nil {
+		return err
+	}
+	if err := w.flushKeys(); err != nil {
+		return err
+	}
+	_, err := w.stmt.labels.flush(w.ctx)
+	return err
+}
+
+// purge forgets some of what need not be remembered any more.
 func (w *writer) purge() error {
-	if _, err := w.stmt.purgeKeys.ExecContext(w.ctx, w.ledger.options.Now().UnixMilli(), purgeBatch); err != nil {
+	now := w.ledger.options.Now()
+	if _, err := w.stmt.purgeKeys.ExecContext(w.ctx, now.UnixMilli(), purgeBatch); err != nil {
 		return fmt.Errorf("purge keys: %w", err)
 	}
-	return nil
+	return w.retireAll(now)
 }
 
 // experiment is the number of an experiment in the file.

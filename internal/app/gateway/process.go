@@ -133,7 +133,7 @@ func (p *Process) open(ctx context.Context) error {
 		return err
 	}
 	p.gateway, err = dataplane.New(dataplane.Options{
-		Key: key, Expose: p.expose, Now: p.options.now, Registry: registry,
+		Key: key, Expose: p.expose, Paired: p.pair, Predicted: p.predict, Now: p.options.now, Registry: registry,
 		ErrorLog: slog.NewLogLogger(p.options.Log.Handler(), slog.LevelError),
 	})
 	if err != nil {
@@ -162,6 +162,10 @@ func (p *Process) expose(e experiment.Exposure, groups uint64) bool {
 	kept := p.exposures.take(e, groups)
 	return p.spool.expose(e, groups) && kept
 }
+
+// pair and predict take rows.
+func (p *Process) pair(row *experiment.Pair) bool          { return p.spool.pair(row) }
+func (p *Process) predict(row *experiment.Prediction) bool { return p.spool.predict(row) }
 
 func listen(ctx context.Context, what, address string) (net.Listener, error) {
 	var lc net.ListenConfig

@@ -125,7 +125,7 @@ func (w *windows) fresh() []experiment.Seal {
 		if err != nil || s.To <= from {
 			continue // The gateway has let go of the phase, or nothing is ripe.
 		}
-		p.spooled = s.To
+		p.spooled, s.Experiment = s.To, p.experiment
 		seals = append(seals, s)
 	}
 	return seals
@@ -137,7 +137,7 @@ func (w *windows) taken(seals []experiment.Seal) {
 	defer w.mu.Unlock()
 	for i := range seals {
 		for _, p := range w.phases {
-			if p.epoch == seals[i].Epoch && p.phase == seals[i].Phase {
+			if p.experiment == seals[i].Experiment && p.epoch == seals[i].Epoch && p.phase == seals[i].Phase {
 				p.asked = max(p.asked, seals[i].To)
 			}
 		}

@@ -118,7 +118,7 @@ func assignments(t *testing.T, r *Run, n int) []string {
 // it.
 func until(t *testing.T, r *Run, what string, wanted func(*Run) bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(90 * time.Second)
 	for !wanted(r) {
 		select {
 		case <-r.Changed():

@@ -186,7 +186,7 @@ func (r *Run) read(ctx context.Context, now time.Time) ([]experiment.Seal, []exp
 				seals = append(seals, seal)
 			}
 			if i == len(r.record.Totals.Phases)-1 {
-				h.Newest = p.Start.Add(time.Duration(seal.To)*r.plan.Window + r.hold(source) + r.plan.Window)
+				h.Newest = p.Start.Add(time.Duration(seal.To)*r.plan.Window + r.plan.Hold(source) + r.plan.Window)
 			}
 		}
 		health = append(health, h)
@@ -204,14 +204,6 @@ func describe(h *experiment.SourceHealth, err error) {
 	if errors.Is(err, context.DeadlineExceeded) {
 		h.Down = "it did not answer in time"
 	}
-}
-
-// hold is how long after its end a source seals a window.
-func (r *Run) hold(source experiment.Source) time.Duration {
-	if source == experiment.SourceOutcomes {
-		return r.plan.OutcomeWindow() + r.plan.Lag
-	}
-	return r.plan.Lag
 }
 
 // windows is the number of windows that phase number i has, the running one
@@ -262,8 +254,10 @@ func (r *Run) forget(ctx context.Context, now time.Time) {
 	for r.pruned+1 < len(phases) {
 		p := &phases[r.pruned]
 		windows := r.windows(r.pruned, now)
-		if p.Folded.Exposures < windows || p.Folded.Outcomes < windows {
-			return
+		for _, source := range r.plan.Sources() {
+			if source != experiment.SourceGateway && *p.Folded.Of(source) < windows {
+				return
+			}
 		}
 		ctx, cancel := context.WithTimeout(ctx, readTimeout)
 		err := r.ledger.Prune(ctx, r.plan.ID(), p.Epoch, p.Phase, windows)

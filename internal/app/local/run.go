@@ -34,6 +34,8 @@ type Run struct {
 	store   *sqlite.Store
 	ledger  *ledger.Ledger
 	gateway *gateway.Gateway
+	// listening is nil where nobody else mirrors.
+	listening *listening
 
 	// record, before and latest belong to the loop.
 	record experiment.Record
@@ -94,7 +96,15 @@ func (r *Run) open(ctx context.Context, dir string, key *experiment.Key, registr
 	if err := r.ledger.Register(r.plan); err != nil {
 		return err
 	}
-	if r.gateway, err = gateway.New(gateway.Options{Key: key, Expose: r.ledger.Expose, Registry: registry}); err != nil {
+	if listensTo(r.plan) {
+		if r.listening, err = newListening(r.plan, key, registry); err != nil {
+			return err
+		}
+	}
+	r.gateway, err = gateway.New(gateway.Options{
+		Key: key, Expose: r.ledger.Expose, Paired: r.ledger.Pair, Predicted: r.ledger.Predict, Registry: registry,
+	})
+	if err != nil {
 		return err
 	}
 	return r.resume(ctx)
@@ -104,6 +114,9 @@ func (r *Run) open(ctx context.Context, dir string, key *experiment.Key, registr
 func (r *Run) start(ctx context.Context) {
 	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
 	r.wg.Go(func() { r.loop(ctx) })
+	if r.listening != nil {
+		r.wg.Go(func() { r.pairEvents(ctx) })
+	}
 }
 
 // halt stops the loop and waits for it.

@@ -31,6 +31,7 @@ func (h *Host) serve() {
 	for path, handler := range map[string]http.Handler{
 		"/v1/outcomes":  httpapi.Outcomes(recorder{h}, h.names),
 		"/v1/exposures": httpapi.Exposures(applications{h}, h.names),
+		"/v1/events":    httpapi.Events(applications{h}, h.names),
 		"/ofrep/v1/":    httpapi.OpenFeature(applications{h}, h.names),
 	} {
 		mux.Handle(path, httpapi.Bearer(h.token, handler))

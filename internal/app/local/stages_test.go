@@ -210,17 +210,19 @@ func TestASwitchKeepsTheOldVersionWarm(t *testing.T) {
 }
 
 func TestWhatTheGatewayCannotDoIsRefusedBeforeAnythingOpens(t *testing.T) {
-	p := staged(t, "mirror", `
+	p := staged(t, "copied", `
   assignment: {unit: {header: x-user-id}}
-  metrics: [{name: agree, from: {pairs: {compare: class, value: .label}}}]
-  stages: [{name: shadow, mirror: {share: 10%}, until: {pairs: 100, atMost: 1h}, require: [{metric: agree, min: 90%}]}]
+  metrics: [{name: error-rate, from: {builtin: error-rate}}]
+  objectives: [{metric: error-rate, max: 1%}]
+  stages: [{name: ramp, ramp: {steps: [10%, 100%]}, hold: {requests: 100}}]
+  promote: {how: copy}
 `)
 	data := t.TempDir()
 	_, err := Start(t.Context(), Options{Data: data + "/x", Experiments: []Experiment{{Plan: p}}})
 	if experiment.CodeOf(err) != experiment.CodeInvalid {
 		t.Fatalf("got %v", err)
 	}
-	if want := "spec.stages[shadow].mirror: the gateway cannot do mirrored pairs"; err.Error() != want {
+	if want := "spec.promote.how: the gateway cannot do promotion by copy"; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}
 }

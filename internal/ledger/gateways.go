@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ledger
+
+import (
+	"cmp"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
+)
+
+// Windows of gateways. A window is final when every gateway that may have served
+// it has sealed it. That is each gateway which was heard of in the phase, or in
+// the experiment and in no later phase: it may not have told yet. A gateway of
+// which nothing was heard in the experiment for the plan's Stale is not waited
+// for: its cells as far as they came count, and the window lacks the rest, which
+// Stats.SilentGateways says. What it sends of that window later is counted, not
+// added. Where no gateway is heard of any more, nothing is sealed but what all
+// of them have sealed.
+
+// sealedBy is how far a gateway has sealed a phase; found is false where nothing
+// was heard of it there.
+func (w *writer) sealedBy(k phaseKey, gateway string) (sealed int64, found bool, err error) {
+	err = w.stmt.gatewaySealed.QueryRowContext(w.ctx, k.experiment, k.epoch, k.phase, gateway).Scan(&sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("read a gateway's windows: %w", err)
+	}
+	return sealed, true, nil
+}
+
+// heardOf notes that a gateway serves a phase.
+func (w *writer) heardOf(k phaseKey, gateway string, now time.Time) error {
+	sealed, _, err := w.sealedBy(k, gateway)
+	if err != nil {
+		return err
+	}
+	return w.setSealedBy(k, gateway, sealed, now)
+}
+
+func (w *writer) setSealedBy(k phaseKey, gateway string, sealed int64, now time.Time) error {
+	if _, err := w.stmt.setGatewayPhase.ExecContext(w.ctx, k.experiment, k.epoch, k.phase, gateway, sealed, now.UnixMilli()); err != nil {
+		return fmt.Errorf("write a gateway's windows: %w", err)
+	}
+	return nil
+}
+
+// addGatewaySeal stores the cells of windows that are not final, and that the
+// gateway has not sealed before.
+func (w *writer) addGatewaySeal(gateway string, s *gatewaySeal, now time.Time) error {
+	h, err := w.horizon(s.phaseKey)
+	if err != nil {
+		return err
+	}
+	sealed, known, err := w.sealedBy(s.phaseKey, gateway)
+	if err != nil {
+		return err
+	}
+	if known && sealed > 0 && s.from > sealed {
+		w.tally.missingWindows += s.from - sealed
+	}
+	for i := range s.windows {
+		c := &s.windows[i]
+		if c.window < h.gateway || h.closed() || c.window < sealed {
+			w.tally.lateCells += c.cells
+			continue
+		}
+		if _, err := w.stmt.addGatewayCells.ExecContext(w.ctx, s.experiment, s.epoch, s.phase, c.window, gateway, c.text); err != nil {
+			return fmt.Errorf("write a gateway's cells: %w", err)
+		}
+	}
+	return w.setSealedBy(s.phaseKey, gateway, max(sealed, s.to), now)
+}
+
+// witness is what is known of a gateway when windows of a phase are sealed.
+type witness struct {
+	gateway string
+	seen    int64
+	// sealed is how far; here says that it was heard of in the phase, later in
+	// a later one.
+	sealed      int64
+	here, later bool
+	leftOut     bool
+}
+
+// witnesses lists the gateways of an experiment as a phase sees them.
+func (w *writer) witnesses(k phaseKey) (all []witness, err error) {
+	rows, err := w.stmt.gatewayPhases.QueryContext(w.ctx, k.experiment)
+	if err != nil {
+		return nil, fmt.Errorf("read the gateways' windows: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		var epoch, phase int
+		var sealed, seen int64
+		var leftOut bool
+		if err := rows.Scan(&name, &epoch, &phase, &sealed, &seen, &leftOut); err != nil {
+			return nil, fmt.Errorf("read the gateways' windows: %w", err)
+		}
+		if len(all) == 0 || all[len(all)-1].gateway != name {
+			all = append(all, witness{gateway: name})
+		}
+		g := &all[len(all)-1]
+		g.seen = max(g.seen, seen)
+		switch c := cmp.Or(cmp.Compare(epoch, k.epoch), cmp.Compare(phase, k.phase)); {
+		case c == 0:
+			g.sealed, g.here, g.leftOut = sealed, true, leftOut
+		case c > 0:
+			g.later = true
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read the gateways' windows: %w", err)
+	}
+	return all, nil
+}
+
+// ripe is up to where the phase's windows are final. It notes which gateways
+// are left out.
+func (w *writer) ripe(s sealing, now time.Time) (int64, error) {
+	all, err := w.witnesses(s.phaseKey)
+	if err != nil {
+		return 0, err
+	}
+	all = slices.DeleteFunc(all, func(g witness) bool { return !g.here && g.later })
+	silent := func(g witness) bool {
+		return s.join.stale > 0 && now.Sub(time.UnixMilli(g.seen)) > s.join.stale
+	}
+	live := slices.DeleteFunc(slices.Clone(all), silent)
+	if len(live) == 0 {
+		// Whoever was never here has nothing to seal and will not come.
+		live = slices.DeleteFunc(slices.Clone(all), func(g witness) bool { return !g.here })
+	}
+	if len(live) == 0 {
+		return s.from, nil
+	}
+	to := slices.MinFunc(live, func(a, b witness) int { return cmp.Compare(a.sealed, b.sealed) }).sealed
+	for _, g := range all {
+		if !silent(g) || !g.here || g.leftOut || g.sealed >= to {
+			continue
+		}
+		if _, err := w.stmt.leaveOut.ExecContext(w.ctx, s.experiment, s.epoch, s.phase, g.gateway); err != nil {
+			return 0, fmt.Errorf("leave a gateway out: %w", err)
+		}
+		w.tally.silentGateways++
+	}
+	return max(s.from, to), nil
+}
+
+// mergeGateways merges the cells of all gateways, in the order of keys and then
+// of the gateways' names.
+func (w *writer) mergeGateways(s sealing) ([]experiment.Cell, error) {
+	rows, err := w.stmt.gatewayCells.QueryContext(w.ctx, s.experiment, s.epoch, s.phase, s.from, s.to)
+	if err != nil {
+		return nil, fmt.Errorf("read the gateways' cells: %w", err)
+	}
+	defer rows.Close()
+	var all []experiment.Cell
+	for rows.Next() {
+		var window int64
+		var text []byte
+		if err := rows.Scan(&window, &text); err != nil {
+			return nil, fmt.Errorf("read the gateways' cells: %w", err)
+		}
+		var cells []experiment.Cell
+		if err := json.Unmarshal(text, &cells); err != nil {
+			return nil, fmt.Errorf("read the gateways' cells: %w", err)
+		}
+		all = append(all, cells...)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read the gateways' cells: %w", err)
+	}
+	slices.SortStableFunc(all, func(a, b experiment.Cell) int { return a.Compare(b.CellKey) })
+	var merged []experiment.Cell
+	for _, c := range all {
+		if n := len(merged) - 1; n >= 0 && merged[n].CellKey == c.CellKey {
+			merged[n].Evidence = merged[n].Merge(c.Evidence)
+		} else {
+			merged = append(merged, c)
+		}
+	}
+	return merged, nil
+}

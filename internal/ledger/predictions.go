@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ledger
+
+import (
+	"database/sql"
+	"math"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
+)
+
+// Predict records what a version's answer says of a request, so that a label can
+// be held against it. It never blocks. It is false, and the prediction counted
+// as dropped, when the queue is full, the ledger is closed or the experiment is
+// not registered with such a version or such groups. The prediction is not kept
+// after Predict returns, but for its texts.
+func (l *Ledger) Predict(p *experiment.Prediction) bool {
+	l.mu.RLock()
+	j := l.plans[p.Experiment]
+	l.mu.RUnlock()
+	row, ok := newPredictionRow(j, p)
+	if !ok {
+		return l.dropRow(false)
+	}
+	return l.queue(queuedRow{join: j, prediction: row})
+}
+
+// predictionRow is a prediction as it stands in the file.
+type predictionRow struct {
+	epoch, phase      int
+	window            int64
+	version           int
+	unit, at, request int64
+	groups            uint64
+	class             string
+	score             sql.NullFloat64
+}
+
+// newPredictionRow is false for a prediction that is not of the plan, or
+// malformed.
+func newPredictionRow(j *join, p *experiment.Prediction) (*predictionRow, bool) {
+	if j == nil || p.Version < 0 || p.Version >= j.versions || p.Window < 0 || !j.segments.has(p.Groups) || len(p.Class) > experiment.MaxClass {
+		return nil, false
+	}
+	row := &predictionRow{
+		epoch: p.Epoch, phase: p.Phase, window: p.Window, version: p.Version,
+		unit: int64(p.Unit), at: p.At.UnixMilli(), request: int64(p.Request), groups: p.Groups, class: p.Class,
+	}
+	if p.Score != nil {
+		if math.IsNaN(*p.Score) || math.Abs(*p.Score) > experiment.MaxOutcomeValue {
+			return nil, false
+		}
+		row.score = sql.NullFloat64{Float64: *p.Score, Valid: true}
+	}
+	return row, true
+}
+
+func (w *writer) keepPrediction(j *join, p *predictionRow) error {
+	h, err := w.horizon(phaseKey{j.id, p.epoch, p.phase})
+	if err != nil {
+		return err
+	}
+	if h.closed() || p.window < h.outcomes {
+		w.tally.latePredictions++
+		return nil
+	}
+	if err := w.own(j); err != nil {
+		return err
+	}
+	w.stmt.predictions.add(j.id, p.unit, p.at, p.request, p.epoch, p.phase, p.window, p.version, int64(p.groups), p.class, p.score)
+	return nil
+}
+
+func (w *writer) flushPredictions() error {
+	if w.stmt.predictions.waiting() == 0 {
+		return nil
+	}
+	written, err := w.stmt.predictions.flush(w.ctx)
+	if err != nil {
+		return err
+	}
+	w.tally.predictions += written
+	w.grow(keptKey{w.rowsOwner, experiment.SourceOutcomes}, written)
+	return nil
+}
