@@ -11,6 +11,7 @@ BIN      ?= bin
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 PACKAGES ?= ./...
 BENCH    ?= .
+FUZZ     ?= .
 FUZZTIME ?= 10s
 QUICK    ?=
 
@@ -20,7 +21,7 @@ GO_FILES   = find . -name '*.go' -not -path '*/testdata/*' -not -path '*/node_mo
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 
 # Where goroutines share memory: the race detector has something to find there.
-RACE_DIRS := $(wildcard internal/gateway internal/ledger internal/record internal/httpapi internal/load internal/app/local internal/app/gateway)
+RACE_DIRS := $(wildcard internal/gateway internal/ledger internal/postgres internal/record internal/httpapi internal/load internal/app/local internal/app/gateway)
 
 # The linter's cache stays in the checkout, like everything else that is written.
 export STATICCHECK_CACHE := $(CURDIR)/$(BIN)/.staticcheck
@@ -45,8 +46,9 @@ race: ## Run the tests of the concurrent packages under the race detector (needs
 
 # Child processes read what the test cache does not see, so these are never cached.
 .PHONY: e2e
-e2e: ## Build the binaries and run them as real processes (module test/), and the regret table
+e2e: ## Build the binaries and run them as real processes (module test/), the stores on PostgreSQL, and the regret table
 	HEADGATE_SOAK=1 $(GO) test -count=1 -run Soak -timeout 15m ./internal/bandit
+	HEADGATE_E2E=1 $(GO) test -count=1 -timeout 15m ./internal/postgres/... ./internal/record/postgres ./internal/ledger
 	cd test && $(GO) test -count=1 -timeout 20m ./...
 
 .PHONY: soak
@@ -73,8 +75,8 @@ benchstat: ## Compare two outputs of make bench (OLD=file NEW=file)
 	$(TOOL) benchstat $(or $(OLD),$(error OLD=file is missing)) $(or $(NEW),$(error NEW=file is missing))
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target for a bounded time (FUZZTIME=10s)
-	@{ grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' . || true; } | \
+fuzz: ## Run every fuzz target below a folder for a bounded time (FUZZ=., FUZZTIME=10s)
+	@{ grep -rHoE '^func Fuzz[A-Za-z0-9_]+' --include='*_test.go' '$(FUZZ)' || true; } | \
 	while IFS=: read -r file target; do \
 	  dir=$${file%/*}; target=$${target#func }; \
 	  echo "== $$dir $$target"; \

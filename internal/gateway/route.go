@@ -133,34 +133,45 @@ func checkRoute(r *experiment.Route) error {
 	if !headerValue(r.Experiment) {
 		return fmt.Errorf("experiment %q is empty or not printable ASCII", r.Experiment)
 	}
-	taken := map[string]bool{experiment.CellRequests: true, experiment.CellExposures: true}
-	for _, m := range r.Measures {
-		if m.Metric == "" || taken[m.Metric] || m.Limit <= 0 {
-			return fmt.Errorf("measure %q with limit %s: want a name of its own and a limit of more than 0", m.Metric, m.Limit)
-		}
-		taken[m.Metric] = true
-	}
-	for _, a := range r.Answers {
-		if a.Metric == "" || taken[a.Metric] || isCellName(a.Metric) {
-			return fmt.Errorf("metric %q of answers: want a name of its own", a.Metric)
-		}
-		taken[a.Metric] = true
-	}
-	if r.Predictions != nil {
-		for _, a := range r.Predictions.Metrics {
-			if a.Metric == "" || taken[a.Metric] || isCellName(a.Metric) || a.Metric == experiment.CellTokens {
-				return fmt.Errorf("metric %q of predictions: want a name of its own", a.Metric)
-			}
-			taken[a.Metric] = true
-		}
-	}
 	if r.Lag < 0 {
 		return fmt.Errorf("lag is %s: want 0 or more", r.Lag)
+	}
+	if err := checkMetrics(r); err != nil {
+		return err
 	}
 	if err := checkMirror(r); err != nil {
 		return err
 	}
 	return checkRules(&r.Rules)
+}
+
+// checkMetrics wants every metric to have cells of its own.
+func checkMetrics(r *experiment.Route) error {
+	taken := map[string]bool{experiment.CellRequests: true, experiment.CellExposures: true}
+	take := func(name string) bool {
+		free := name != "" && !taken[name]
+		taken[name] = true
+		return free
+	}
+	for _, m := range r.Measures {
+		if !take(m.Metric) || m.Limit <= 0 {
+			return fmt.Errorf("measure %q with limit %s: want a name of its own and a limit of more than 0", m.Metric, m.Limit)
+		}
+	}
+	for _, a := range r.Answers {
+		if !take(a.Metric) || isCellName(a.Metric) {
+			return fmt.Errorf("metric %q of answers: want a name of its own", a.Metric)
+		}
+	}
+	if r.Predictions == nil {
+		return nil
+	}
+	for _, a := range r.Predictions.Metrics {
+		if !take(a.Metric) || isCellName(a.Metric) || a.Metric == experiment.CellTokens {
+			return fmt.Errorf("metric %q of predictions: want a name of its own", a.Metric)
+		}
+	}
+	return nil
 }
 
 // headerValue says whether s can stand in a header as it is.
