@@ -49,6 +49,8 @@ type Experiment struct {
 	Agreements []Agreement `json:"agreements,omitempty"`
 	// Predictions are there where the plan reads them.
 	Predictions *Predictions `json:"predictions,omitempty"`
+	// Early is what metrics of late outcomes will come to, for display only.
+	Early []EarlyReading `json:"early,omitempty"`
 	// Flips are what would change the decision that holds now, Together all of
 	// them at once; empty once the experiment has ended.
 	Flips     []Flip     `json:"flips,omitempty"`
@@ -165,7 +167,9 @@ type Input struct {
 	Judgement *experiment.Judgement
 	// Latest is the newest decision, holds included.
 	Latest experiment.Decision
-	Now    time.Time
+	// Early are readings of outcomes that are not all mature, if there are any.
+	Early []EarlyReading
+	Now   time.Time
 }
 
 // Of makes the view.
@@ -177,7 +181,7 @@ func Of(in Input) Experiment {
 		Owner: in.Plan.Owner, Hypothesis: in.Plan.Hypothesis, Method: string(in.Plan.Analysis.Method), At: in.Now,
 		Elapsed: in.Now.Sub(s.Started).Seconds(), Condition: string(s.Condition),
 		Stage: stageOf(&in), Health: healthOf(&in),
-		Mirror: mirrorOf(&in), Bandit: banditOf(&in), Warm: warmOf(&in), Spent: spentOf(&in), Agreements: agreementsOf(&in), Predictions: predictionsOf(&in),
+		Mirror: mirrorOf(&in), Bandit: banditOf(&in), Warm: warmOf(&in), Spent: spentOf(&in), Agreements: agreementsOf(&in), Predictions: predictionsOf(&in), Early: earlyOf(&in),
 	}
 	e.Verdict = verdictOf(&in)
 	e.Notices = noticesOf(&in)

@@ -5,23 +5,26 @@ package gateway
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
-	"github.com/headgate-dev/headgate/internal/httpapi"
 )
 
 // DefaultSpool is how many rows wait for whoever keeps them, where the options
 // say nothing; a row takes about 150 bytes.
 const DefaultSpool = 1 << 16
 
-// batchRows is how many rows one batch has at most.
-const batchRows = 4096
+const (
+	// batchRows is how many rows one batch has at most, each comparison of a pair
+	// being one more: so a batch is a few MB at most.
+	batchRows = 4096
+	// batchCells is how many cells one batch has at most, but those of one
+	// window stay together.
+	batchCells = 2048
+)
 
 // spool keeps rows in numbered batches until somebody has taken them over. It is
 // bounded: what is oldest goes first, and is counted. Taking a row costs a copy
@@ -36,7 +39,7 @@ type spool struct {
 	// change any more.
 	filling experiment.Batch
 	ready   []*experiment.Batch
-	// rows are those of all batches, filled those of filling.
+	// rows are those of all batches; filled is how full filling is.
 	rows, filled int
 
 	dropped prometheus.Counter
@@ -71,20 +74,20 @@ func (s *spool) waiting() float64 {
 
 // expose, pair and predict take a row; false drops it.
 func (s *spool) expose(e experiment.Exposure, groups uint64) bool {
-	return s.add(func(b *experiment.Batch) {
+	return s.add(1, func(b *experiment.Batch) {
 		b.Exposures = append(b.Exposures, experiment.GroupedExposure{Exposure: e, Groups: groups})
 	})
 }
 
 func (s *spool) pair(p *experiment.Pair) bool {
-	return s.add(func(b *experiment.Batch) { b.Pairs = append(b.Pairs, *p) })
+	return s.add(1+len(p.Compared), func(b *experiment.Batch) { b.Pairs = append(b.Pairs, *p) })
 }
 
 func (s *spool) predict(p *experiment.Prediction) bool {
-	return s.add(func(b *experiment.Batch) { b.Predictions = append(b.Predictions, *p) })
+	return s.add(1, func(b *experiment.Batch) { b.Predictions = append(b.Predictions, *p) })
 }
 
-func (s *spool) add(row func(*experiment.Batch)) bool {
+func (s *spool) add(size int, row func(*experiment.Batch)) bool {
 	if s.most == 0 {
 		return true
 	}
@@ -92,7 +95,7 @@ func (s *spool) add(row func(*experiment.Batch)) bool {
 	defer s.mu.Unlock()
 	row(&s.filling)
 	s.rows++
-	if s.filled++; s.filled == batchRows {
+	if s.filled += size; s.filled >= batchRows {
 		s.cut(nil)
 	}
 	return true
@@ -131,7 +134,11 @@ func (s *spool) next(after uint64) *experiment.Batch {
 		s.ready = slices.Delete(s.ready, 0, 1)
 	}
 	if len(s.ready) == 0 {
-		if seals := s.windows.fresh(); s.filled > 0 || len(seals) > 0 {
+		runs := inRuns(s.windows.fresh())
+		if s.filled > 0 && len(runs) == 0 {
+			s.cut(nil)
+		}
+		for _, seals := range runs {
 			s.cut(seals)
 		}
 	}
@@ -141,23 +148,40 @@ func (s *spool) next(after uint64) *experiment.Batch {
 	return s.ready[0]
 }
 
-// batches answers with the next batch: gateway and after name the last one that
-// the caller has stored. An answer of 204 is that there is none yet. A batch of
-// another gateway than the caller knows begins anew: the process was restarted.
-func (s *spool) batches(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	var after uint64
-	if q.Get("gateway") == s.name {
-		var err error
-		if after, err = strconv.ParseUint(q.Get("after"), 10, 64); err != nil {
-			httpapi.WriteError(w, experiment.Errorf(experiment.CodeInvalid, "after is %q: want the sequence of the last batch", q.Get("after")).
-				WithHint("ask for /v1/batches without parameters first"))
-			return
+// inRuns divides sealed windows among batches.
+func inRuns(seals []experiment.Seal) (runs [][]experiment.Seal) {
+	size := 0
+	for _, seal := range seals {
+		for _, part := range inParts(seal) {
+			if len(runs) == 0 || size+len(part.Cells) > batchCells {
+				runs, size = append(runs, nil), 0
+			}
+			last := len(runs) - 1
+			runs[last], size = append(runs[last], part), size+len(part.Cells)
 		}
 	}
-	if b := s.next(after); b != nil {
-		httpapi.WriteJSON(w, http.StatusOK, b)
-		return
+	return runs
+}
+
+// inParts divides a run of windows so that each part has at most batchCells, or
+// is a single window. Cells are in the order of their windows.
+func inParts(seal experiment.Seal) (parts []experiment.Seal) {
+	for len(seal.Cells) > batchCells {
+		n := batchCells
+		for n > 0 && seal.Cells[n].Window == seal.Cells[n-1].Window {
+			n--
+		}
+		if n == 0 {
+			for n = batchCells; n < len(seal.Cells) && seal.Cells[n].Window == seal.Cells[0].Window; n++ {
+			}
+		}
+		if n == len(seal.Cells) {
+			break
+		}
+		part := seal
+		part.To, part.Cells = seal.Cells[n].Window, seal.Cells[:n]
+		parts = append(parts, part)
+		seal.From, seal.Cells = part.To, seal.Cells[n:]
 	}
-	w.WriteHeader(http.StatusNoContent)
+	return append(parts, seal)
 }

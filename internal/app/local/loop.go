@@ -124,6 +124,7 @@ func (r *Run) step(ctx context.Context, now time.Time) error {
 		return err
 	}
 	r.forget(ctx, now)
+	r.readEarly(ctx, now)
 	r.publish(out.Judgement, now)
 	r.answered(&rec.State, out.Decision)
 	return nil
@@ -154,7 +155,7 @@ func (r *Run) pendingKills() []pendingCommand {
 }
 
 func (r *Run) publish(j experiment.Judgement, now time.Time) {
-	v := view.Of(view.Input{Plan: r.plan, Record: &r.record, Judgement: &j, Latest: r.latest, Now: now})
+	v := view.Of(view.Input{Plan: r.plan, Record: &r.record, Judgement: &j, Latest: r.latest, Early: r.early, Now: now})
 	r.current.Store(&v)
 	select {
 	case r.changed <- struct{}{}:

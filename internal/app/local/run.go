@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -45,6 +46,9 @@ type Run struct {
 	before int
 	// pruned is the number of phases whose rows the ledger has let go.
 	pruned int
+	// early are the newest early readings, and when they were made.
+	early   []view.EarlyReading
+	earlyAt time.Time
 
 	current atomic.Pointer[view.Experiment]
 	changed chan struct{}
