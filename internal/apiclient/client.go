@@ -75,6 +75,15 @@ func (c *Client) Assign(ctx context.Context, name, unit string) (view.Assignment
 	return a, err
 }
 
+// Forget deletes the rows that are kept of a unit and says how many there were.
+func (c *Client) Forget(ctx context.Context, name, unit string) (rows int64, err error) {
+	var answer struct {
+		Rows int64 `json:"rows"`
+	}
+	err = c.call(ctx, http.MethodPost, "/v1/experiment/forget", url.Values{"name": {name}}, map[string]string{"unit": unit}, &answer)
+	return answer.Rows, err
+}
+
 // maxEntry bounds one journal entry; they are a few kilobytes.
 const maxEntry = 16 << 20
 

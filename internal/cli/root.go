@@ -90,7 +90,7 @@ func Run(ctx context.Context, args []string, s IO, version string) int {
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
 	root.AddCommand(demoCommand(s), runCommand(s), getCommand(s), describeCommand(s), statusCommand(s), assertCommand(s),
-		explainCommand(s), exportCommand(s), replayCommand(s), watchCommand(s), initCommand(s), loadCommand(s), versionCommand(s, version))
+		explainCommand(s), exportCommand(s), forgetCommand(s), replayCommand(s), watchCommand(s), initCommand(s), loadCommand(s), versionCommand(s, version))
 	root.AddCommand(verbCommands(s)...)
 	root.AddCommand(simulateCommand(s))
 	root.AddCommand(planCommand(s), lintCommand(s))

@@ -23,6 +23,9 @@ type Experiment interface {
 	Journal(ctx context.Context) iter.Seq2[experiment.Entry, error]
 	// Assign says which version a unit gets now, and why.
 	Assign(unit string) view.Assignment
+	// Forget deletes the rows that are kept of a unit and says how many there
+	// were. Sealed cells, which name nobody, stay.
+	Forget(ctx context.Context, unit string) (rows int64, err error)
 }
 
 // Experiments are all that a process runs. Find with an empty name gives the
@@ -63,9 +66,11 @@ func Read(mux *http.ServeMux, es Experiments) {
 //	POST /v1/experiment/commands?name=NAME    a command; answered when obeyed
 //	GET  /v1/experiment/journal?name=NAME     the journal, one entry a line
 //	GET  /v1/experiment/assignment?name=NAME&unit=UNIT
+//	POST /v1/experiment/forget?name=NAME      {"unit": UNIT}
 func Control(mux *http.ServeMux, es Experiments) {
 	mux.HandleFunc("POST /v1/experiment/commands", ofOne(es, command))
 	mux.HandleFunc("GET /v1/experiment/journal", ofOne(es, journal))
+	mux.HandleFunc("POST /v1/experiment/forget", ofOne(es, forget))
 	mux.HandleFunc("GET /v1/experiment/assignment", ofOne(es, func(w http.ResponseWriter, r *http.Request, e Experiment) {
 		unit := r.URL.Query().Get("unit")
 		if unit == "" {
@@ -74,6 +79,33 @@ func Control(mux *http.ServeMux, es Experiments) {
 		}
 		WriteJSON(w, http.StatusOK, e.Assign(unit))
 	}))
+}
+
+// Forgotten says how many rows were deleted.
+type Forgotten struct {
+	Rows int64 `json:"rows"`
+}
+
+// forget takes the unit from the body: addresses are logged by all sorts of
+// things, bodies are not.
+func forget(w http.ResponseWriter, r *http.Request, e Experiment) {
+	var asked struct {
+		Unit string `json:"unit"`
+	}
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&asked); err != nil || asked.Unit == "" {
+		WriteError(w, experiment.InvalidAt("unit", "is missing").WithHint(`send {"unit": "…"}`))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), recordTimeout)
+	defer cancel()
+	rows, err := e.Forget(ctx, asked.Unit)
+	if err != nil {
+		WriteError(w, err)
+		return
+	}
+	WriteJSON(w, http.StatusOK, Forgotten{rows})
 }
 
 // ofOne finds the experiment that a request names.

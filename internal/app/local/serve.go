@@ -140,6 +140,11 @@ func (r *Run) Journal(ctx context.Context) iter.Seq2[experiment.Entry, error] {
 	return r.store.Journal(ctx, r.ID(), 0)
 }
 
+// Forget deletes the rows that are kept of a unit.
+func (r *Run) Forget(ctx context.Context, unit string) (int64, error) {
+	return r.ledger.DeleteUnit(ctx, r.ID(), unit)
+}
+
 // Assign says which version a unit gets now.
 func (r *Run) Assign(unit string) view.Assignment {
 	r.swap.Lock()

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package local
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/view"
+)
+
+// kind is a cell of a table of confusion: how often it is there, the true class,
+// the predicted one and the score of fraud that comes with it.
+type kind struct {
+	n           int
+	truth, says string
+	score       float64
+}
+
+// Per 120 cases, of which 50 are fraud.
+var (
+	confusedOld = []kind{{30, "fraud", "fraud", .9}, {20, "fraud", "fine", .4}, {10, "fine", "fraud", .6}, {60, "fine", "fine", .1}}
+	confusedNew = []kind{{45, "fraud", "fraud", .9}, {5, "fraud", "fine", .4}, {5, "fine", "fraud", .6}, {65, "fine", "fine", .1}}
+)
+
+const (
+	// confusedCopies is how often the 120 cases are asked for.
+	confusedCopies = 5
+	// confusedSilent is how many more predictions have no label.
+	confusedSilent = 30
+)
+
+// caseOf is the kind that a row is of, the rows going round.
+func caseOf(kinds []kind, row int) *kind {
+	row %= 120
+	for i := range kinds {
+		if row -= kinds[i].n; row < 0 {
+			return &kinds[i]
+		}
+	}
+	return nil
+}
+
+// ratio is the ratio of sums over units and its standard error by the delta
+// method, sqrt(sum((y-Rx)²)/(n-1)/n)/mean(x), where the units of a kind all add
+// the same y and x.
+func ratio(kinds []kind, adds func(k *kind) (y, x float64)) (value, se float64) {
+	n, sumY, sumX := 0.0, 0.0, 0.0
+	for i := range kinds {
+		y, x := adds(&kinds[i])
+		c := float64(kinds[i].n * confusedCopies)
+		n, sumY, sumX = n+c, sumY+c*y, sumX+c*x
+	}
+	value = sumY / sumX
+	squares := 0.0
+	for i := range kinds {
+		y, x := adds(&kinds[i])
+		squares += float64(kinds[i].n*confusedCopies) * (y - value*x) * (y - value*x)
+	}
+	return value, math.Sqrt(squares/(n-1)/n) / (sumX / n)
+}
+
+func one(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func (k *kind) fraud() float64 { return one(k.truth == "fraud") }
+func (k *kind) said() float64  { return one(k.says == "fraud") }
+func (k *kind) hit() float64   { return k.fraud() * k.said() }
+
+// tableMetrics are what labels tell of a table: the metric's name, what each
+// prediction adds, the values worked out by hand for the old and the new
+// version, and what is known of both by the limits of the plan.
+var tableMetrics = []struct {
+	name     string
+	adds     func(k *kind) (y, x float64)
+	old, new float64
+	known    [2]experiment.Status
+}{
+	// (30+60)/120 and (45+65)/120; at least 85 %.
+	{"accuracy", func(k *kind) (y, x float64) { return one(k.says == k.truth), 1 }, 90. / 120, 110. / 120, [2]experiment.Status{experiment.Violated, experiment.Met}},
+	// Of what is called fraud: 30/(30+10) and 45/(45+5); at least 70 %.
+	{"precision", func(k *kind) (y, x float64) { return k.hit(), k.said() }, 30. / 40, 45. / 50, [2]experiment.Status{experiment.Undecided, experiment.Met}},
+	// Of fraud: 30/(30+20) and 45/(45+5); at least 75 %.
+	{"recall", func(k *kind) (y, x float64) { return k.hit(), k.fraud() }, 30. / 50, 45. / 50, [2]experiment.Status{experiment.Violated, experiment.Met}},
+	// 2·30/(40+50) and 2·45/(50+50); at least 70 %.
+	{"f1", func(k *kind) (y, x float64) { return 2 * k.hit(), k.said() + k.fraud() }, 60. / 90, 90. / 100, [2]experiment.Status{experiment.Undecided, experiment.Met}},
+	// -(90 ln 0.9 + 30 ln 0.4)/120 and -(110 ln 0.9 + 10 ln 0.4)/120: a miss has
+	// 0.4 for what is true, either way; at most 0.2.
+	{"log-loss", func(k *kind) (y, x float64) { return -math.Log(1 - math.Abs(k.fraud()-k.score)), 1 }, 0.30809302556, 0.17293783589, [2]experiment.Status{experiment.Violated, experiment.Undecided}},
+	// (90·0.1² + 30·0.6²)/120 and (110·0.1² + 10·0.6²)/120; at most 0.06.
+	{"brier", func(k *kind) (y, x float64) { return (k.score - k.fraud()) * (k.score - k.fraud()), 1 }, 11.7 / 120, 4.7 / 120, [2]experiment.Status{experiment.Violated, experiment.Met}},
+	// (30·0.9 + 20·0.4 + 10·0.6 + 60·0.1)/50 and (45·0.9 + 5·0.4 + 5·0.6 + 65·0.1)/50;
+	// at least 0.9, which the old one is too near to.
+	{"calibration", func(k *kind) (y, x float64) { return k.score, k.fraud() }, 47. / 50, 52. / 50, [2]experiment.Status{experiment.Undecided, experiment.Undecided}},
+}
+
+const tableSpec = `
+  assignment: {unit: {header: x-user-id}}
+  segments: [{name: tier, header: x-tier, values: [premium]}]
+  metrics:
+  - {name: accuracy, from: {labels: {event: truth, of: accuracy, window: LABELS, joined: 80%}}}
+  - {name: precision, from: {labels: {event: truth, of: precision, positive: fraud, window: LABELS}}}
+  - {name: recall, from: {labels: {event: truth, of: recall, positive: fraud, window: LABELS}}}
+  - {name: f1, from: {labels: {event: truth, of: f1, positive: fraud, window: LABELS}}}
+  - {name: log-loss, from: {labels: {event: truth, of: log-loss, positive: fraud, window: LABELS}}}
+  - {name: brier, from: {labels: {event: truth, of: brier, positive: fraud, window: LABELS}}}
+  - {name: calibration, from: {labels: {event: truth, of: calibration, positive: fraud, window: LABELS}}}
+  objectives:
+  - {metric: accuracy, min: 85%}
+  - {metric: precision, min: 70%}
+  - {metric: recall, min: 75%}
+  - {metric: f1, min: 70%}
+  - {metric: log-loss, max: 0.2}
+  - {metric: brier, max: 0.06}
+  - {metric: calibration, min: 0.9}
+`
+
+// oipClass is an answer of a class and its score.
+func oipClass(kinds []kind) func(row int) string {
+	return func(row int) string {
+		k := caseOf(kinds, row)
+		return fmt.Sprintf(`{"model_name":"m","outputs":[{"name":"label","datatype":"BYTES","shape":[1],"data":[%q]},`+
+			`{"name":"probability","datatype":"FP64","shape":[1],"data":[%g]}]}`, k.says, k.score)
+	}
+}
+
+// judgeTable asks both versions for all cases, tells the truth of them, twice,
+// and gives the view once everything is known.
+func judgeTable(w *world, truth [2][]kind) view.Experiment {
+	w.t.Helper()
+	w.split()
+	const asked = 120*confusedCopies + confusedSilent
+	var labels []told
+	for row := range asked {
+		for i, version := range []string{"v1", "v2"} {
+			unit, request := w.unit(version), ""
+			if row%3 == 2 {
+				request = fmt.Sprint(version, "-", row)
+			}
+			token := w.ask(version, unit, request, row)
+			label := told{Event: "truth", Label: caseOf(truth[i], row).truth}
+			switch row % 3 {
+			case 0:
+				label.Token = token
+			case 1:
+				label.Unit = unit
+			default:
+				label.Request = request
+			}
+			if row < asked-confusedSilent {
+				labels = append(labels, label)
+			}
+		}
+	}
+	w.stored(2 * asked)
+	w.tell(labels, experiment.Receipt{Accepted: len(labels)})
+	w.tell(labels, experiment.Receipt{Duplicates: len(labels)})
+	return w.until("all predictions have matured", matured(asked))
+}
+
+// TestLabelsOfATable serves two tables of confusion and holds every statistic of
+// labels, its standard error and its verdicts against what is worked out by hand.
+func TestLabelsOfATable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "table", pathOIP, oipClass(confusedOld), oipClass(confusedNew), tableSpec+`
+  reward: {metric: accuracy, minimumEffect: {absolute: 1%}}
+  stages: [{name: ab, split: {v1: 50%, v2: 50%}, until: {units: 2000, atMost: 1h}}]
+`)
+	v := judgeTable(w, [2][]kind{confusedOld, confusedNew})
+	for _, m := range tableMetrics {
+		for i, version := range []string{"v1", "v2"} {
+			what := m.name + " of " + version
+			value, se := ratio([][]kind{confusedOld, confusedNew}[i], m.adds)
+			near(t, "the arithmetic of "+what, value, []float64{m.old, m.new}[i], 1e-10)
+
+			l := labelled(t, &v, m.name, version)
+			if l.Matured != 630 || l.Value == nil {
+				t.Fatalf("%s: %+v", what, l)
+			}
+			near(t, "share with a label", *l.Joined, 600./630, 1e-12)
+			near(t, what, l.Value.Value, value, 1e-10)
+			near(t, "standard error of "+what, standardError(l.Value), se, 1e-10)
+
+			f := found(t, &v, experiment.RoleObjective, m.name, version)
+			if f.Status != string(m.known[i]) || f.N != 600 || f.Estimate == nil || f.Interval == nil {
+				t.Errorf("%s: %s by %+v of %d, want %s", what, f.Question, f.Interval, f.N, m.known[i])
+				continue
+			}
+			near(t, "the objective's "+what, *f.Estimate, value, 1e-10)
+			if inside := f.Interval.Low <= *f.Limit && *f.Limit <= f.Interval.High; inside != (m.known[i] == experiment.Undecided) {
+				t.Errorf("%s is %s, and the interval is %+v", what, f.Status, *f.Interval)
+			}
+		}
+	}
+	reward := found(t, &v, experiment.RoleReward, "accuracy", "v2")
+	if reward.Estimate == nil || reward.N != 1200 {
+		t.Fatalf("reward: %+v", reward)
+	}
+	near(t, "what v2 gains", *reward.Estimate, (110.-90)/120, 1e-10)
+}
+
+// TestLabelsTakeABadVersionOut has the candidate make the old version's mistakes:
+// by the truth alone it loses its share.
+func TestLabelsTakeABadVersionOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "bad", pathOIP, oipClass(confusedNew), oipClass(confusedOld), tableSpec+`
+  stages: [{name: canary, ramp: {steps: [50%]}, hold: {for: 1h}}]
+`)
+	w.split()
+	const asked = 600
+	var labels []told
+	for row := range asked {
+		for i, version := range []string{"v1", "v2"} {
+			token := w.ask(version, w.unit(version), "", row)
+			labels = append(labels, told{Token: token, Event: "truth", Label: caseOf([][]kind{confusedNew, confusedOld}[i], row).truth})
+		}
+	}
+	w.stored(2 * asked)
+	if v := w.view(); v.Verdict.Outcome != "" || v.Versions[1].Share != .5 {
+		t.Fatalf("before the truth is known: %+v", v.Verdict)
+	}
+	w.tell(labels, experiment.Receipt{Accepted: 2 * asked})
+	v := w.until("v2 is taken out", func(v *view.Experiment) bool { return v.Verdict.Outcome != "" })
+	if v.Verdict.Outcome != string(experiment.RolledBack) || v.Verdict.Version != "v1" || v.Versions[1].Share != 0 || v.Versions[1].Removed == nil {
+		t.Errorf("the end: %+v, %+v", v.Verdict, v.Versions)
+	}
+	violated := 0
+	for _, f := range v.Findings {
+		if f.Status == string(experiment.Violated) {
+			if violated++; f.Version != "v2" {
+				t.Errorf("%s violates %s", f.Version, f.Question)
+			}
+		}
+	}
+	if violated == 0 {
+		t.Errorf("no objective is violated in %+v", v.Findings)
+	}
+	replays(t, w.run)
+}
