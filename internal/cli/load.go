@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"os"
@@ -17,7 +16,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/load"
@@ -34,6 +32,7 @@ type loadFlags struct {
 func loadCommand(s IO) *cobra.Command {
 	var o load.Options
 	var flags loadFlags
+	var pairs pairFlags
 	c := &cobra.Command{
 		Use:   "load URL",
 		Short: "send requests as independent users would, and count the answers by version",
@@ -47,11 +46,17 @@ The version is what the answer's X-Headgate-Version says; failing that, an
 answer that is one short string stands for its version.
 
 The exit code is 0 if anything was answered, whatever the status, and 1 if
-nothing was.`,
+nothing was.
+
+With --pairs every body goes once to both URLs, and the answers are compared. The
+exit code is then 1 if no pair was answered with a status of 2xx, and with limits (--require, or the
+gates of the mirror stages in -f) 3 if one is broken, 4 if one is undecided.`,
 		Example: `  headgate load -n 10 -H 'x-api-version: blue' http://127.0.0.1:8080/score
   headgate load --rate 200 --duration 1m -d @request.json http://127.0.0.1:8080/v2/models/m/infer
   headgate load --rate 50 --data-lines requests.jsonl --outcome 'purchase=12.5:30%@2s' \
-      --outcomes-url http://127.0.0.1:9090 http://127.0.0.1:8080/rank`,
+      --outcomes-url http://127.0.0.1:9090 http://127.0.0.1:8080/rank
+  headgate load --pairs http://127.0.0.1:8082/v2/models/m/infer --data-lines requests.jsonl \
+      --require 'class>=0.95' http://127.0.0.1:8081/v2/models/m/infer`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usageError{fmt.Errorf("URL: want one, got %d (such as http://127.0.0.1:8080/score)", len(args))}
@@ -60,6 +65,12 @@ nothing was.`,
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			o.URL = args[0]
+			switch asked, err := pairs.asked(c); {
+			case err != nil:
+				return err
+			case asked:
+				return pairs.run(c.Context(), s, o, &flags)
+			}
 			if err := flags.complete(&o); err != nil {
 				return err
 			}
@@ -67,6 +78,7 @@ nothing was.`,
 		},
 	}
 	defineLoadFlags(c, &o, &flags)
+	pairs.define(c.Flags())
 	return c
 }
 
@@ -97,6 +109,11 @@ func (x *loadFlags) complete(o *load.Options) error {
 	if x.output != "text" && x.output != "json" {
 		problems = append(problems, usageError{fmt.Errorf("--output: unknown format %q (want text or json)", x.output)})
 	}
+	return errors.Join(append(problems, x.readHeaders(o), x.readOutcome(o), x.readBodies(o))...)
+}
+
+func (x *loadFlags) readHeaders(o *load.Options) error {
+	var problems []error
 	o.Header = make(http.Header)
 	for _, h := range x.headers {
 		name, value, err := load.ParseHeader(h)
@@ -106,7 +123,7 @@ func (x *loadFlags) complete(o *load.Options) error {
 		}
 		o.Header.Add(name, value)
 	}
-	return errors.Join(append(problems, x.readOutcome(o), x.readBodies(o))...)
+	return errors.Join(problems...)
 }
 
 func (x *loadFlags) readBodies(o *load.Options) error {
@@ -163,20 +180,27 @@ func runLoad(ctx context.Context, s IO, o load.Options, output string) error {
 }
 
 func writeLoad(s IO, r load.Report, output string) error {
+	text := func() string { return loadText(r) }
+	return writeLoadReport(s, output, text, struct {
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
+		load.Report
+	}{cliVersion, "LoadReport", r})
+}
+
+// cliVersion is the version of what -o json prints.
+const cliVersion = "cli.headgate.dev/v1"
+
+func writeLoadReport(s IO, output string, text func() string, envelope any) error {
 	var b bytes.Buffer
 	if output == "json" {
 		enc := json.NewEncoder(&b)
 		enc.SetIndent("", "  ")
-		err := enc.Encode(struct {
-			APIVersion string `json:"apiVersion"`
-			Kind       string `json:"kind"`
-			load.Report
-		}{"cli.headgate.dev/v1", "LoadReport", r})
-		if err != nil {
+		if err := enc.Encode(envelope); err != nil {
 			return experiment.Errorf(experiment.CodeInternal, "write the report: %w", err)
 		}
 	} else {
-		b.WriteString(loadText(r))
+		b.WriteString(text())
 	}
 	if _, err := b.WriteTo(s.Out); err != nil {
 		return experiment.Errorf(experiment.CodeInternal, "write the report: %w", err)
@@ -188,15 +212,19 @@ func writeLoad(s IO, r load.Report, output string) error {
 func unanswered(r load.Report) error {
 	f := r.Failures[0]
 	err := experiment.Errorf(experiment.CodeUnavailable, "none of %s requests to %s was answered: %s, %s", thousands(r.Sent), r.URL, f.Kind, f.Example)
-	switch f.Kind {
+	return err.WithHint("%s", unansweredHint(f.Kind))
+}
+
+func unansweredHint(kind string) string {
+	switch kind {
 	case "refused", "unreachable", "dns":
-		return err.WithHint("start the server first, or correct the URL")
+		return "start the server first, or correct the URL"
 	case "timeout":
-		return err.WithHint("is the server stuck? --timeout sets how long to wait")
+		return "is the server stuck? --timeout sets how long to wait"
 	case "tls":
-		return err.WithHint("is the scheme of the URL right, and the certificate trusted?")
+		return "is the scheme of the URL right, and the certificate trusted?"
 	}
-	return err.WithHint("does the URL lead to an HTTP server? its log may say more")
+	return "does the URL lead to an HTTP server? its log may say more"
 }
 
 // loadWidth is the widest line of a report.
@@ -205,10 +233,7 @@ const loadWidth = 100
 // loadText is the report for people.
 func loadText(r load.Report) string {
 	var b strings.Builder
-	line := func(head, format string, args ...any) {
-		text := clip(fmt.Sprintf("%-10s ", head)+fmt.Sprintf(format, args...), loadWidth, false)
-		b.WriteString(strings.TrimRight(text, " ") + "\n")
-	}
+	line := func(head, format string, args ...any) { loadLine(&b, head, format, args...) }
 	partial := ""
 	if r.Partial {
 		partial = "PARTIAL, interrupted: "
@@ -259,6 +284,11 @@ func loadText(r load.Report) string {
 		b.WriteString("\n" + loadHistogram(r))
 	}
 	return b.String()
+}
+
+func loadLine(b *strings.Builder, head, format string, args ...any) {
+	text := clip(fmt.Sprintf("%-10s ", head)+fmt.Sprintf(format, args...), loadWidth, false)
+	b.WriteString(strings.TrimRight(text, " ") + "\n")
 }
 
 func sentText(r load.Report) string {
@@ -343,42 +373,4 @@ func loadHistogram(r load.Report) string {
 		fmt.Fprintf(&b, "%6s to %-6s %s %11s %5.1f%%\n", edge(x.Low), high, bar(float64(x.Count)/float64(most), columns), thousands(x.Count), 100*float64(x.Count)/float64(r.Answered))
 	}
 	return b.String()
-}
-
-// loadProgress tells on stderr how far a load is: one line that is redrawn on a
-// terminal, else a line at each milestone.
-type loadProgress struct {
-	to         io.Writer
-	width      int // of the terminal, 0 for none
-	milestones load.Milestones
-	drawn      bool
-}
-
-// newLoadProgress judges stderr by itself: stdout may be a file.
-func newLoadProgress(s IO) *loadProgress {
-	p := &loadProgress{to: s.Err}
-	if f, ok := s.Err.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
-		p.width = 80
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
-			p.width = w
-		}
-	}
-	return p
-}
-
-func (p *loadProgress) show(r load.Report) {
-	switch {
-	case p.width > 0:
-		p.drawn = true
-		fmt.Fprint(p.to, "\r\x1b[2K"+clip(r.Line(), p.width-1, false))
-	case p.milestones.Reached(r, time.Now()):
-		fmt.Fprintln(p.to, r.Line())
-	}
-}
-
-// close takes the line away; the report says it all, and better.
-func (p *loadProgress) close() {
-	if p.drawn {
-		fmt.Fprint(p.to, "\r\x1b[2K")
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,6 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/headgate-dev/headgate/examples/digits"
+	"github.com/headgate-dev/headgate/examples/digits/serve"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/httpapi"
 	"github.com/headgate-dev/headgate/internal/load"
@@ -30,6 +33,7 @@ func TestLoadScripts(t *testing.T) {
 			"exits":  exits,
 			"listen": listen,
 			"models": models,
+			"digits": digitModels,
 		},
 		RequireExplicitExec: true,
 	})
@@ -43,6 +47,31 @@ func models(ts *testscript.TestScript, _ bool, args []string) {
 	s := httptest.NewServer(twoModels())
 	ts.Defer(s.Close)
 	ts.Setenv(args[0], s.URL)
+}
+
+// digitModels WEAK STRONG starts two models of examples/digits, puts where they
+// predict into $WEAK and $STRONG, and writes the test rows to requests.jsonl and the
+// first of them to few.jsonl.
+func digitModels(ts *testscript.TestScript, _ bool, args []string) {
+	train, test, err := digits.Load()
+	ts.Check(err)
+	for i, kind := range []digits.Kind{digits.Weak, digits.Strong} {
+		m, err := digits.Train(kind, train)
+		ts.Check(err)
+		h, err := serve.NewHandler(m, serve.Faults{})
+		ts.Check(err)
+		s := httptest.NewServer(h)
+		ts.Defer(s.Close)
+		ts.Setenv(args[i], s.URL+"/v2/models/digits/infer")
+	}
+	var b bytes.Buffer
+	for _, row := range test {
+		input := map[string]any{"name": "pixels", "datatype": "FP64", "shape": []int{1, 64}, "data": row.Pixels}
+		ts.Check(json.NewEncoder(&b).Encode(map[string]any{"inputs": []any{input}, "parameters": map[string]any{"digit": row.Label}}))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("requests.jsonl"), b.Bytes(), 0o600))
+	first, _, _ := bytes.Cut(b.Bytes(), []byte("\n"))
+	ts.Check(os.WriteFile(ts.MkAbs("few.jsonl"), first, 0o600))
 }
 
 func twoModels() http.Handler {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package load sends HTTP requests to one URL as independent users would, and
-// counts what came back, by version.
+// counts what came back, by version; or sends the same requests to two URLs and
+// says how far their answers agree.
 //
-// What it promises:
+// What it promises of one URL:
 //
 //   - The loop is open: with a rate, requests leave at the times of a Poisson
 //     process, whatever the answers do. A slow server does not slow the sending
@@ -25,4 +26,14 @@
 // An interval of a version's share counts units, each by its first answer,
 // unless most units met several versions: a unit that sticks to its version was
 // assigned once, and its ten answers say no more about the split than one.
+//
+// What it promises of two (RunPairs):
+//
+//   - Each body goes once to both, at the same time, and neither is always asked
+//     first.
+//   - Answers are compared by the rules of a mirror stage, after redaction.
+//   - Each mean stands beside how many pairs gave nothing to compare, and has an
+//     interval that is valid for the whole of a file chosen beforehand, whose
+//     lines are independent of each other.
+//   - Pairs that an interruption cut off are not counted.
 package load

@@ -3,7 +3,6 @@
 package load
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -18,6 +17,9 @@ import (
 
 // MaxData bounds the bodies that are kept in memory, in bytes.
 const MaxData = 64 << 20
+
+// maxLines bounds what very short bodies take beside their bytes.
+const maxLines = 2_000_000
 
 // ParseHeader reads a header as curl's -H takes it: "Name: value", or "Name;"
 // for an empty value. Its errors do not repeat the value, which may be secret.
@@ -140,30 +142,51 @@ func ReadBody(path string, r io.Reader) ([]byte, error) {
 	return b, nil
 }
 
+// Line is a body and where it stands in its file, from 1.
+type Line struct {
+	Number int
+	Body   []byte
+}
+
 // ReadLines reads bodies from JSON lines, one each. Blank lines are left out.
 func ReadLines(path string, r io.Reader) ([][]byte, error) {
+	lines, err := ReadNumbered(path, r)
+	if err != nil {
+		return nil, err
+	}
+	bodies := make([][]byte, len(lines))
+	for i := range lines {
+		bodies[i] = lines[i].Body
+	}
+	return bodies, nil
+}
+
+// ReadNumbered is ReadLines with the number of each line. The bodies share
+// memory that is as large as the file.
+func ReadNumbered(path string, r io.Reader) ([]Line, error) {
+	const hint = "put one JSON text on each line"
 	all, err := ReadBody(path, r)
 	if err != nil {
 		return nil, err
 	}
-	var bodies [][]byte
-	lines := bufio.NewScanner(bytes.NewReader(all))
-	lines.Buffer(nil, MaxData+1)
-	for n := 1; lines.Scan(); n++ {
-		line := bytes.TrimSpace(lines.Bytes())
+	var lines []Line
+	n := 0
+	for line := range bytes.Lines(all) {
+		n++
+		line = bytes.TrimSpace(line)
 		if len(line) == 0 {
 			continue
 		}
 		if !json.Valid(line) {
-			return nil, invalid(path, "put one JSON text on each line", "line %d is not JSON", n)
+			return nil, invalid(path, hint, "line %d is not JSON", n)
 		}
-		bodies = append(bodies, bytes.Clone(line))
+		if len(lines) == maxLines {
+			return nil, invalid(path, "send fewer", "more than %d lines", maxLines)
+		}
+		lines = append(lines, Line{n, line[:len(line):len(line)]})
 	}
-	if err := lines.Err(); err != nil {
-		return nil, invalid(path, "put one JSON text on each line", "%v", err)
+	if len(lines) == 0 {
+		return nil, invalid(path, hint, "no bodies in it")
 	}
-	if len(bodies) == 0 {
-		return nil, invalid(path, "put one JSON text on each line", "no bodies in it")
-	}
-	return bodies, nil
+	return lines, nil
 }

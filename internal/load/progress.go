@@ -77,12 +77,16 @@ type Milestones struct {
 
 // Reached says whether it is time for a line, and remembers that it was.
 func (m *Milestones) Reached(r Report, now time.Time) bool {
+	return m.reached(r.Elapsed, r.Fraction(), now)
+}
+
+func (m *Milestones) reached(elapsed, fraction float64, now time.Time) bool {
 	if m.began.IsZero() {
 		// The first report comes some time into the run.
-		m.began = now.Add(-time.Duration(r.Elapsed * float64(time.Second)))
+		m.began = now.Add(-time.Duration(elapsed * float64(time.Second)))
 		m.told = m.began
 	}
-	tenth := int(10 * r.Fraction())
+	tenth := int(10 * fraction)
 	if now.Sub(m.began) < time.Second || tenth <= m.tenth && now.Sub(m.told) < 10*time.Second {
 		return false
 	}
