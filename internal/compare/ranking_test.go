@@ -19,8 +19,13 @@ func TestOverlap(t *testing.T) {
 		x, y string
 		want float64
 	}{
-		{"abcde", "abcde", 1}, {"abcde", "edcba", 1}, {"abcde", "abxyz", 0.4}, {"abcde", "vwxyz", 0},
-		{"abcd", "ab", 0.5}, {"a", "a", 1}, {"a", "b", 0},
+		{"abcde", "abcde", 1},
+		{"abcde", "edcba", 1},
+		{"abcde", "abxyz", 0.4},
+		{"abcde", "vwxyz", 0},
+		{"abcd", "ab", 0.5},
+		{"a", "a", 1},
+		{"a", "b", 0},
 	} {
 		if got := overlap(strings.Split(tc.x, ""), strings.Split(tc.y, "")); got != tc.want {
 			t.Errorf("%s and %s: %v, want %v", tc.x, tc.y, got, tc.want)

@@ -71,7 +71,9 @@ func (d *deciding) everyVersion(v *experiment.Verdict) bool {
 	if v.Role != experiment.RoleObjective || !live(&d.state) || d.stage().Bandit == nil {
 		return false
 	}
-	of := func(version int) *experiment.Verdict { return d.facts.Judgement.FindIn(version, v.Role, v.Metric, v.Slice) }
+	of := func(version int) *experiment.Verdict {
+		return d.facts.Judgement.FindIn(version, v.Role, v.Metric, v.Slice)
+	}
 	within := func(c int) bool {
 		o := of(c)
 		return o == nil || o.Status == experiment.Met

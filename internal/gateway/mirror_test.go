@@ -270,7 +270,8 @@ func TestOnlyWhatBelongsToTheExperimentIsCopied(t *testing.T) {
 		"a candidate's":    {func(r *experiment.Route) { r.Slots = experiment.SlotsOf(onlyCandidate()) }, []string{"X-User-Id", "u"}, 0},
 		"chosen by the client": {
 			func(r *experiment.Route) { r.Assignment.Cohort = "x-cohort" },
-			[]string{"X-Cohort", "v1"}, 1,
+			[]string{"X-Cohort", "v1"},
+			1,
 		},
 		"a tester's": {
 			func(r *experiment.Route) {
@@ -309,8 +310,14 @@ func TestEveryCandidateGetsEachRequestUnderOneID(t *testing.T) {
 	m := newMirrored(t, func(r *experiment.Route) { r.Segments = twoSegments() }, named(t, "one"), two, three)
 	long := strings.Repeat("r", experiment.MaxPairID)
 	for _, header := range [][]string{
-		{"X-Request-Id", "r-1", "X-Tier", "premium"}, {"X-Request-Id", "r-1"}, {"Ce-Id", "c-1", "Seldon-Puid", "p"}, {"Seldon-Puid", "p-1"},
-		{"X-Request-Id", long}, {"X-Request-Id", long + "r"}, {"X-Request-Id", "a b"}, nil,
+		{"X-Request-Id", "r-1", "X-Tier", "premium"},
+		{"X-Request-Id", "r-1"},
+		{"Ce-Id", "c-1", "Seldon-Puid", "p"},
+		{"Seldon-Puid", "p-1"},
+		{"X-Request-Id", long},
+		{"X-Request-Id", long + "r"},
+		{"X-Request-Id", "a b"},
+		nil,
 	} {
 		m.ask(t, "POST", "/", "{}", header...)
 	}

@@ -102,34 +102,48 @@ func TestPredictionsAreRead(t *testing.T) {
 		want                                  predicted
 	}{
 		"OIP": {path: oipPath, ask: oipAsk, body: oip, digest: "sha256:1", want: predicted{
-			result: "read", classes: map[string]int64{"cat": 1}, scores: negatives(0.75), mean: ptr(0.75), rows: 1, class: "cat", score: ptr(0.75), digest: "sha256:1"}},
+			result: "read", classes: map[string]int64{"cat": 1}, scores: negatives(0.75), mean: ptr(0.75), rows: 1, class: "cat", score: ptr(0.75), digest: "sha256:1",
+		}},
 		"OIP in pieces": {path: oipPath, ask: oipAsk, body: oip, pieces: 5, want: predicted{
-			result: "read", classes: map[string]int64{"cat": 1}, scores: negatives(0.75), mean: ptr(0.75), rows: 1, class: "cat", score: ptr(0.75)}},
+			result: "read", classes: map[string]int64{"cat": 1}, scores: negatives(0.75), mean: ptr(0.75), rows: 1, class: "cat", score: ptr(0.75),
+		}},
 		"OIP packed": {path: oipPath, ask: oipAsk, body: packed(t, oip), coding: "gzip", want: predicted{
-			result: "read", classes: map[string]int64{"cat": 1}, scores: negatives(0.75), mean: ptr(0.75), rows: 1, class: "cat", score: ptr(0.75)}},
+			result: "read", classes: map[string]int64{"cat": 1}, scores: negatives(0.75), mean: ptr(0.75), rows: 1, class: "cat", score: ptr(0.75),
+		}},
 		"KServe with three rows": {path: kservePath, ask: `{"instances":[{"age":1},{"age":2},{"age":3}]}`, body: `{"predictions":["a","b","a"]}`, want: predicted{
-			result: "read", classes: map[string]int64{"a": 2, "b": 1}, rows: 1, class: "a"}},
+			result: "read", classes: map[string]int64{"a": 2, "b": 1}, rows: 1, class: "a",
+		}},
 		"KServe with scores": {path: kservePath, ask: `{"instances":[{"age":1},{"age":2}]}`, body: `{"predictions":[0.25,0.75]}`, want: predicted{
-			result: "read", scores: negatives(0.25, 0.75), mean: ptr(0.5), rows: 1, score: ptr(0.25)}},
+			result: "read", scores: negatives(0.25, 0.75), mean: ptr(0.5), rows: 1, score: ptr(0.25),
+		}},
 		"a feature is absent": {path: kservePath, ask: `{"instances":[{"size":1}]}`, body: `{"predictions":["a"]}`, want: predicted{
-			result: "read", classes: map[string]int64{"a": 1}, rows: 1, class: "a", absent: true}},
+			result: "read", classes: map[string]int64{"a": 1}, rows: 1, class: "a", absent: true,
+		}},
 		"a feature is null": {path: kservePath, ask: `{"instances":[{"age":null}]}`, body: `{"predictions":["a"]}`, want: predicted{
-			result: "read", classes: map[string]int64{"a": 1}, rows: 1, class: "a", null: true}},
+			result: "read", classes: map[string]int64{"a": 1}, rows: 1, class: "a", null: true,
+		}},
 		"a request that is no JSON": {path: kservePath, ask: `age=3`, body: `{"predictions":["a"]}`, want: predicted{
-			result: "read", classes: map[string]int64{"a": 1}, rows: 1, class: "a", unread: true}},
+			result: "read", classes: map[string]int64{"a": 1}, rows: 1, class: "a", unread: true,
+		}},
 		"a request too long to be read": {path: kservePath, ask: `{"instances":[{"age":1}],"pad":"` + strings.Repeat("x", maxBodyCopy) + `"}`, body: `{"predictions":["a"]}`, want: predicted{
-			result: "read", classes: map[string]int64{"a": 1}, rows: 1, class: "a", unread: true}},
+			result: "read", classes: map[string]int64{"a": 1}, rows: 1, class: "a", unread: true,
+		}},
 		"Seldon": {path: seldonPath, ask: `{"data":{"names":["age"],"ndarray":[[3]]}}`, body: `{"data":{"names":["no","yes"],"ndarray":[[0.2,0.8]]},"meta":{"puid":"p-1"}}`, want: predicted{
-			result: "read", classes: map[string]int64{"yes": 1}, scores: negatives(0.8), mean: ptr(0.8), rows: 1, class: "yes", score: ptr(0.8)}},
-		"by expressions": {path: "/score", ask: `{"age":1}`, body: `{"out":[{"l":"x","p":0.5},{"l":"y","p":0.25}]}`,
+			result: "read", classes: map[string]int64{"yes": 1}, scores: negatives(0.8), mean: ptr(0.8), rows: 1, class: "yes", score: ptr(0.8),
+		}},
+		"by expressions": {
+			path: "/score", ask: `{"age":1}`, body: `{"out":[{"l":"x","p":0.5},{"l":"y","p":0.25}]}`,
 			change: func(p *experiment.PredictionsRoute) {
 				p.Protocol, p.Class, p.Score = experiment.ProtocolJSON, ".out[].l", ".out[].p"
 			}, want: predicted{
-				result: "read", classes: map[string]int64{"x": 1, "y": 1}, scores: negatives(0.25, 0.5), mean: ptr(0.375), rows: 1, class: "x", score: ptr(0.5)}},
+				result: "read", classes: map[string]int64{"x": 1, "y": 1}, scores: negatives(0.25, 0.5), mean: ptr(0.375), rows: 1, class: "x", score: ptr(0.5),
+			},
+		},
 		"OpenAI":           {path: chatPath, ask: `{"age":1}`, body: `{"choices":[{"index":0,"message":{"role":"assistant","content":"Hello"},"finish_reason":"stop"}],"usage":{"total_tokens":3}}`, want: predicted{result: "read", rows: 1}},
 		"OpenAI in events": {path: chatPath, ask: `{"age":1}`, kind: "text/event-stream", pieces: 3, body: chunk("Hel") + chunk("lo") + "data: [DONE]\n\n", want: predicted{result: "read", rows: 1}},
 		"OpenAI says nothing, in events": {path: chatPath, ask: `{"age":1}`, kind: "text/event-stream", body: chunk("") + "data: [DONE]\n\n", want: predicted{
-			result: "empty"}},
+			result: "empty",
+		}},
 		"events that are no JSON": {path: chatPath, ask: `{"age":1}`, kind: "text/event-stream", body: "data: {\n\n", want: predicted{result: "invalid"}},
 		"nothing predicted":       {path: kservePath, ask: `{"instances":[{"age":1}]}`, body: `{"predictions":[]}`, want: predicted{result: "empty"}},
 		"no body":                 {path: kservePath, ask: `{"instances":[{"age":1}]}`, status: 204, want: predicted{result: "empty"}},
@@ -143,7 +157,8 @@ func TestPredictionsAreRead(t *testing.T) {
 		"another coding":          {path: oipPath, ask: oipAsk, body: "\x00\x01", coding: "br", want: predicted{result: "unfit"}},
 		"too large":               {path: kservePath, ask: `{"instances":[{"age":1}]}`, body: `{"predictions":["a"]}` + strings.Repeat(" ", maxAnswerBody), want: predicted{result: "too_large"}},
 		"too large unpacked": {path: kservePath, ask: `{"instances":[{"age":1}]}`, body: packed(t, `{"predictions":["a"]}`+strings.Repeat(" ", maxAnswerBody)), coding: "gzip", want: predicted{
-			result: "too_large"}},
+			result: "too_large",
+		}},
 		"failed":                  {path: kservePath, ask: `{"instances":[{"age":1}]}`, status: 500, body: `{}`},
 		"not there":               {path: kservePath, ask: `{"instances":[{"age":1}]}`, status: 404, body: `{}`},
 		"not asked for":           {path: "/v1/models/m", method: "GET", body: `{"name":"m","ready":true}`},

@@ -118,8 +118,10 @@ func TestPredictionMetricsAreJudgedAsRequests(t *testing.T) {
 		metric string
 		want   experiment.Status
 	}{
-		{experiment.RoleObjective, "nulls", experiment.Violated}, {experiment.RoleGuardrail, "nulls", experiment.Worse},
-		{experiment.RoleObjective, "size", experiment.Met}, {experiment.RoleGuardrail, "size", experiment.NotWorse},
+		{experiment.RoleObjective, "nulls", experiment.Violated},
+		{experiment.RoleGuardrail, "nulls", experiment.Worse},
+		{experiment.RoleObjective, "size", experiment.Met},
+		{experiment.RoleGuardrail, "size", experiment.NotWorse},
 	} {
 		if v := j.Find(1, c.role, c.metric); v.Status != c.want || v.Basis != experiment.BasisRequests {
 			t.Errorf("%s %s is %s (%s), want %s", c.role, c.metric, v.Status, v.Basis, c.want)

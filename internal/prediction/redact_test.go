@@ -21,6 +21,7 @@ func hashOf(text []byte) uint64 {
 func remove(path string) experiment.Redaction {
 	return experiment.Redaction{Path: path, How: experiment.RedactRemove}
 }
+
 func hash(path string) experiment.Redaction {
 	return experiment.Redaction{Path: path, How: experiment.RedactHash}
 }
