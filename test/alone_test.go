@@ -30,8 +30,9 @@ type alone struct {
 	traffic, asked string
 }
 
-// newAlone starts a gateway that bounds exchanges by a time-out.
-func newAlone(t *testing.T, timeout time.Duration) *alone {
+// newAlone starts a gateway that bounds exchanges by a time-out; flags are more
+// of what the program knows.
+func newAlone(t *testing.T, timeout time.Duration, flags ...string) *alone {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "alone")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./alone")
@@ -39,7 +40,7 @@ func newAlone(t *testing.T, timeout time.Duration) *alone {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	a := &alone{t: t, cmd: exec.CommandContext(context.WithoutCancel(t.Context()), binary, "-timeout", timeout.String())}
+	a := &alone{t: t, cmd: exec.CommandContext(context.WithoutCancel(t.Context()), binary, append(flags, "-timeout", timeout.String())...)}
 	a.cmd.Stderr = os.Stderr
 	var err error
 	if a.snapshots, err = a.cmd.StdinPipe(); err != nil {
@@ -120,19 +121,28 @@ var seriesLine = regexp.MustCompile(`^([a-z_]+(?:\{[^}]*\})?) (\S+)$`)
 
 func (a *alone) metrics() series {
 	a.t.Helper()
+	s, err := readSeries(a.ask("/metrics"))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return s
+}
+
+// readSeries reads what a process answers to the question for its metrics.
+func readSeries(text []byte) (series, error) {
 	s := series{}
-	for line := range strings.Lines(string(a.ask("/metrics"))) {
+	for line := range strings.Lines(string(text)) {
 		m := seriesLine.FindStringSubmatch(strings.TrimSpace(line))
 		if m == nil {
 			continue
 		}
 		v, err := strconv.ParseFloat(m[2], 64)
 		if err != nil {
-			a.t.Fatal(err)
+			return nil, err
 		}
 		s[m[1]] = v
 	}
-	return s
+	return s, nil
 }
 
 // sum is the sum of a metric's series whose labels hold all of the texts.

@@ -34,13 +34,15 @@ type flapper struct {
 	t    *testing.T
 	addr string
 	mood atomic.Int32
+	rng  *rand.Rand
+	next []int // moods to come
 
 	mu     sync.Mutex
 	server *http.Server
 }
 
 func newFlapper(t *testing.T) *flapper {
-	f := &flapper{t: t, addr: freePort(t)}
+	f := &flapper{t: t, addr: freePort(t), rng: rand.New(rand.NewPCG(6, 6))}
 	f.listen()
 	t.Cleanup(f.refuse)
 	return f
@@ -68,18 +70,23 @@ func (f *flapper) refuse() {
 
 // flap changes its mood until ctx ends, and is well then.
 func (f *flapper) flap(ctx context.Context) {
-	rng := rand.New(rand.NewPCG(6, 6))
 	for ctx.Err() == nil {
-		for _, i := range rng.Perm(int(moods)) {
-			f.feel(ctx, int32(i), time.Duration(200+rng.IntN(600))*time.Millisecond)
-			f.feel(ctx, well, 300*time.Millisecond)
+		if len(f.next) == 0 {
+			f.next = f.rng.Perm(int(moods))
 		}
+		mood := int32(f.next[0])
+		f.next = f.next[1:]
+		f.feel(ctx, mood, time.Duration(200+f.rng.IntN(600))*time.Millisecond)
+		f.feel(ctx, well, 300*time.Millisecond)
 	}
 }
 
 func (f *flapper) feel(ctx context.Context, mood int32, d time.Duration) {
 	if mood == hanging {
 		d = 2500 * time.Millisecond // Long enough for its places to be taken.
+	}
+	if mood == unready || mood == refusing {
+		d = max(d, 600*time.Millisecond) // Two probes must miss it.
 	}
 	f.mood.Store(mood)
 	if mood == refusing {

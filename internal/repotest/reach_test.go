@@ -46,6 +46,12 @@ var bans = []ban{
 	},
 	{
 		[]string{"..."},
+		[]string{"internal/postgres/...", "internal/ledger", "internal/record/postgres", "internal/app/...", "internal/cli", "cmd/...", "internal/outcomesfile"},
+		[]string{"github.com/jackc/"},
+		"only the stores, and what is built on them, know PostgreSQL",
+	},
+	{
+		[]string{"..."},
 		[]string{"internal/app/demo", "internal/cli", "cmd/...", "examples/..."},
 		[]string{module + "/examples/"},
 		"only the demo shows the examples",

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command alone is a gateway and nothing else, for the tests of module test/
-// that must swap snapshots faster than files are followed and look into the
-// process: each line of its standard input is a snapshot to serve. It prints
-// the addresses of its traffic and of what can be asked of it, and ends with
-// its input.
+// that must do what headgate-gateway does not: swap snapshots faster than a
+// file is followed (twice a second), bound exchanges by other than 30 s, have
+// garbage collected before the heap is measured, or serve all of HTTP/1.1 by
+// the engine full. Each line of its standard input is a snapshot to serve. It
+// prints the addresses of its traffic and of what can be asked of it, and ends
+// with its input.
 package main
 
 import (
@@ -32,13 +34,14 @@ import (
 
 func main() {
 	timeout := flag.Duration("timeout", 30*time.Second, "bounds an exchange")
+	full := flag.Bool("full", false, "serves every connection by the engine full")
 	flag.Parse()
-	if err := run(*timeout); err != nil {
+	if err := run(*timeout, *full); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(timeout time.Duration) error {
+func run(timeout time.Duration, full bool) error {
 	key, err := experiment.NewKey([]byte(strings.Repeat("k", experiment.KeySize)))
 	if err != nil {
 		return err
@@ -61,7 +64,11 @@ func run(timeout time.Duration) error {
 	mux.Handle("/metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/process", process)
 	mux.HandleFunc("/evidence", f.evidence)
-	s, admin := g.Server(), &http.Server{Handler: mux}
+	var s server = g.Server()
+	if full {
+		s = &http.Server{Handler: g.Handler()}
+	}
+	admin := &http.Server{Handler: mux}
 	go func() { _ = admin.Serve(asked) }() // Ends with the process.
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(traffic) }()
@@ -86,6 +93,12 @@ func run(timeout time.Duration) error {
 		err = errors.Join(err, end)
 	}
 	return err
+}
+
+// server is what carries the traffic.
+type server interface {
+	Serve(ln net.Listener) error
+	Shutdown(ctx context.Context) error
 }
 
 // process answers with what the process holds once its garbage is gone.
