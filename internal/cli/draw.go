@@ -24,15 +24,25 @@ func bar(fraction float64, n int) string {
 }
 
 // axis is an empty whisker.
-func axis(n int, reach float64) string { return whisker(n, reach, math.NaN(), math.NaN(), math.NaN()) }
+func axis(n int, reach float64) string {
+	return whisker(n, reach, "", math.NaN(), math.NaN(), math.NaN())
+}
 
 // whisker draws an estimate and its interval on an axis of ±reach with zero in
-// the middle.
-func whisker(n int, reach, estimate, low, high float64) string {
+// the middle; of fractions, which have no unit, in points.
+func whisker(n int, reach float64, unit string, estimate, low, high float64) string {
 	left, right := fmt.Sprintf("%+.0f ", -100*reach), fmt.Sprintf(" %+.0f", 100*reach)
+	if unit != "" {
+		left, right = fmt.Sprintf("%+.3g ", -reach), fmt.Sprintf(" %+.3g", reach)
+	}
 	n = max(11, n-len(left)-len(right))
 	row := []rune(strings.Repeat(" ", n))
-	at := func(x float64) int { return int(math.Round((x/reach + 1) / 2 * float64(n-1))) }
+	at := func(x float64) int {
+		if reach <= 0 {
+			return (n - 1) / 2
+		}
+		return int(math.Round((x/reach + 1) / 2 * float64(n-1)))
+	}
 	if !math.IsNaN(low) {
 		a, b := max(0, at(low)), min(n-1, at(high))
 		for i := a; i <= b; i++ {
@@ -80,11 +90,11 @@ func thousands(n int64) string {
 
 // clip cuts a line to a width in columns, leaving escape sequences whole.
 func clip(s string, width int, color bool) string {
-	if utf8.RuneCountInString(s) <= width {
+	if columns(s) <= width {
 		return s
 	}
 	var b strings.Builder
-	columns, escape := 0, false
+	n, escape := 0, false
 	for _, r := range s {
 		switch {
 		case r == '\x1b':
@@ -92,7 +102,7 @@ func clip(s string, width int, color bool) string {
 		case escape:
 			escape = r != 'm'
 		default:
-			if columns++; columns > width {
+			if n++; n > width {
 				continue
 			}
 		}
@@ -102,6 +112,22 @@ func clip(s string, width int, color bool) string {
 		b.WriteString("\x1b[0m")
 	}
 	return b.String()
+}
+
+// columns is how wide a text is, its escape sequences apart.
+func columns(s string) int {
+	n, escape := 0, false
+	for _, r := range s {
+		switch {
+		case r == '\x1b':
+			escape = true
+		case escape:
+			escape = r != 'm'
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 // wrap breaks a text at spaces into lines of at most width columns, but for

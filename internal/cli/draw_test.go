@@ -151,13 +151,36 @@ func TestBar(t *testing.T) {
 }
 
 func TestWhiskerStaysOnItsAxis(t *testing.T) {
-	for _, c := range [][4]float64{{0.1, 0, -0.1, 0.1}, {0.1, 5, -7, 9}, {0.2, 0.19, 0.18, 0.2}} {
-		got := whisker(60, c[0], c[1], c[2], c[3])
+	for _, c := range [][4]float64{{0, 0, 0, 0}, {0.1, 0, -0.1, 0.1}, {0.1, 5, -7, 9}, {0.2, 0.19, 0.18, 0.2}} {
+		got := whisker(60, c[0], "", c[1], c[2], c[3])
 		if n := utf8.RuneCountInString(got); n != 60 {
 			t.Errorf("whisker%v has %d columns: %q", c, n, got)
 		}
 		if !strings.Contains(got, "●") {
 			t.Errorf("whisker%v shows no estimate: %q", c, got)
+		}
+	}
+}
+
+// TestPartsAreNeverCutOff: a list goes on in the next line, colours or not.
+func TestPartsAreNeverCutOff(t *testing.T) {
+	for _, color := range []bool{false, true} {
+		f := &framing{width: 60, p: painter{color}}
+		var parts []string
+		for i := range 12 {
+			parts = append(parts, fmt.Sprintf("v2 metric-%d %s", i, f.p.status("violated")))
+		}
+		f.parts("LIMITS  ", parts)
+		text := f.String()
+		for _, part := range parts {
+			if !strings.Contains(text, part) {
+				t.Errorf("%q is not shown in %q", part, text)
+			}
+		}
+		for line := range strings.Lines(text) {
+			if n := columns(strings.TrimSuffix(line, "\n")); n > 60 || n < 20 {
+				t.Errorf("a line has %d columns: %q", n, line)
+			}
 		}
 	}
 }

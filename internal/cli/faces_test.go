@@ -5,6 +5,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/headgate-dev/headgate/internal/view"
+	"github.com/headgate-dev/headgate/stats"
 )
 
 // recorded reads the views that internal/view keeps of every state, moved to
@@ -104,13 +106,80 @@ func TestEveryFaceSaysTheSame(t *testing.T) {
 
 func TestScreensOfTheStageKinds(t *testing.T) {
 	views := recorded(t)
-	for _, name := range []string{"several", "bandit_by_group", "mirror", "kept_warm", "override", "fixed_hidden", "approval"} {
+	for _, name := range []string{"several", "bandit_by_group", "mirror", "answers", "kept_warm", "override", "fixed_hidden", "approval"} {
 		t.Run(name, func(t *testing.T) {
 			golden(t, "screen-"+name+".txt", frame(views[name], IO{Width: 110}))
 			golden(t, "account-"+name+".txt", report(views[name], IO{}))
 		})
 	}
+	golden(t, "describe-answers.md", markdown(views["answers"]))
 	several := views["several"]
 	e := several.Explain()
 	golden(t, "explain-running.txt", strings.ReplaceAll(explanation(e), e.At.Local().Format(time.DateTime), "2026-01-01 14:00:00"))
+}
+
+// TestManyClassesAreListed: the worst disagreements of many classes, in names that
+// cannot move a cursor.
+func TestManyClassesAreListed(t *testing.T) {
+	a := view.Agreement{Version: "v2", Metric: "same", Pairs: 80, Same: new(0.5), Kappa: new(0.4)}
+	for i := range 8 {
+		row := make([]int64, 8)
+		row[i], row[(i+1)%8] = 5, int64(i)
+		a.Classes = append(a.Classes, fmt.Sprintf("\x1b[2Jc%d\n%s", i, strings.Repeat("x", 100)))
+		a.Counts = append(a.Counts, row)
+	}
+	v := view.Experiment{Versions: []view.Version{{Name: "v1"}, {Name: "v2"}}, Agreements: []view.Agreement{a}}
+	text := agreementText(v)
+	if n := strings.Count(text, "\n"); n != 2+maxWorst {
+		t.Errorf("%d lines:\n%s", n, text)
+	}
+	lines := strings.Split(text, "\n")
+	if !strings.Contains(lines[2], "?[2Jc7?xxx") || !strings.Contains(lines[2], "?[2Jc0?xxx") || !strings.Contains(lines[2], "58.3%") {
+		t.Errorf("the worst is %q", lines[2])
+	}
+	live := &framing{width: 110}
+	live.answers(v)
+	for _, text := range []string{live.String(), text} {
+		if strings.ContainsRune(text, '\x1b') {
+			t.Errorf("a class moves the cursor: %q", text)
+		}
+	}
+	for _, line := range lines {
+		if n := utf8.RuneCountInString(line); n > 110 {
+			t.Errorf("a line has %d columns: %q", n, line)
+		}
+	}
+}
+
+// TestNumbersOfAUnitAreNotPercent: bytes, seconds and divergences are shown as
+// such, of limits and of rewards.
+func TestNumbersOfAUnitAreNotPercent(t *testing.T) {
+	reward := view.Finding{
+		Version: "v2", Role: "reward", Metric: "loss", Question: "loss better?", Status: "better", Unit: "number", Estimate: new(-0.031),
+		Interval: &stats.Interval{Low: -0.05, High: -0.012}, Level: 0.95, Guarantee: "any time", Basis: "units", N: 900,
+	}
+	size := view.Finding{
+		Version: "v2", Role: "objective", Metric: "size", Question: "size <= 2000 bytes", Status: "met", Unit: "bytes", Estimate: new(1900.0),
+		Interval: &stats.Interval{Low: 1890, High: 1910}, Level: 0.99, Guarantee: "any time", Basis: "requests", N: 900,
+	}
+	v := running()
+	v.Verdict.Sentence = "KEEP GOING  v2 is better"
+	v.Versions[1].Reward = &view.Estimate{Value: 0.4, Low: 0.39, High: 0.41}
+	v.Findings = []view.Finding{size, reward}
+	faces := map[string]string{"screen": frame(v, IO{Width: 110}), "account": report(v, IO{}), "markdown": markdown(v), "difference": difference(v), "explanation": restsOn(reward) + restsOn(size)}
+	for face, wants := range map[string][]string{
+		"screen": {"-0.031, 95% interval -0.05 to -0.012 at any time", "-0.05 "}, "account": {"1900 bytes", "[-0.05, -0.012]", "0.4 [0.39, 0.41]"},
+		"markdown": {"1890 bytes to 1910 bytes", "-0.031"}, "difference": {"-0.031 [-0.05, -0.012]"}, "explanation": {"1900 bytes", "interval -0.05 to -0.012"},
+	} {
+		for _, want := range wants {
+			if !strings.Contains(faces[face], want) {
+				t.Errorf("the %s does not say %q:\n%s", face, want, faces[face])
+			}
+		}
+		for _, wrong := range []string{"190000", "-3.1", "40.00%", "points"} {
+			if strings.Contains(faces[face], wrong) {
+				t.Errorf("the %s says %q:\n%s", face, wrong, faces[face])
+			}
+		}
+	}
 }

@@ -112,6 +112,8 @@ func difference(v view.Experiment) string {
 	switch {
 	case f.Hidden:
 		return "hidden"
+	case f.Estimate != nil && f.Interval != nil && f.Unit != "":
+		text = fmt.Sprintf("%s [%s, %s]", signed(f, *f.Estimate), signed(f, f.Interval.Low), signed(f, f.Interval.High))
 	case f.Estimate != nil && f.Interval != nil:
 		text = fmt.Sprintf("%+.1f [%+.1f, %+.1f]", 100**f.Estimate, 100*f.Interval.Low, 100*f.Interval.High)
 	}
@@ -227,5 +229,6 @@ func markdown(v view.Experiment) string {
 		}
 		cells(f.Version, f.Question, f.Status, estimate, interval)
 	}
+	agreementMarkdown(v, cells, func(text string) { b.WriteString(text) })
 	return b.String()
 }

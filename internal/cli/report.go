@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	reports "github.com/headgate-dev/headgate/internal/report"
 	"github.com/headgate-dev/headgate/internal/view"
 )
 
@@ -36,7 +37,9 @@ func report(v view.Experiment, s IO) string {
 	b.WriteString("\n" + versionsTable(v))
 	b.WriteString(removals(v))
 	b.WriteString("\n" + findingsTable(v))
-	for _, section := range []string{armsTable(v), mirrorLines(v), warmLines(v), waitLines(v), spentLine(v)} {
+	for _, section := range []string{
+		agreementText(v), predictionsText(v), armsTable(v), mirrorLines(v), warmLines(v), waitLines(v), spentLine(v), costTable(v),
+	} {
 		if section != "" {
 			b.WriteString("\n" + section)
 		}
@@ -68,17 +71,10 @@ func versionsTable(v view.Experiment) string {
 		}
 		rows = append(rows, []string{
 			x.Name, role, percent(&x.Share, 0), thousands(x.Units), thousands(x.Requests),
-			percent(x.ErrorRate, 2), seconds(x.P50), seconds(x.P99), estimate(x.Reward),
+			percent(x.ErrorRate, 2), seconds(x.P50), seconds(x.P99), reports.Estimate(x.Reward, reports.RewardUnit(&v), "-"),
 		})
 	}
 	return table(rows)
-}
-
-func estimate(e *view.Estimate) string {
-	if e == nil {
-		return "-"
-	}
-	return fmt.Sprintf("%.2f%% [%.2f, %.2f]", 100*e.Value, 100*e.Low, 100*e.High)
 }
 
 // removals says why versions lost their share, and in what parts they differ.
@@ -139,10 +135,14 @@ func orDash(s string) string {
 	return s
 }
 
-// signed writes a value of a limit in percent, a difference in points.
+// signed writes a value of a limit in its unit, fractions in percent, and a
+// difference with its sign, of fractions in points.
 func signed(f view.Finding, x float64) string {
-	if f.IsLimit() {
-		return fmt.Sprintf("%.2f%%", 100*x)
+	switch {
+	case f.IsLimit():
+		return reports.Quantity(x, f.Unit)
+	case f.Unit != "":
+		return reports.Difference(x, f.Unit)
 	}
 	return fmt.Sprintf("%+.2f", 100*x)
 }
@@ -158,7 +158,7 @@ func armsTable(v view.Experiment) string {
 		if a.Removed {
 			version += " removed"
 		}
-		rows = append(rows, []string{version, orDash(a.Slice), percent(&a.Share, 1), thousands(a.N), thousands(a.Pending), estimate(a.Reward), chance(a.Best)})
+		rows = append(rows, []string{version, orDash(a.Slice), percent(&a.Share, 1), thousands(a.N), thousands(a.Pending), reports.Estimate(a.Reward, reports.RewardUnit(&v), "-"), chance(a.Best)})
 	}
 	return banditLine(v.Bandit) + "\n" + table(rows)
 }

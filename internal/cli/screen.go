@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	reports "github.com/headgate-dev/headgate/internal/report"
 	"github.com/headgate-dev/headgate/internal/view"
 )
 
@@ -86,7 +87,7 @@ func frame(v view.Experiment, s IO) string {
 	}
 	f.line("")
 	f.rewards(v)
-	f.line("%s", objectivesLine(v, f.p))
+	f.parts("", limitParts(v, f.p))
 	f.pattern(v)
 	f.line("")
 	for i, text := range wrap(v.Verdict.Sentence, f.width) {
@@ -115,6 +116,23 @@ type framing struct {
 
 func (f *framing) line(format string, args ...any) {
 	f.WriteString(clip(fmt.Sprintf(format, args...), f.width, f.p.on) + "\n")
+}
+
+// parts draws a list in as many lines as it takes: none of it is cut off.
+func (f *framing) parts(head string, parts []string) {
+	line, indent := head, strings.Repeat(" ", columns(head))
+	for i, part := range parts {
+		switch {
+		case i == 0:
+		case columns(line)+3+columns(part) > f.width:
+			f.line("%s", line)
+			line = indent
+		default:
+			line += " · "
+		}
+		line += part
+	}
+	f.line("%s", line)
 }
 
 func (f *framing) version(i int, x view.Version) {
@@ -155,14 +173,18 @@ func (f *framing) pattern(v view.Experiment) {
 		for _, a := range b.Arms {
 			if !a.Removed {
 				i := slices.IndexFunc(v.Versions, func(x view.Version) bool { return x.Name == a.Version })
-				f.line("  %-4s %-16s %s %6s  P(best) %5s  reward %s", a.Version, a.Slice, f.p.share(i, bar(a.Share, 12)), percent(&a.Share, 1), chance(a.Best), estimate(a.Reward))
+				f.line("  %-4s %-16s %s %6s  P(best) %5s  reward %s", a.Version, a.Slice, f.p.share(i, bar(a.Share, 12)), percent(&a.Share, 1), chance(a.Best), reports.Estimate(a.Reward, reports.RewardUnit(&v), "-"))
 			}
 		}
 	}
+	f.answers(v)
 	for _, text := range []string{mirrorLines(v), warmLines(v), spentLine(v)} {
 		for l := range strings.Lines(text) {
 			f.line("%s", strings.TrimSuffix(l, "\n"))
 		}
+	}
+	if parts := costParts(v); len(parts) > 0 {
+		f.parts("COST  ", parts)
 	}
 	var waits []string
 	for _, w := range v.Stage.Waits {
@@ -174,7 +196,7 @@ func (f *framing) pattern(v view.Experiment) {
 		waits = append(waits, "the approval of "+a.Owner)
 	}
 	if len(waits) > 0 {
-		f.line("waits for %s", strings.Join(waits, " · "))
+		f.parts("waits for ", waits)
 	}
 }
 
@@ -200,10 +222,15 @@ func rewardLines(f view.Finding, p painter, width int) []string {
 	if f.Estimate == nil || f.Interval == nil {
 		return []string{head + "no matured outcomes yet", p.dim(axis(width-4, 0.1))}
 	}
+	if f.Unit != "" {
+		text := fmt.Sprintf("%s%s, %g%% interval %s to %s %s", head, signed(f, *f.Estimate), 100*f.Level,
+			signed(f, f.Interval.Low), signed(f, f.Interval.High), guarantee(f.Guarantee))
+		return []string{text, whisker(width-4, max(f.Interval.High, -f.Interval.Low), f.Unit, *f.Estimate, f.Interval.Low, f.Interval.High)}
+	}
 	text := fmt.Sprintf("%s%+.1f points, %g%% interval %+.1f to %+.1f %s",
 		head, 100**f.Estimate, 100*f.Level, 100*f.Interval.Low, 100*f.Interval.High, guarantee(f.Guarantee))
 	reach := max(0.1, f.Interval.High, -f.Interval.Low)
-	return []string{text, whisker(width-4, reach, *f.Estimate, f.Interval.Low, f.Interval.High)}
+	return []string{text, whisker(width-4, reach, "", *f.Estimate, f.Interval.Low, f.Interval.High)}
 }
 
 func guarantee(g string) string {
@@ -213,13 +240,18 @@ func guarantee(g string) string {
 	return g
 }
 
-// objectivesLine sums up the limits of all versions that are left.
-func objectivesLine(v view.Experiment, p painter) string {
+// limitParts sum up the limits of all versions that are left.
+func limitParts(v view.Experiment, p painter) []string {
 	var parts []string
 	for _, f := range v.Findings {
-		if f.IsLimit() && !removed(v, f.Version) {
-			parts = append(parts, fmt.Sprintf("%s %s %s", f.Version, f.Metric, p.status(f.Status)))
+		if !f.IsLimit() || removed(v, f.Version) {
+			continue
 		}
+		what := f.Metric
+		if f.Slice != "" {
+			what += " in " + f.Slice
+		}
+		parts = append(parts, fmt.Sprintf("%s %s %s", f.Version, what, p.status(f.Status)))
 	}
-	return strings.Join(parts, " · ")
+	return parts
 }

@@ -15,13 +15,13 @@ import (
 // conclusions say what the evidence carries and what it does not. Nothing is
 // carried by evidence that cannot be trusted but known harm, which was acted
 // on.
-func conclusions(p *experiment.Plan, v *view.Experiment) (can, cannot []string) {
+func conclusions(p *experiment.Plan, v *view.Experiment, found []view.Finding) (can, cannot []string) {
 	can, cannot = []string{}, []string{}
 	if !v.Health.OK {
 		cannot = append(cannot, "Anything from comparisons: the evidence cannot be trusted ("+strings.Join(v.Health.Trouble, "; ")+").")
 	}
-	for i := range v.Findings {
-		f := &v.Findings[i]
+	for i := range found {
+		f := &found[i]
 		if text, ok := concluded(f, v.Health.OK); ok {
 			can = append(can, text)
 		} else if text != "" {
@@ -31,7 +31,7 @@ func conclusions(p *experiment.Plan, v *view.Experiment) (can, cannot []string) 
 	if len(can) > 0 {
 		can = append(can, guarantees(p, v)...)
 	}
-	return can, append(cannot, limits(p, v)...)
+	return can, append(cannot, limits(p, v, found)...)
 }
 
 // concluded puts a finding into words; false says that it concludes nothing.
@@ -46,7 +46,7 @@ func concluded(f *view.Finding, trusted bool) (string, bool) {
 	case experiment.Worse:
 		return fmt.Sprintf("%s is worse in %s (%s).", f.Version, what, figures(f)), true
 	case experiment.Met, experiment.Better, experiment.NotWorse:
-		if !trusted {
+		if !trusted || f.N == 0 { // The baseline does not drift from itself.
 			return "", false
 		}
 		said := map[string]string{"met": "meets " + f.Question, "better": "is better in " + what, "not worse": "does not worsen " + what + " by as much as its margin"}
@@ -96,7 +96,7 @@ func guarantees(p *experiment.Plan, v *view.Experiment) []string {
 }
 
 // limits say what no figure of the report can tell.
-func limits(p *experiment.Plan, v *view.Experiment) []string {
+func limits(p *experiment.Plan, v *view.Experiment, found []view.Finding) []string {
 	var out []string
 	for _, n := range v.Notices {
 		switch n.Kind {
@@ -114,17 +114,17 @@ func limits(p *experiment.Plan, v *view.Experiment) []string {
 			out = append(out, fmt.Sprintf("What stage %s would have shown of other requests: it took only those with %s.", s.Name, s.Where))
 		}
 	}
-	if slices.ContainsFunc(v.Findings, func(f view.Finding) bool { return f.Basis == string(experiment.BasisPairs) }) &&
+	if slices.ContainsFunc(found, func(f view.Finding) bool { return f.Basis == string(experiment.BasisPairs) }) &&
 		!slices.ContainsFunc(v.Notices, func(n view.Notice) bool { return n.Kind == view.NoticePairs }) {
 		out = append(out, "How users react, from pairs: they tell how versions answer.")
 	}
 	if p.Reward == nil && len(p.Versions) > 1 {
 		out = append(out, "Whether a candidate is better: the plan names no reward.")
 	}
-	if !p.Assignment.Unit.Request && slices.ContainsFunc(v.Findings, func(f view.Finding) bool { return f.Basis == string(experiment.BasisRequests) }) {
+	if !p.Assignment.Unit.Request && slices.ContainsFunc(found, func(f view.Finding) bool { return f.Basis == string(experiment.BasisRequests) }) {
 		out = append(out, "How sure figures from requests are where one unit sends many: they are taken as independent, so their intervals are too narrow then.")
 	}
-	if slices.ContainsFunc(v.Findings, func(f view.Finding) bool { return f.Guarantee == string(experiment.GuaranteeNone) && !f.Hidden }) {
+	if slices.ContainsFunc(found, func(f view.Finding) bool { return f.Guarantee == string(experiment.GuaranteeNone) && !f.Hidden }) {
 		out = append(out, "The error rate of figures marked as without guarantee.")
 	}
 	if d := seconds(v.Elapsed); d < 7*24*time.Hour {

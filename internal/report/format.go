@@ -4,6 +4,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -29,13 +30,60 @@ func trimmed(x float64, digits int) string {
 	return s
 }
 
-// value writes a finding's figure: a limit's in percent, a difference's in
-// points.
-func value(f *view.Finding, x float64) string {
-	if f.IsLimit() {
+// Quantity writes a value in its unit, as findings name it: "bytes", "seconds",
+// "number", or none for a fraction, written in percent.
+func Quantity(x float64, unit string) string {
+	if unit == "" {
 		return fmt.Sprintf("%.2f%%", 100*x)
 	}
-	return fmt.Sprintf("%+.2f points", 100*x)
+	return plain(x) + after(unit)
+}
+
+// Difference writes a difference with its sign; fractions in points.
+func Difference(x float64, unit string) string {
+	if unit == "" {
+		return fmt.Sprintf("%+.2f points", 100*x)
+	}
+	return signed(x) + after(unit)
+}
+
+// plain writes a number with four digits that mean something, and never as a
+// power of ten between a thousandth and a billion.
+func plain(x float64) string {
+	switch size := math.Abs(x); {
+	case size >= 1e3 && size < 1e9:
+		return strconv.FormatFloat(math.Round(x), 'f', -1, 64)
+	case size > 0 && size < 1e-3:
+		return strconv.FormatFloat(x, 'g', 3, 64)
+	}
+	return strconv.FormatFloat(x, 'g', 4, 64)
+}
+
+func signed(x float64) string {
+	if x < 0 {
+		return plain(x)
+	}
+	return "+" + plain(x)
+}
+
+// after is what stands after a number of a unit.
+func after(unit string) string {
+	switch unit {
+	case "bytes":
+		return " bytes"
+	case "seconds":
+		return " s"
+	}
+	return ""
+}
+
+// value writes a finding's figure: a limit's as a value, a difference's with its
+// sign.
+func value(f *view.Finding, x float64) string {
+	if f.IsLimit() {
+		return Quantity(x, f.Unit)
+	}
+	return Difference(x, f.Unit)
 }
 
 // interval writes both ends in one unit.
@@ -43,6 +91,10 @@ func interval(f view.Finding) string {
 	switch {
 	case f.Interval == nil:
 		return "–"
+	case f.Unit != "" && f.IsLimit():
+		return plain(f.Interval.Low) + " to " + Quantity(f.Interval.High, f.Unit)
+	case f.Unit != "":
+		return signed(f.Interval.Low) + " to " + Difference(f.Interval.High, f.Unit)
 	case f.IsLimit():
 		return fmt.Sprintf("%.2f%% to %.2f%%", 100*f.Interval.Low, 100*f.Interval.High)
 	default:
@@ -113,11 +165,25 @@ func maybe(f *float64) string {
 	return percent(*f)
 }
 
-func estimate(e *view.Estimate) string {
-	if e == nil {
-		return "–"
+// Estimate writes a value with its interval in a unit, or nothing as a dash.
+func Estimate(e *view.Estimate, unit, dash string) string {
+	switch {
+	case e == nil:
+		return dash
+	case unit == "":
+		return fmt.Sprintf("%.2f%% [%.2f, %.2f]", 100*e.Value, 100*e.Low, 100*e.High)
 	}
-	return fmt.Sprintf("%.2f%% [%.2f, %.2f]", 100*e.Value, 100*e.Low, 100*e.High)
+	return fmt.Sprintf("%s%s [%s, %s]", plain(e.Value), after(unit), plain(e.Low), plain(e.High))
+}
+
+// RewardUnit is the unit of the reward in a view.
+func RewardUnit(v *view.Experiment) string {
+	for i := range v.Findings {
+		if v.Findings[i].Role == string(experiment.RoleReward) {
+			return v.Findings[i].Unit
+		}
+	}
+	return ""
 }
 
 // orList joins names: "v2, v3 or v4".

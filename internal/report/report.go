@@ -24,7 +24,9 @@ type Report struct {
 	// View is where it stood at the last entry of the journal.
 	View     view.Experiment `json:"view"`
 	Versions []Version       `json:"versions"`
-	Forests  []Forest        `json:"forests,omitempty"`
+	// Gates are those that stages that are over were left by.
+	Gates   []view.Finding `json:"passedGates,omitempty"`
+	Forests []Forest       `json:"forests,omitempty"`
 	// Arms are what the last bandit stage knew at its end.
 	Arms []Arm `json:"arms,omitempty"`
 	// Timeline is what was decided; long runs of a bandit's updates are one
@@ -142,6 +144,7 @@ type reading struct {
 	first   time.Time
 	decided *view.Explanation
 	arms    []experiment.Arm
+	gates   []view.Finding
 
 	timeline   []Event
 	shares     []Point
@@ -182,11 +185,36 @@ func (r *reading) take(e experiment.Entry) error {
 		r.arms = arms
 	}
 	r.notice(&e)
+	r.gate(&e)
 	if e.Decision.Act != experiment.ActHold {
 		r.event(&e)
 	}
 	r.last = e
 	return nil
+}
+
+// gate remembers what was known of a stage's gates when it was left; a retry
+// asks anew.
+func (r *reading) gate(e *experiment.Entry) {
+	if r.entries == 1 || e.State.Stage == r.last.State.Stage {
+		return
+	}
+	if e.State.Epoch != r.last.State.Epoch {
+		r.gates = nil
+		return
+	}
+	v := r.view(e)
+	for _, f := range v.Findings {
+		if f.Role == string(experiment.RoleGate) {
+			r.gates = append(r.gates, f)
+		}
+	}
+}
+
+// view shows where the experiment stood at an entry.
+func (r *reading) view(e *experiment.Entry) view.Experiment {
+	rec := &experiment.Record{State: e.State, Totals: r.totals, Monitors: e.Monitors}
+	return view.Of(view.Input{Plan: r.plan, Record: rec, Judgement: &e.Facts.Judgement, Latest: e.Decision, Now: e.Now})
 }
 
 // lasting are the acts that a report explains: those that move traffic or end
@@ -246,20 +274,23 @@ func (r *reading) repeated(e *experiment.Entry, reason experiment.Reason) bool {
 
 func (r *reading) report() Report {
 	e := &r.last
-	rec := &experiment.Record{State: e.State, Totals: r.totals, Monitors: e.Monitors}
 	out := Report{
-		APIVersion: view.APIVersion, Kind: Kind,
-		View:     view.Of(view.Input{Plan: r.plan, Record: rec, Judgement: &e.Facts.Judgement, Latest: e.Decision, Now: e.Now}),
+		APIVersion: view.APIVersion, Kind: Kind, View: r.view(e),
 		Timeline: listed(collapse(r.timeline)), Shares: thinned(r.shares), Deviations: []Deviation{}, Decided: r.decided,
 		Journal: Journal{Entries: r.entries, Engine: e.Engine, First: r.first, Last: e.Now, State: e.After},
 	}
 	out.Deviations = append(out.Deviations, listed(r.deviations)...)
 	out.Question = r.question()
 	out.Versions = r.versions(&out.View)
-	out.Forests = forestsOf(&out.View)
+	out.Gates = slices.DeleteFunc(r.gates, func(g view.Finding) bool {
+		return slices.ContainsFunc(out.View.Findings, func(f view.Finding) bool {
+			return f.Version == g.Version && f.Role == g.Role && f.Question == g.Question
+		})
+	})
+	out.Forests = forestsOf(out.Found())
 	out.Arms = r.armsOf(&out.View)
 	out.Trust = r.trust(&out.View)
-	out.Can, out.Cannot = conclusions(r.plan, &out.View)
+	out.Can, out.Cannot = conclusions(r.plan, &out.View, out.Found())
 	file := quoted(r.plan.Name + ".ndjson")
 	out.Verify = []string{"headgate export " + quoted(r.plan.ID()) + " >" + file, "headgate replay " + file, "headgate explain --journal " + file}
 	return out

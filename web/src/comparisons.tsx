@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { count, niceAbove, percent, points } from './format';
+import { between, change, count, niceAbove, percent, points } from './format';
 import { isLimit, isRemoved, type Finding, type View } from './model';
 import { certainty, Status, toneOf } from './status';
 import { Swatch } from './versions';
@@ -17,21 +17,31 @@ export function Comparisons({ view }: { view: View }) {
   const rows = (view.findings ?? []).filter((f) => !isLimit(f) && !isRemoved(view, f.version));
   const whole = rows.filter((f) => !f.slice);
   const baseline = view.versions[0]?.name ?? 'the baseline';
-  const reach = reachOf(rows);
   if (view.versions.length < 2) return null;
   const of = (f: Finding) => (g: Finding) => g.version === f.version && g.role === f.role && g.metric === f.metric;
   const lone = rows.filter((g) => g.slice && !whole.some((f) => of(f)(g)));
+  // What is not in points has an axis of its own.
+  const axisOf = (f: Finding): string => (f.unit ? f.metric : '');
+  const axes = [...new Set(rows.map(axisOf))];
   return (
     <section class="panel" aria-labelledby="comparisons">
       <h2 id="comparisons">Difference to {baseline}</h2>
       {rows.length === 0 && <p class="empty">Nothing is compared: no reward or guardrail was judged.</p>}
-      {[...whole, ...lone].map((f) => (
-        <div key={f.version + f.role + f.metric + f.slice}>
-          <Comparison f={f} reach={reach} index={view.versions.findIndex((v) => v.name === f.version)} />
-          {!f.slice && rows.filter((g) => g.slice && of(f)(g)).map((g) => <Group key={g.slice} f={g} reach={reach} />)}
-        </div>
-      ))}
-      {rows.length > 0 && <Axis reach={reach} margins={rows.some((f) => f.limit)} />}
+      {axes.map((axis) => {
+        const its = rows.filter((f) => axisOf(f) === axis);
+        const reach = reachOf(its);
+        return (
+          <div key={axis}>
+            {[...whole, ...lone].filter((f) => axisOf(f) === axis).map((f) => (
+              <div key={f.version + f.role + f.metric + f.slice}>
+                <Comparison f={f} reach={reach} index={view.versions.findIndex((v) => v.name === f.version)} />
+                {!f.slice && its.filter((g) => g.slice && of(f)(g)).map((g) => <Group key={g.slice} f={g} reach={reach} />)}
+              </div>
+            ))}
+            <Axis reach={reach} unit={its[0]?.unit} margins={its.some((f) => f.limit)} />
+          </div>
+        );
+      })}
     </section>
   );
 }
@@ -41,7 +51,7 @@ const at = (x: number, reach: number): string => `${50 + 50 * Math.max(-1, Math.
 function textOf(f: Finding): string {
   if (f.hidden) return 'hidden until the horizon';
   if (!f.interval) return 'no matured outcomes yet';
-  return `${points(f.estimate)} points, ${percent(f.level, 3).replace(/\.?0+%/, '%')} interval ${points(f.interval.low)} to ${points(f.interval.high)}`;
+  return `${change(f.estimate, f.unit)}${f.unit ? '' : ' points'}, ${percent(f.level, 3).replace(/\.?0+%/, '%')} interval ${between(f.interval, f.unit, change)}`;
 }
 
 function Comparison({ f, reach, index }: { f: Finding; reach: number; index: number }) {
@@ -98,7 +108,7 @@ function Whisker({ f, reach, height, label }: { f: Finding; reach: number; heigh
   );
 }
 
-function Axis({ reach, margins }: { reach: number; margins: boolean }) {
+function Axis({ reach, unit, margins }: { reach: number; unit?: string; margins: boolean }) {
   const digits = reach < 0.04 ? 1 : 0;
   return (
     <>
@@ -108,7 +118,7 @@ function Axis({ reach, margins }: { reach: number; margins: boolean }) {
           <g key={k}>
             <line x1={`${50 + 50 * k}%`} x2={`${50 + 50 * k}%`} y1="0" y2="5" />
             <text x={`${50 + 50 * k}%`} y="17" text-anchor={k === -1 ? 'start' : k === 1 ? 'end' : 'middle'}>
-              {points(k * reach, digits)}{k === 1 ? ' points' : ''}
+              {unit ? change(k * reach, unit) : points(k * reach, digits) + (k === 1 ? ' points' : '')}
             </text>
           </g>
         ))}

@@ -18,6 +18,32 @@ export function points(x: number | undefined, digits = 1): string {
   return minus(Number(text) > 0 ? `+${text}` : text);
 }
 
+// plain writes a number with four digits that mean something.
+const plain = (x: number): string => {
+  const size = Math.abs(x);
+  return minus(size >= 1000 && size < 1e9 ? String(Math.round(x)) : String(Number(x.toPrecision(4))));
+};
+
+const words: Record<string, string> = { bytes: ' bytes', seconds: ' s' };
+
+// amount writes a value in its unit; a fraction, which has none, in percent.
+export function amount(x: number | undefined, unit?: string, digits = 2): string {
+  if (!unit || !known(x)) return percent(x, digits);
+  return plain(x) + (words[unit] ?? '');
+}
+
+// change writes a difference with its sign.
+export function change(x: number | undefined, unit?: string): string {
+  if (!unit || !known(x)) return points(x);
+  return (x > 0 ? '+' : '') + plain(x) + (words[unit] ?? '');
+}
+
+// between writes an interval, the unit once.
+export function between(i: { low: number; high: number } | undefined, unit?: string, write = amount): string {
+  if (!i) return none;
+  return `${write(i.low, unit && 'number')} to ${write(i.high, unit)}`;
+}
+
 export function count(x: number): string {
   return x.toString().replace(/\B(?=(\d{3})+$)/g, ',');
 }

@@ -23,6 +23,8 @@ export interface View {
   bandit?: Bandit;
   warm?: Warm;
   spent?: Spent;
+  agreements?: Agreement[];
+  predictions?: Predictions;
   flips?: { text: string }[];
   flipsTogether?: boolean;
   decisions: Decision[];
@@ -107,6 +109,57 @@ export interface Spent {
   elapsedSeconds: number;
   budget?: { cost?: number; units?: number; durationSeconds?: number; onExceeded: string };
   over?: string[];
+  stages?: { stage: string; cost: number; expected?: number }[];
+}
+
+// Agreement has a row for each class of the baseline, a column for each of the
+// candidate's.
+export interface Agreement {
+  version: string;
+  metric: string;
+  classes: string[];
+  counts: number[][];
+  pairs: number;
+  lost?: number;
+  same?: number;
+  kappa?: number;
+}
+
+export interface Scores {
+  n: number;
+  p5: number;
+  p25: number;
+  p50: number;
+  p75: number;
+  p95: number;
+}
+
+export interface Predicted {
+  version: string;
+  n?: number;
+  classes?: { class: string; n: number; share: number }[];
+  scores?: Scores;
+  numbers?: (Estimate & { metric: string; unit?: string; n: number })[];
+  tokens?: number;
+  digests?: { header: string; values: { value: string; n: number }[]; absent?: number; mixed?: boolean }[];
+}
+
+export interface Labels {
+  metric: string;
+  version: string;
+  of: string;
+  matured: number;
+  joined?: number;
+  floor?: number;
+  value?: Estimate;
+  unit?: string;
+  through?: string;
+}
+
+export interface Predictions {
+  versions: Predicted[];
+  drifts?: { version: string; metric: string; of: string; by: string; value: number; interval: { low: number; high: number }; level: number; n: number; nBaseline: number }[];
+  labels?: Labels[];
 }
 
 export interface Verdict {
@@ -153,6 +206,8 @@ export interface Finding {
   level?: number;
   limit?: number;
   guarantee: string;
+  // unit is bytes, seconds or number; fractions, read as percent, have none.
+  unit?: string;
   basis: string;
   n: number;
   need?: number;
@@ -188,6 +243,8 @@ const isObjective = (f: Finding): boolean => f.role === 'objective';
 // isLimit says that a metric is held against an absolute limit.
 export const isLimit = (f: Finding): boolean => isObjective(f) || f.role === 'gate';
 export const isRemoved = (v: View, version: string): boolean => v.versions.some((x) => x.name === version && x.removed);
+// rewardUnit is what the reward's values are in.
+export const rewardUnit = (v: View): string | undefined => v.findings?.find((f) => f.role === 'reward')?.unit;
 // isDone says that nothing more will come.
 export const isDone = (v: View): boolean => v.condition === 'done';
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { niceAbove, none, percent } from './format';
+import { amount, between, niceAbove, percent } from './format';
 import { isLimit, isRemoved, type Finding, type View } from './model';
 import { Status, toneOf } from './status';
 import { Swatch } from './versions';
@@ -14,7 +14,7 @@ export function Objectives({ view }: { view: View }) {
     <section class="panel" aria-labelledby="objectives">
       <h2 id="objectives">Objectives{all.some((f) => f.role === 'gate') && ' and gates'}</h2>
       {questions.length === 0 && <p class="empty">The plan has no objectives.</p>}
-      {questions.map((q) => <Objective key={q} question={q} rows={all.filter((f) => f.question === q)} view={view} />)}
+      {questions.map((q) => <Objective key={q} question={q} rows={all.filter((f) => f.question === q)} all={all} view={view} />)}
     </section>
   );
 }
@@ -31,7 +31,10 @@ function measured(question: string, limit: number | undefined): string {
 // runs off it, or the limit could not be seen.
 function domain(rows: Finding[], least: boolean): [number, number] {
   const limit = rows[0]?.limit ?? 0;
+  const unit = rows[0]?.unit;
   const values = rows.flatMap((f) => [f.estimate ?? limit, f.interval?.low ?? limit, f.interval?.high ?? limit]);
+  const bottom = Math.min(0, ...values);
+  if (unit && (least || bottom < 0)) return [bottom && -niceAbove(-bottom), niceAbove(1.2 * Math.max(1e-4, ...values))];
   if (least) {
     const reach = Math.min(Math.max(1 - Math.min(...values), 1.2 * (1 - limit)), Math.max(4 * (1 - limit), 1.2 * (1 - Math.min(limit, ...rows.map((f) => f.estimate ?? 1)))));
     return [Math.max(0, 1 - niceAbove(Math.max(reach, 1e-4))), 1];
@@ -45,14 +48,16 @@ function domain(rows: Finding[], least: boolean): [number, number] {
 // leave room for half a dot.
 const place = (x: number, from: number, to: number): number => 2 + (96 * (x - from)) / (to - from);
 
-function Objective({ question, rows, view }: { question: string; rows: Finding[]; view: View }) {
+function Objective({ question, rows, all, view }: { question: string; rows: Finding[]; all: Finding[]; view: View }) {
   const least = question.includes(' >= ');
-  const [from, to] = domain(rows, least);
   const limit = rows[0]?.limit;
+  // Groups share an axis, so that they can be compared.
+  const [from, to] = domain(all.filter((f) => f.metric === rows[0]?.metric && f.role === rows[0]?.role && f.limit === limit), least);
   const owner = rows[0]?.owner;
-  const note = [rows[0]?.role === 'gate' ? 'gate' : '', measured(question, limit), owner ? `owner ${owner}` : ''].filter(Boolean).join('; ');
+  const note = [rows[0]?.role === 'gate' ? 'gate' : '', rows[0]?.basis === 'pairs' ? 'paired' : '', rows[0]?.unit ? '' : measured(question, limit), owner ? `owner ${owner}` : ''].filter(Boolean).join('; ');
   const mark = limit === undefined ? undefined : place(limit, from, to);
-  const write = (x: number): string => percent(x, 2).replace(/\.?0+%/, '%');
+  const unit = rows[0]?.unit;
+  const write = (x: number): string => amount(x, unit && 'number').replace(/\.?0+%/, '%');
   return (
     <div class="objective">
       <p class="row"><b>{question}</b><span class="quiet">{note}</span></p>
@@ -65,8 +70,8 @@ function Objective({ question, rows, view }: { question: string; rows: Finding[]
             <tr key={f.version + f.role}>
               <th scope="row"><Swatch index={view.versions.findIndex((v) => v.name === f.version)} />{f.version}</th>
               <td class="wide"><Bullet f={f} from={from} to={to} least={least} /></td>
-              <td class="n strong">{percent(f.estimate, 2)}</td>
-              <td class="n interval">{f.interval ? `${percent(f.interval.low, 2)} to ${percent(f.interval.high, 2)}` : none}</td>
+              <td class="n strong">{amount(f.estimate, unit)}</td>
+              <td class="n interval">{between(f.interval, unit)}</td>
               <td class="s"><Status status={f.status} /></td>
             </tr>
           ))}
@@ -74,8 +79,8 @@ function Objective({ question, rows, view }: { question: string; rows: Finding[]
             <td />
             <td class="wide">
               <svg class="axis" height="16">
-                {!(mark! < 22) && <text x="2%" y="12" text-anchor="start">{write(from)}</text>}
-                {!(mark! > 78) && <text x="98%" y="12" text-anchor="end">{write(to)}</text>}
+                {!(mark! < 22) && <text class={mark! < 45 ? 'word' : undefined} x="2%" y="12" text-anchor="start">{write(from)}</text>}
+                {!(mark! > 78) && <text class={mark! > 55 ? 'word' : undefined} x="98%" y="12" text-anchor="end">{write(to)}</text>}
                 {limit !== undefined && <text x={`${mark}%`} y="12" text-anchor={mark! < 10 ? 'start' : mark! > 90 ? 'end' : 'middle'}><tspan class="word">limit </tspan>{write(limit)}</text>}
               </svg>
             </td>

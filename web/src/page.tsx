@@ -3,6 +3,7 @@
 import { named, viewAddress, type State } from './connection';
 import { clock, duration } from './format';
 import { isDone, nameOf, type View } from './model';
+import { Agreements, Answers } from './answers';
 import { Comparisons } from './comparisons';
 import { Decisions } from './decisions';
 import { List } from './list';
@@ -56,11 +57,13 @@ export function Page({ state, now }: { state: State; now: number }) {
             <div class={`stack ${evidence}`}>
               <Comparisons view={view} />
               <Objectives view={view} />
+              <Agreements view={view} />
             </div>
             <div class="stack">
               <Pattern view={view} />
               <Flips view={view} />
               <Decisions view={view} />
+              {view.predictions && <div class={evidence}><Answers view={view} /></div>}
             </div>
           </div>
         </div>

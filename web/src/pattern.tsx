@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { count, duration, moment, none, percent } from './format';
-import { nameOf, type Arm, type View, type Wait } from './model';
+import { amount, between, count, duration, moment, none, percent } from './format';
+import { nameOf, rewardUnit, type Arm, type View, type Wait } from './model';
+import { Table } from './table';
 import { Swatch } from './versions';
 
 // Pattern shows what the stage's kind does, and what it waits for.
@@ -61,7 +62,7 @@ function Arms({ view }: { view: View }) {
           {groups.map((g) => (
             <tbody key={g}>
               {g && <tr><th scope="rowgroup" colSpan={6} class="group">{g}</th></tr>}
-              {b.arms.filter((a) => (a.slice ?? '') === g).map((a) => <ArmRow key={a.version} a={a} index={view.versions.findIndex((v) => v.name === a.version)} />)}
+              {b.arms.filter((a) => (a.slice ?? '') === g).map((a) => <ArmRow key={a.version} a={a} unit={rewardUnit(view)} index={view.versions.findIndex((v) => v.name === a.version)} />)}
             </tbody>
           ))}
         </table>
@@ -71,7 +72,7 @@ function Arms({ view }: { view: View }) {
   );
 }
 
-function ArmRow({ a, index }: { a: Arm; index: number }) {
+function ArmRow({ a, index, unit }: { a: Arm; index: number; unit?: string }) {
   return (
     <tr class={a.removed ? 'gone' : undefined}>
       <th scope="row"><Swatch index={index} />{a.version}</th>
@@ -83,22 +84,46 @@ function ArmRow({ a, index }: { a: Arm; index: number }) {
       </td>
       <td class="n strong">{percent(a.share)}</td>
       <td class="n">{a.best === undefined ? none : a.best.toFixed(2)}</td>
-      <td class="n">{a.reward ? <>{percent(a.reward.value)} <span class="quiet">{percent(a.reward.low)} to {percent(a.reward.high)}</span></> : none}</td>
+      <td class="n">{a.reward ? <>{amount(a.reward.value, unit, 1)} <span class="quiet">{between(a.reward, unit, (x, u) => amount(x, u, 1))}</span></> : none}</td>
       <td class="n">{count(a.n)}</td>
     </tr>
   );
 }
 
 function Spent({ view }: { view: View }) {
-  const { cost, units, elapsedSeconds, budget, over } = view.spent!;
+  const { cost, units, elapsedSeconds, budget, over, stages } = view.spent!;
   const of = budget && [
     budget.cost && `cost ${budget.cost.toFixed(2)}`, budget.units && `${count(budget.units)} units`, budget.durationSeconds && duration(budget.durationSeconds),
   ].filter(Boolean).join(', ');
   return (
-    <p class="small quiet">
-      Spent: cost {(cost ?? 0).toFixed(2)}, {count(units ?? 0)} units on candidates, {duration(elapsedSeconds)}{of && `; the budget: ${of}, then ${budget!.onExceeded}`}.
-      {over && <b class="over"> Exceeded in {over.join(', ')}.</b>}
-    </p>
+    <>
+      {stages && <Costs stages={stages} now={view.stage.number - 1} />}
+      <p class="small quiet">
+        Spent: cost {(cost ?? 0).toFixed(2)}, {count(units ?? 0)} units on candidates, {duration(elapsedSeconds)}{of && `; the budget: ${of}, then ${budget!.onExceeded}`}.
+        {over && <b class="over"> Exceeded in {over.join(', ')}.</b>}
+      </p>
+    </>
+  );
+}
+
+const money = (x: number): string => (x > 0 && x < 0.1 ? x.toPrecision(2) : x.toFixed(2));
+
+// Costs draws what each stage cost, and what it may yet.
+function Costs({ stages, now }: { stages: NonNullable<NonNullable<View['spent']>['stages']>; now: number }) {
+  const most = Math.max(...stages.map((s) => Math.max(s.cost, s.expected ?? 0))) || 1;
+  const width = (x: number): string => `${(100 * x) / most}%`;
+  return (
+    <Table
+      label="Cost" bar={1} head={['cost of stage', '', 'spent', 'expected in all']}
+      rows={stages.map((s, i) => [
+        <span aria-current={i === now ? 'step' : undefined}>{s.stage}</span>,
+        <svg height="10" aria-hidden="true">
+          <rect class="rail" width={width(s.expected ?? s.cost)} height="10" rx="3" />
+          <rect class="fill v2" width={width(s.cost)} height="10" rx="3" />
+        </svg>,
+        <b>{money(s.cost)}</b>, s.expected === undefined ? none : money(s.expected),
+      ])}
+    />
   );
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { clock, count, latency, none, percent } from './format';
-import { isDone, type Version, type View } from './model';
+import { amount, between, clock, count, latency, percent } from './format';
+import { isDone, rewardUnit, type Version, type View } from './model';
 
 // Swatch marks a version's colour, which it keeps everywhere.
 export const Swatch = ({ index }: { index: number }) => <span class={`swatch v${index}`} aria-hidden="true" />;
@@ -32,7 +32,7 @@ export function Versions({ view }: { view: View }) {
             </tr>
           </thead>
           <tbody>
-            {view.versions.map((v, i) => <Row key={v.name} v={v} index={i} done={done} />)}
+            {view.versions.map((v, i) => <Row key={v.name} v={v} index={i} done={done} unit={rewardUnit(view)} />)}
           </tbody>
         </table>
       </div>
@@ -54,7 +54,7 @@ function Remarks({ v, index }: { v: Version; index: number }) {
   );
 }
 
-function Row({ v, index, done }: { v: Version; index: number; done: boolean }) {
+function Row({ v, index, done, unit }: { v: Version; index: number; done: boolean; unit?: string }) {
   const seen = done ? undefined : v.seen;
   return (
     <tr class={v.removed && 'gone'}>
@@ -74,8 +74,8 @@ function Row({ v, index, done }: { v: Version; index: number; done: boolean }) {
       <td class="n">{latency(v.p50Seconds)}</td>
       <td class="n">{latency(v.p95Seconds)}</td>
       <td class="n">{latency(v.p99Seconds)}</td>
-      <td class="n strong">{percent(v.reward?.value, 2)}</td>
-      <td class="n quiet">{v.reward ? `${percent(v.reward.low, 2)} to ${percent(v.reward.high, 2)}` : none}</td>
+      <td class="n strong">{amount(v.reward?.value, unit)}</td>
+      <td class="n quiet">{between(v.reward, unit)}</td>
     </tr>
   );
 }
