@@ -90,9 +90,7 @@ func Explain(in Input) Explanation {
 		}
 		out.Grounds = append(out.Grounds, g)
 	}
-	for i := range in.Judgement.Verdicts {
-		out.RestsOn = append(out.RestsOn, findingOf(&in, &in.Judgement.Verdicts[i]))
-	}
+	out.RestsOn = findingsOf(&in)
 	switch x.d.Act {
 	case experiment.ActRollback, experiment.ActRemove:
 		x.harm()

@@ -63,6 +63,20 @@ func (e *Experiment) WorseFor() []Finding {
 	return slices.DeleteFunc(slices.Clone(e.Findings), func(f Finding) bool { return f.Slice == "" || !f.IsHarm() })
 }
 
+// findingsOf are the verdicts, but for those that are true by definition: the
+// baseline does not drift from itself.
+func findingsOf(in *Input) []Finding {
+	var out []Finding
+	for i := range in.Judgement.Verdicts {
+		v := &in.Judgement.Verdicts[i]
+		if m := in.Plan.Metric(v.Metric); v.Version == 0 && m != nil && m.Drift != nil {
+			continue
+		}
+		out = append(out, findingOf(in, v))
+	}
+	return out
+}
+
 func findingOf(in *Input, v *experiment.Verdict) Finding {
 	f := Finding{
 		Question: question(in, v), Owner: ownerOf(in, v),

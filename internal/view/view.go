@@ -188,9 +188,7 @@ func Of(in Input) Experiment {
 	for v := range in.Plan.Versions {
 		e.Versions = append(e.Versions, versionOf(&in, v))
 	}
-	for i := range in.Judgement.Verdicts {
-		e.Findings = append(e.Findings, findingOf(&in, &in.Judgement.Verdicts[i]))
-	}
+	e.Findings = findingsOf(&in)
 	if e.Verdict.Outcome == "" {
 		why := Explain(in)
 		e.Flips, e.Together = why.Flips, why.Together
