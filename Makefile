@@ -21,7 +21,7 @@ GO_FILES   = find . -name '*.go' -not -path '*/testdata/*' -not -path '*/node_mo
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 
 # Where goroutines share memory: the race detector has something to find there.
-RACE_DIRS := $(wildcard internal/gateway internal/ledger internal/postgres internal/record internal/httpapi internal/load internal/app/local internal/app/gateway)
+RACE_DIRS := $(wildcard internal/gateway internal/ledger internal/postgres internal/record internal/httpapi internal/load internal/app/local internal/app/gateway internal/app/ledger)
 
 # The linter's cache stays in the checkout, like everything else that is written.
 export STATICCHECK_CACHE := $(CURDIR)/$(BIN)/.staticcheck
@@ -49,11 +49,11 @@ race: ## Run the tests of the concurrent packages under the race detector (needs
 e2e: ## Build the binaries and run them as real processes (module test/), the stores on PostgreSQL, and the regret table
 	HEADGATE_SOAK=1 $(GO) test -count=1 -run Soak -timeout 15m ./internal/bandit
 	HEADGATE_E2E=1 $(GO) test -count=1 -timeout 15m ./internal/postgres/... ./internal/record/postgres ./internal/ledger
-	cd test && $(GO) test -count=1 -timeout 20m ./...
+	cd test && HEADGATE_E2E=1 $(GO) test -count=1 -timeout 30m ./...
 
 .PHONY: soak
 soak: ## Run the long tests of module test/
-	cd test && HEADGATE_SOAK=1 $(GO) test -count=1 -run Soak -timeout 45m ./...
+	cd test && HEADGATE_SOAK=1 HEADGATE_E2E=1 $(GO) test -count=1 -run Soak -timeout 45m ./...
 
 .PHONY: bench
 bench: ## Run the benchmarks (BENCH=pattern, PACKAGES=./stats)

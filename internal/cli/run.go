@@ -59,6 +59,7 @@ on serving until it is interrupted.`,
 	f.StringArrayVarP(&files, "filename", "f", nil, "an experiment's file, or - for standard input; may be repeated")
 	f.StringVar(&listen, "listen", "", "the gateway's address (default the file's, else a free port on loopback)")
 	f.StringVar(&o.API, "api", local.Loopback, "the address of page, outcomes and metrics")
+	f.StringVar(&o.Database, "database", "", "the URL of a PostgreSQL database that keeps what is learned instead of files (give the password by PGPASSWORD or ~/.pgpass)")
 	f.StringVar(&o.Data, "data", defaultData, "the directory of the run's files")
 	if err := c.MarkFlagRequired("filename"); err != nil {
 		panic("a flag that was just defined: " + err.Error())

@@ -4,9 +4,7 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -17,8 +15,9 @@ import (
 const (
 	// maxGateway is the greatest length of a gateway's name, in bytes.
 	maxGateway = 256
-	// forgetGateway is how long after its last batch a gateway is known. One
-	// that sends an old batch again after that would have it counted twice.
+	// forgetGateway is how long after its last batch a gateway is known, at
+	// least: where it has served a phase, until that is pruned. What it sends
+	// again after that is late.
 	forgetGateway = 30 * 24 * time.Hour
 )
 
@@ -38,6 +37,8 @@ func (l *Ledger) Add(ctx context.Context, b *experiment.Batch) (fresh bool, err 
 	switch {
 	case b.Gateway == "" || len(b.Gateway) > maxGateway:
 		return false, experiment.InvalidAt("gateway", "has %d bytes: want 1 to %d", len(b.Gateway), maxGateway)
+	case storable(b.Gateway) != b.Gateway:
+		return false, experiment.InvalidAt("gateway", "is %q: want UTF-8 without NUL", b.Gateway)
 	case b.Sequence == 0 || b.Sequence > math.MaxInt64:
 		return false, experiment.InvalidAt("sequence", "is %d: want 1 or more", b.Sequence)
 	}
@@ -45,6 +46,12 @@ func (l *Ledger) Add(ctx context.Context, b *experiment.Batch) (fresh bool, err 
 	now := l.options.Now()
 	var stored bool
 	err = l.do(ctx, &job{
+		wants: func(w *writer) {
+			for i := range in.exposures {
+				q := &in.exposures[i]
+				w.wantRow(keyOf(q.join, &q.exposure))
+			}
+		},
 		run: func(w *writer) (err error) {
 			stored, err = w.addBatch(in, now)
 			return err
@@ -164,18 +171,17 @@ func newGatewaySeal(j *join, s *experiment.Seal) (gatewaySeal, bool) {
 // addBatch stores a batch; false if it is stored already.
 func (w *writer) addBatch(in *unpacked, now time.Time) (bool, error) {
 	var last int64
-	err := w.stmt.gateway.QueryRowContext(w.ctx, in.gateway).Scan(&last)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	if _, err := w.one(sqlGateway, []any{in.gateway}, &last); err != nil {
 		return false, fmt.Errorf("read gateway: %w", err)
 	}
-	if _, err := w.stmt.setGateway.ExecContext(w.ctx, in.gateway, max(last, in.sequence), now.UnixMilli()); err != nil {
+	if err := w.store.later(w.ctx, sqlSetGateway, in.gateway, max(last, in.sequence), now.UnixMilli()); err != nil {
 		return false, fmt.Errorf("write gateway: %w", err)
 	}
 	if in.sequence <= last {
 		return false, nil
 	}
 	if last == 0 {
-		if _, err := w.stmt.purgeGateways.ExecContext(w.ctx, now.Add(-forgetGateway).UnixMilli()); err != nil {
+		if err := w.store.later(w.ctx, sqlPurgeGateways, now.Add(-forgetGateway).UnixMilli()); err != nil {
 			return false, fmt.Errorf("forget gateways: %w", err)
 		}
 	}

@@ -1,48 +1,127 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build unix
+
 package ledger
 
 import (
+	"errors"
 	"fmt"
+	"math"
+	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/postgres/postgrestest"
 )
 
 // BenchmarkOutcomes is outcomes by token, each with a key, over 10,000 units: of
-// many callers with few each, and of few callers with many each.
+// many callers with few each, and of few callers with many each; and each of a
+// new unit. Beside the pace it tells the processor time of this process, whose
+// callers are in it, and of the server's, which other load disturbs less.
 func BenchmarkOutcomes(b *testing.B) {
-	b.Run("64 callers of 10", func(b *testing.B) { benchmarkOutcomes(b, 64, 10) })
-	b.Run("16 callers of 200", func(b *testing.B) { benchmarkOutcomes(b, 16, 200) })
+	onEach(b, func(b *testing.B) {
+		b.Run("64 callers of 10", func(b *testing.B) { benchmarkOutcomes(b, 64, 10, 10_000) })
+		b.Run("16 callers of 200", func(b *testing.B) { benchmarkOutcomes(b, 16, 200, 10_000) })
+		b.Run("new units", func(b *testing.B) { benchmarkOutcomes(b, 16, 200, math.MaxInt) })
+	})
 }
 
-func benchmarkOutcomes(b *testing.B, callers, batch int) {
-	const units = 10_000
+// onEach runs a benchmark on every kind of store, PostgreSQL with a server that
+// waits for the disk.
+func onEach(b *testing.B, f func(b *testing.B)) {
+	b.Run("sqlite", f)
+	b.Run("postgres", func(b *testing.B) {
+		durable, err := postgrestest.Start(b.Context(), postgrestest.Options{Durable: true})
+		if errors.Is(err, postgrestest.ErrNoServer) {
+			b.Skip(err)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() {
+			if err := durable.Stop(); err != nil {
+				b.Error(err)
+			}
+		})
+		quick := server
+		server = durable
+		defer func() { server = quick }()
+		f(b)
+	})
+}
+
+func benchmarkOutcomes(b *testing.B, callers, batch, units int) {
 	l, c := newLedger(b, Options{Commit: defaultCommit})
 	c.set(t0.Add(time.Minute))
-	tokens := make([]string, units)
-	for i := range tokens {
-		e := exposure(fmt.Sprint(i), i%2, t0)
-		tokens[i] = l.options.Key.Seal(&e)
+	token := func(i int) string {
+		e := exposure("", i%2, t0)
+		e.Unit = uint64(i) * 0x9E3779B97F4A7C15
+		return l.options.Key.Seal(&e)
+	}
+	var tokens []string
+	for i := range min(units, 10_000) {
+		tokens = append(tokens, token(i))
 	}
 	before := l.Stats()
+	ours, theirs := ownTime(b), serverTime(b, l)
 	b.ResetTimer()
 	inParallel(b, callers, func(n int) {
 		outcomes := make([]experiment.UnitOutcome, batch)
 		for i := range outcomes {
 			id := n*batch + i
-			outcomes[i] = experiment.UnitOutcome{Token: tokens[id*7919%units], Event: "purchase", Value: 1, Key: fmt.Sprint(id)}
+			text := tokens[id*7919%len(tokens)]
+			if units > len(tokens) {
+				text = token(id)
+			}
+			outcomes[i] = experiment.UnitOutcome{Token: text, Event: "purchase", Value: 1, Key: fmt.Sprint(id)}
 		}
 		if r, err := l.Record(b.Context(), "search/ranker", outcomes); err != nil || r.Accepted != batch {
 			b.Errorf("receipt = %+v, %v", r, err)
 		}
 	})
-	b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "outcomes/s")
+	b.StopTimer()
+	total := float64(b.N * batch)
+	b.ReportMetric(total/b.Elapsed().Seconds(), "outcomes/s")
+	b.ReportMetric(float64((ownTime(b)-ours).Nanoseconds())/total/1000, "client-us/outcome")
+	if onPostgres(b) {
+		b.ReportMetric(float64((serverTime(b, l)-theirs).Nanoseconds())/total/1000, "server-us/outcome")
+	}
 	after := l.Stats()
 	b.ReportMetric(float64(b.N)/float64(after.Commits-before.Commits), "calls/commit")
+}
+
+// ownTime is the processor time of this process.
+func ownTime(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// serverTime is the processor time of the ledger's session at the server, 0
+// where this system does not tell.
+func serverTime(b *testing.B, l *Ledger) (used time.Duration) {
+	b.Helper()
+	if !onPostgres(b) {
+		return 0
+	}
+	pid := query(b, l, `SELECT pg_backend_pid()`)
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
+	if err != nil {
+		return 0
+	}
+	var ns int64
+	if _, err := fmt.Sscan(string(text), &ns); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(ns)
 }
 
 // inParallel calls f with 1 to b.N, from several goroutines.

@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,7 +77,7 @@ func crashChild(path, roundText string) {
 	fail(err)
 	key, err := experiment.NewKey(bytes.Repeat([]byte{7}, experiment.KeySize))
 	fail(err)
-	l, err := Open(context.Background(), path, Options{Key: key, Commit: time.Millisecond, Now: func() time.Time { return t0 }})
+	l, err := openAt(context.Background(), path, Options{Key: key, Commit: time.Millisecond, Now: func() time.Time { return t0 }})
 	fail(err)
 	fail(l.Register(shadowPlan()))
 	const callers, batch = 4, 3
@@ -109,45 +108,47 @@ func crashChild(path, roundText string) {
 // TestAcknowledgedSurvivesKill kills a writing process five times and looks for
 // everything that it had acknowledged.
 func TestAcknowledgedSurvivesKill(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger.db")
-	for round := range 5 {
-		random := rand.New(rand.NewPCG(uint64(round), 17))
-		acknowledged, gateways := killWhileWriting(t, path, round, 20+random.IntN(400))
-		l := openShadow(t, path, nil, func() time.Time { return t0 })
-		var again []experiment.UnitOutcome
-		for _, n := range acknowledged {
-			o := crashOutcome(l.options.Key, round, n)
-			if found := query(t, l, `SELECT count(*) FROM outcomes WHERE value = ?1`, o.Value); found != 1 {
-				t.Errorf("round %d: acknowledged outcome %d is found %d times", round, n, found)
+	eachStore(t, func(t *testing.T) {
+		path := where(t)
+		for round := range 5 {
+			random := rand.New(rand.NewPCG(uint64(round), 17))
+			acknowledged, gateways := killWhileWriting(t, path, round, 20+random.IntN(400))
+			l := openShadow(t, path, nil, func() time.Time { return t0 })
+			var again []experiment.UnitOutcome
+			for _, n := range acknowledged {
+				o := crashOutcome(l.options.Key, round, n)
+				if found := query(t, l, `SELECT count(*) FROM outcomes WHERE value = ?1`, o.Value); found != 1 {
+					t.Errorf("round %d: acknowledged outcome %d is found %d times", round, n, found)
+				}
+				again = append(again, o)
 			}
-			again = append(again, o)
+			got := mustRecord(t, l, again[:min(len(again), experiment.MaxOutcomes)]...)
+			wantReceipt(t, got, experiment.Receipt{Duplicates: min(len(again), experiment.MaxOutcomes)})
+			if n := query(t, l, `SELECT count(*) - count(DISTINCT value) FROM outcomes`); n != 0 {
+				t.Errorf("round %d: %d outcomes are stored more than once", round, n)
+			}
+			for gateway, n := range gateways {
+				wantBatches(t, l, gateway, n)
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
 		}
-		got := mustRecord(t, l, again[:min(len(again), experiment.MaxOutcomes)]...)
-		wantReceipt(t, got, experiment.Receipt{Duplicates: min(len(again), experiment.MaxOutcomes)})
-		if n := query(t, l, `SELECT count(*) - count(DISTINCT value) FROM outcomes`); n != 0 {
-			t.Errorf("round %d: %d outcomes are stored more than once", round, n)
+		if t.Failed() {
+			return
 		}
-		for gateway, n := range gateways {
-			wantBatches(t, l, gateway, n)
+		// All rounds together: a pair and a label count once.
+		l := openShadow(t, path, nil, func() time.Time { return t0 })
+		pairs, predictions := query(t, l, `SELECT count(*) FROM pairs`), query(t, l, `SELECT count(*) FROM predictions`)
+		labels := query(t, l, `SELECT count(*) FROM labels`)
+		if got := evidence(t, mustSeal(t, l, experiment.SourcePairs, 0, t0.Add(time.Hour)), 0, 1, experiment.CellMirrored, "").Counts.N; got != pairs || pairs == 0 {
+			t.Errorf("%d pairs are counted of %d", got, pairs)
 		}
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
+		accuracy := evidence(t, mustSeal(t, l, experiment.SourceOutcomes, 0, t0.Add(time.Hour)), 0, 1, "accuracy", "").Counts
+		if accuracy.N != predictions || accuracy.N-accuracy.X != labels || labels == 0 {
+			t.Errorf("accuracy is of %+v, want %d predictions and %d labels", accuracy, predictions, labels)
 		}
-	}
-	if t.Failed() {
-		return
-	}
-	// All rounds together: a pair and a label count once.
-	l := openShadow(t, path, nil, func() time.Time { return t0 })
-	pairs, predictions := query(t, l, `SELECT count(*) FROM pairs`), query(t, l, `SELECT count(*) FROM predictions`)
-	labels := query(t, l, `SELECT count(*) FROM labels`)
-	if got := evidence(t, mustSeal(t, l, experiment.SourcePairs, 0, t0.Add(time.Hour)), 0, 1, experiment.CellMirrored, "").Counts.N; got != pairs || pairs == 0 {
-		t.Errorf("%d pairs are counted of %d", got, pairs)
-	}
-	accuracy := evidence(t, mustSeal(t, l, experiment.SourceOutcomes, 0, t0.Add(time.Hour)), 0, 1, "accuracy", "").Counts
-	if accuracy.N != predictions || accuracy.N-accuracy.X != labels || labels == 0 {
-		t.Errorf("accuracy is of %+v, want %d predictions and %d labels", accuracy, predictions, labels)
-	}
+	})
 }
 
 // wantBatches looks for the rows of a gateway's batches up to the n-th, the last

@@ -4,7 +4,6 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 )
 
@@ -35,12 +34,8 @@ func (l *Ledger) DeleteUnit(ctx context.Context, id, unit string) (rows int64, e
 }
 
 func (w *writer) deleteUnit(j *join, unit int64) (rows int64, err error) {
-	for _, stmt := range []*sql.Stmt{w.stmt.deleteLabels, w.stmt.deletePredictions, w.stmt.deletePairs, w.stmt.deleteOutcomes, w.stmt.deleteExposures} {
-		done, err := stmt.ExecContext(w.ctx, j.id, unit)
-		if err != nil {
-			return 0, fmt.Errorf("delete a unit: %w", err)
-		}
-		n, err := done.RowsAffected()
+	for _, q := range []statement{sqlDeleteLabels, sqlDeletePredictions, sqlDeletePairs, sqlDeleteOutcomes, sqlDeleteExposures} {
+		n, err := w.store.exec(w.ctx, q, j.id, unit)
 		if err != nil {
 			return 0, fmt.Errorf("delete a unit: %w", err)
 		}

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package ledger remembers which unit met which version, joins what came of it
-// later, and gives the result as sealed cells. It lives in one SQLite file.
+// later, and gives the result as sealed cells. It lives in one SQLite file, or
+// in a schema of a PostgreSQL database; what follows holds for both.
 //
 // What it promises:
 //
-//   - An acknowledged outcome is on disk (synchronous=FULL) and counts exactly
-//     once, whatever crashes afterwards. Commits are shared by all callers that
-//     arrive within Options.Commit.
+//   - An acknowledged outcome is on disk (synchronous=FULL, synchronous_commit)
+//     and counts exactly once, whatever crashes afterwards. Commits are shared
+//     by all callers that arrive within Options.Commit.
+//   - One process writes. In PostgreSQL it owns the schema by its session: one
+//     that has lost it cannot write any more, and forgets what it remembered
+//     when it has it again.
 //   - A unit belongs to the window of its first exposure in a phase, in
 //     whatever order exposures and outcomes come in. A unit that met two
 //     versions in one phase has moved: it leaves unit-level cells.

@@ -4,8 +4,6 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -105,12 +103,12 @@ func (e *early) add(version int, age, delay int64) {
 
 func (w *writer) early(j *join, m *joinMetric, e *early, now time.Time) error {
 	k := phaseKey{experiment: j.id}
-	err := w.stmt.newestPhase.QueryRowContext(w.ctx, j.id).Scan(&k.epoch, &k.phase)
-	if errors.Is(err, sql.ErrNoRows) {
-		return experiment.Errorf(experiment.CodeNotFound, "read %s early: %s has no unit yet", m.name, j.experiment)
-	}
+	found, err := w.one(sqlNewestPhase, []any{j.id}, &k.epoch, &k.phase)
 	if err != nil {
 		return fmt.Errorf("find the newest phase: %w", err)
+	}
+	if !found {
+		return experiment.Errorf(experiment.CodeNotFound, "read %s early: %s has no unit yet", m.name, j.experiment)
 	}
 	h, err := w.horizon(k)
 	if err != nil {
@@ -125,7 +123,7 @@ func (w *writer) early(j *join, m *joinMetric, e *early, now time.Time) error {
 			e.sealed[c.Version] = e.sealed[c.Version].Merge(stats.Counts{N: c.Counts.N, X: c.Counts.N - c.Counts.X})
 		}
 	}
-	rows, err := w.stmt.early.QueryContext(w.ctx, k.experiment, k.epoch, k.phase, h.outcomes, m.event)
+	rows, err := w.store.query(w.ctx, sqlEarly, k.experiment, k.epoch, k.phase, h.outcomes, m.event)
 	if err != nil {
 		return fmt.Errorf("read units: %w", err)
 	}

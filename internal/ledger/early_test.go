@@ -62,47 +62,49 @@ func earlyWorld(t *testing.T, share [2]float64, mean [2]time.Duration) []EarlyRe
 }
 
 func TestEarlyReadings(t *testing.T) {
-	t.Run("young units count by their age", func(t *testing.T) {
-		got := earlyWorld(t, [2]float64{.3, .4}, [2]time.Duration{40 * time.Second, 40 * time.Second})
-		inWindow := -math.Expm1(-180. / 40) // Later ones do not count.
-		for v, share := range []float64{.3, .4} {
-			r := got[v]
-			if !r.Known || !r.Weighted || r.Units != 4000 || r.Waiting < 2000 || math.Abs(r.Estimate.Value-share*inWindow) > 4*r.Estimate.SE {
-				t.Errorf("version %d = %+v, want %g", v, r, share*inWindow)
+	eachStore(t, func(t *testing.T) {
+		t.Run("young units count by their age", func(t *testing.T) {
+			got := earlyWorld(t, [2]float64{.3, .4}, [2]time.Duration{40 * time.Second, 40 * time.Second})
+			inWindow := -math.Expm1(-180. / 40) // Later ones do not count.
+			for v, share := range []float64{.3, .4} {
+				r := got[v]
+				if !r.Known || !r.Weighted || r.Units != 4000 || r.Waiting < 2000 || math.Abs(r.Estimate.Value-share*inWindow) > 4*r.Estimate.SE {
+					t.Errorf("version %d = %+v, want %g", v, r, share*inWindow)
+				}
 			}
-		}
-	})
-	t.Run("delays that differ leave the mature units", func(t *testing.T) {
-		got := earlyWorld(t, [2]float64{.3, .3}, [2]time.Duration{10 * time.Second, 90 * time.Second})
-		for v, want := range []float64{.3, .3 * -math.Expm1(-2)} {
-			r := got[v]
-			if !r.Known || r.Weighted || math.Abs(r.Estimate.Value-want) > 4*r.Estimate.SE {
-				t.Errorf("version %d = %+v, want %g of mature units", v, r, want)
+		})
+		t.Run("delays that differ leave the mature units", func(t *testing.T) {
+			got := earlyWorld(t, [2]float64{.3, .3}, [2]time.Duration{10 * time.Second, 90 * time.Second})
+			for v, want := range []float64{.3, .3 * -math.Expm1(-2)} {
+				r := got[v]
+				if !r.Known || r.Weighted || math.Abs(r.Estimate.Value-want) > 4*r.Estimate.SE {
+					t.Errorf("version %d = %+v, want %g of mature units", v, r, want)
+				}
 			}
-		}
-	})
-	t.Run("sealed windows stay in it", func(t *testing.T) {
-		l, _ := newLedger(t, Options{})
-		for i := range 100 {
-			l.Expose(exposure(fmt.Sprint(i), 0, t0), 0)
-			if i < 20 {
-				mustRecord(t, l, experiment.UnitOutcome{Unit: fmt.Sprint(i), Event: "purchase", Value: 1, At: t0.Add(time.Second)})
+		})
+		t.Run("sealed windows stay in it", func(t *testing.T) {
+			l, _ := newLedger(t, Options{})
+			for i := range 100 {
+				l.Expose(exposure(fmt.Sprint(i), 0, t0), 0)
+				if i < 20 {
+					mustRecord(t, l, experiment.UnitOutcome{Unit: fmt.Sprint(i), Event: "purchase", Value: 1, At: t0.Add(time.Second)})
+				}
 			}
-		}
-		later := t0.Add(time.Hour)
-		mustSeal(t, l, experiment.SourceOutcomes, 0, later)
-		got, err := l.Early(t.Context(), "search/ranker", "revenue", later)
-		if err != nil || got[0].Units != 100 || got[0].Estimate.Value != .2 || got[1].Known {
-			t.Errorf("readings = %+v, %v; want 20 of 100, and nothing of the candidate", got, err)
-		}
-	})
-	t.Run("other metrics are refused", func(t *testing.T) {
-		l, _ := newLedger(t, Options{})
-		if _, err := l.Early(t.Context(), "search/ranker", "refund", t0); experiment.CodeOf(err) != experiment.CodeInvalid {
-			t.Errorf("error = %v", err)
-		}
-		if _, err := l.Early(t.Context(), "search/ranker", "revenue", t0); experiment.CodeOf(err) != experiment.CodeNotFound {
-			t.Errorf("error = %v", err)
-		}
+			later := t0.Add(time.Hour)
+			mustSeal(t, l, experiment.SourceOutcomes, 0, later)
+			got, err := l.Early(t.Context(), "search/ranker", "revenue", later)
+			if err != nil || got[0].Units != 100 || got[0].Estimate.Value != .2 || got[1].Known {
+				t.Errorf("readings = %+v, %v; want 20 of 100, and nothing of the candidate", got, err)
+			}
+		})
+		t.Run("other metrics are refused", func(t *testing.T) {
+			l, _ := newLedger(t, Options{})
+			if _, err := l.Early(t.Context(), "search/ranker", "refund", t0); experiment.CodeOf(err) != experiment.CodeInvalid {
+				t.Errorf("error = %v", err)
+			}
+			if _, err := l.Early(t.Context(), "search/ranker", "revenue", t0); experiment.CodeOf(err) != experiment.CodeNotFound {
+				t.Errorf("error = %v", err)
+			}
+		})
 	})
 }

@@ -4,8 +4,6 @@ package ledger
 
 import (
 	"cmp"
-	"database/sql"
-	"errors"
 	"fmt"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -121,7 +119,8 @@ func (w *writer) expose(k rowKey, e *experiment.Exposure, groups uint64) (r row,
 			return r, false, nil
 		}
 		r = row{window: e.Window, version: e.Version, at: e.At.UnixMilli(), groups: groups}
-		return r, true, w.store(w.stmt.addRow, k, r)
+		w.set(k, r)
+		return r, true, nil
 	}
 	if next := r.fold(e, groups, h.outcomes); next != r {
 		if n, known := w.moved[k.phaseKey]; known && next.moved && !r.moved {
@@ -132,7 +131,8 @@ func (w *writer) expose(k rowKey, e *experiment.Exposure, groups uint64) (r row,
 				return next, true, err
 			}
 		}
-		return next, true, w.store(w.stmt.setRow, k, next)
+		w.set(k, next)
+		return next, true, nil
 	}
 	return r, true, nil
 }
@@ -144,42 +144,10 @@ func (w *writer) moveOutcomes(k rowKey, from, to int64) error {
 	if err := w.flushOutcomes(); err != nil {
 		return err
 	}
-	if _, err := w.stmt.moveOutcomes.ExecContext(w.ctx, k.experiment, k.epoch, k.phase, from, k.unit, to); err != nil {
+	if err := w.store.later(w.ctx, sqlMoveOutcomes, k.experiment, k.epoch, k.phase, from, k.unit, to); err != nil {
 		return fmt.Errorf("move outcomes: %w", err)
 	}
 	return nil
-}
-
-func (w *writer) store(stmt *sql.Stmt, k rowKey, r row) error {
-	if _, err := stmt.ExecContext(w.ctx, k.experiment, k.unit, k.epoch, k.phase, r.window, r.version, r.at, r.moved, int64(r.groups)); err != nil {
-		return fmt.Errorf("write exposure: %w", err)
-	}
-	w.remember(k, r)
-	return nil
-}
-
-func (w *writer) remember(k rowKey, r row) {
-	if len(w.rows) >= maxRows {
-		clear(w.rows)
-	}
-	w.rows[k] = r
-}
-
-func (w *writer) row(k rowKey) (r row, found bool, err error) {
-	if r, found = w.rows[k]; found {
-		return r, true, nil
-	}
-	var groups int64
-	err = w.stmt.row.QueryRowContext(w.ctx, k.experiment, k.unit, k.epoch, k.phase).Scan(&r.window, &r.version, &r.at, &r.moved, &groups)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return row{}, false, nil
-	case err != nil:
-		return row{}, false, fmt.Errorf("read exposure: %w", err)
-	}
-	r.groups = uint64(groups)
-	w.remember(k, r)
-	return r, true, nil
 }
 
 func (w *writer) horizon(k phaseKey) (horizon, error) {
@@ -187,19 +155,15 @@ func (w *writer) horizon(k phaseKey) (horizon, error) {
 		return h, nil
 	}
 	var h horizon
-	err := w.stmt.phase.QueryRowContext(w.ctx, k.experiment, k.epoch, k.phase).Scan(&h.exposures, &h.outcomes, &h.pruned, &h.pairs, &h.gateway)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	if _, err := w.one(sqlPhase, []any{k.experiment, k.epoch, k.phase}, &h.exposures, &h.outcomes, &h.pruned, &h.pairs, &h.gateway); err != nil {
 		return h, fmt.Errorf("read phase: %w", err)
-	}
-	if len(w.phases) >= maxRows {
-		clear(w.phases)
 	}
 	w.phases[k] = h
 	return h, nil
 }
 
 func (w *writer) setHorizon(k phaseKey, h horizon) error {
-	if _, err := w.stmt.setPhase.ExecContext(w.ctx, k.experiment, k.epoch, k.phase, h.exposures, h.outcomes, h.pruned, h.pairs, h.gateway); err != nil {
+	if err := w.store.later(w.ctx, sqlSetPhase, k.experiment, k.epoch, k.phase, h.exposures, h.outcomes, h.pruned, h.pairs, h.gateway); err != nil {
 		return fmt.Errorf("write phase: %w", err)
 	}
 	w.phases[k] = h

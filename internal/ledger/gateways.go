@@ -4,9 +4,7 @@ package ledger
 
 import (
 	"cmp"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -26,14 +24,10 @@ import (
 // sealedBy is how far a gateway has sealed a phase; found is false where nothing
 // was heard of it there.
 func (w *writer) sealedBy(k phaseKey, gateway string) (sealed int64, found bool, err error) {
-	err = w.stmt.gatewaySealed.QueryRowContext(w.ctx, k.experiment, k.epoch, k.phase, gateway).Scan(&sealed)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, false, nil
-	}
-	if err != nil {
+	if found, err = w.one(sqlGatewaySealed, []any{k.experiment, k.epoch, k.phase, gateway}, &sealed); err != nil {
 		return 0, false, fmt.Errorf("read a gateway's windows: %w", err)
 	}
-	return sealed, true, nil
+	return sealed, found, nil
 }
 
 // heardOf notes that a gateway serves a phase.
@@ -46,7 +40,7 @@ func (w *writer) heardOf(k phaseKey, gateway string, now time.Time) error {
 }
 
 func (w *writer) setSealedBy(k phaseKey, gateway string, sealed int64, now time.Time) error {
-	if _, err := w.stmt.setGatewayPhase.ExecContext(w.ctx, k.experiment, k.epoch, k.phase, gateway, sealed, now.UnixMilli()); err != nil {
+	if err := w.store.later(w.ctx, sqlSetGatewayPhase, k.experiment, k.epoch, k.phase, gateway, sealed, now.UnixMilli()); err != nil {
 		return fmt.Errorf("write a gateway's windows: %w", err)
 	}
 	return nil
@@ -72,7 +66,7 @@ func (w *writer) addGatewaySeal(gateway string, s *gatewaySeal, now time.Time) e
 			w.tally.lateCells += c.cells
 			continue
 		}
-		if _, err := w.stmt.addGatewayCells.ExecContext(w.ctx, s.experiment, s.epoch, s.phase, c.window, gateway, c.text); err != nil {
+		if err := w.store.later(w.ctx, sqlAddGatewayCells, s.experiment, s.epoch, s.phase, c.window, gateway, c.text); err != nil {
 			return fmt.Errorf("write a gateway's cells: %w", err)
 		}
 	}
@@ -92,7 +86,7 @@ type witness struct {
 
 // witnesses lists the gateways of an experiment as a phase sees them.
 func (w *writer) witnesses(k phaseKey) (all []witness, err error) {
-	rows, err := w.stmt.gatewayPhases.QueryContext(w.ctx, k.experiment)
+	rows, err := w.store.query(w.ctx, sqlGatewayPhases, k.experiment)
 	if err != nil {
 		return nil, fmt.Errorf("read the gateways' windows: %w", err)
 	}
@@ -100,8 +94,7 @@ func (w *writer) witnesses(k phaseKey) (all []witness, err error) {
 	for rows.Next() {
 		var name string
 		var epoch, phase int
-		var sealed, seen int64
-		var leftOut bool
+		var sealed, seen, leftOut int64
 		if err := rows.Scan(&name, &epoch, &phase, &sealed, &seen, &leftOut); err != nil {
 			return nil, fmt.Errorf("read the gateways' windows: %w", err)
 		}
@@ -112,7 +105,7 @@ func (w *writer) witnesses(k phaseKey) (all []witness, err error) {
 		g.seen = max(g.seen, seen)
 		switch c := cmp.Or(cmp.Compare(epoch, k.epoch), cmp.Compare(phase, k.phase)); {
 		case c == 0:
-			g.sealed, g.here, g.leftOut = sealed, true, leftOut
+			g.sealed, g.here, g.leftOut = sealed, true, leftOut != 0
 		case c > 0:
 			g.later = true
 		}
@@ -147,7 +140,7 @@ func (w *writer) ripe(s sealing, now time.Time) (int64, error) {
 		if !silent(g) || !g.here || g.leftOut || g.sealed >= to {
 			continue
 		}
-		if _, err := w.stmt.leaveOut.ExecContext(w.ctx, s.experiment, s.epoch, s.phase, g.gateway); err != nil {
+		if err := w.store.later(w.ctx, sqlLeaveOut, s.experiment, s.epoch, s.phase, g.gateway); err != nil {
 			return 0, fmt.Errorf("leave a gateway out: %w", err)
 		}
 		w.tally.silentGateways++
@@ -158,7 +151,7 @@ func (w *writer) ripe(s sealing, now time.Time) (int64, error) {
 // mergeGateways merges the cells of all gateways, in the order of keys and then
 // of the gateways' names.
 func (w *writer) mergeGateways(s sealing) ([]experiment.Cell, error) {
-	rows, err := w.stmt.gatewayCells.QueryContext(w.ctx, s.experiment, s.epoch, s.phase, s.from, s.to)
+	rows, err := w.store.query(w.ctx, sqlGatewayCells, s.experiment, s.epoch, s.phase, s.from, s.to)
 	if err != nil {
 		return nil, fmt.Errorf("read the gateways' cells: %w", err)
 	}

@@ -3,8 +3,6 @@
 package ledger
 
 import (
-	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -96,11 +94,11 @@ func (w *writer) count(k keptKey) (n int64, err error) {
 	if n, known := w.kept[k]; known {
 		return n, nil
 	}
-	stmt := w.stmt.countPredictions
+	q := sqlCountPredictions
 	if k.source == experiment.SourcePairs {
-		stmt = w.stmt.countPairs
+		q = sqlCountPairs
 	}
-	if err := stmt.QueryRowContext(w.ctx, k.experiment).Scan(&n); err != nil {
+	if _, err := w.one(q, []any{k.experiment}, &n); err != nil {
 		return 0, fmt.Errorf("count rows: %w", err)
 	}
 	w.kept[k] = n
@@ -138,9 +136,9 @@ func (w *writer) retire(j *join, now time.Time) error {
 // that is so twice over.
 func (w *writer) retireRows(j *join, source experiment.Source, added int64, now time.Time) error {
 	k := keptKey{j.id, source}
-	oldest := w.stmt.oldestPredictions
+	oldest := sqlOldestPredictions
 	if source == experiment.SourcePairs {
-		oldest = w.stmt.oldestPairs
+		oldest = sqlOldestPairs
 	}
 	budget := max(retireBatch, 2*added)
 	for range retireWindows {
@@ -150,12 +148,12 @@ func (w *writer) retireRows(j *join, source experiment.Source, added int64, now 
 		}
 		p := phaseKey{experiment: j.id}
 		var window, at int64
-		err = oldest.QueryRowContext(w.ctx, j.id).Scan(&p.epoch, &p.phase, &window, &at)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
+		found, err := w.one(oldest, []any{j.id}, &p.epoch, &p.phase, &window, &at)
 		if err != nil {
 			return fmt.Errorf("find the oldest rows: %w", err)
+		}
+		if !found {
+			return nil
 		}
 		h, err := w.horizon(p)
 		if err != nil {
@@ -190,17 +188,14 @@ func (w *writer) retireRows(j *join, source experiment.Source, added int64, now 
 // dropRows forgets at most limit rows of a phase's windows up to one, and
 // returns how many they were.
 func (w *writer) dropRows(k keptKey, p phaseKey, window, limit int64) (int64, error) {
-	stmts := []*sql.Stmt{w.stmt.dropPairs}
+	drop := []statement{sqlDropPairs}
 	if k.source != experiment.SourcePairs {
-		stmts = []*sql.Stmt{w.stmt.dropLabels, w.stmt.dropPredictions}
+		drop = []statement{sqlDropLabels, sqlDropPredictions}
 	}
 	var n int64
-	for _, stmt := range stmts {
-		done, err := stmt.ExecContext(w.ctx, p.experiment, p.epoch, p.phase, window, limit)
-		if err != nil {
-			return 0, fmt.Errorf("drop rows: %w", err)
-		}
-		if n, err = done.RowsAffected(); err != nil {
+	for _, q := range drop {
+		var err error
+		if n, err = w.store.exec(w.ctx, q, p.experiment, p.epoch, p.phase, window, limit); err != nil {
 			return 0, fmt.Errorf("drop rows: %w", err)
 		}
 	}

@@ -4,6 +4,7 @@ package ledger
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -16,8 +17,6 @@ type keyID struct {
 }
 
 const (
-	// keysAtOnce is how many keys one statement looks up.
-	keysAtOnce = 16
 	// keyParts is how many parts the keys are divided into, by their first byte.
 	keyParts = 256
 	// stagedKeys is how many keys wait in the log, about: 100 bytes of memory
@@ -63,6 +62,13 @@ func newKeys() keys {
 	return k
 }
 
+// unread knows nothing yet, as a new process does.
+func (k *keys) unread() keys {
+	fresh := newKeys()
+	fresh.limit = k.limit
+	return fresh
+}
+
 func (k *keys) has(id keyID, now time.Time) bool {
 	if _, fresh := k.fresh[id]; fresh || k.found[id] {
 		return true
@@ -106,54 +112,12 @@ func (k *keys) stage(id keyID, expires int64) {
 	part[id] = expires
 }
 
-// readKeys learns which keys of a batch were taken before.
-func (w *writer) readKeys(j *join, batch []admitted, now time.Time) error {
-	if err := w.readKeyLog(); err != nil {
-		return fmt.Errorf("read the log of keys: %w", err)
-	}
-	var hashes [][]byte
-	for i := range batch {
-		if a := &batch[i]; a.keyed && !w.keys.has(keyID{j.id, a.key}, now) {
-			hashes = append(hashes, a.key[:])
-		}
-	}
-	args := make([]any, 2+keysAtOnce)
-	args[0], args[1] = j.id, now.UnixMilli()
-	for part := range slices.Chunk(hashes, keysAtOnce) {
-		for i := range keysAtOnce {
-			args[2+i] = part[min(i, len(part)-1)]
-		}
-		if err := w.readSomeKeys(j, args); err != nil {
-			return fmt.Errorf("read keys: %w", err)
-		}
-	}
-	return nil
-}
-
-func (w *writer) readSomeKeys(j *join, args []any) error {
-	rows, err := w.stmt.knownKeys.QueryContext(w.ctx, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var hash []byte
-		if err := rows.Scan(&hash); err != nil {
-			return err
-		}
-		id := keyID{experiment: j.id}
-		copy(id.hash[:], hash)
-		w.keys.found[id] = true
-	}
-	return rows.Err()
-}
-
 // readKeyLog stages what an earlier process has left in the log.
 func (w *writer) readKeyLog() error {
 	if w.keys.read {
 		return nil
 	}
-	rows, err := w.stmt.keyLog.QueryContext(w.ctx)
+	rows, err := w.store.query(w.ctx, sqlKeyLog)
 	if err != nil {
 		return err
 	}
@@ -170,11 +134,11 @@ func (w *writer) readKeyLog() error {
 			w.keys.stage(id, expires)
 		}
 	}
-	if err := rows.Err(); err != nil {
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
 	}
 	// The first round begins here, with all of it.
-	if err := w.stmt.lastKeyLog.QueryRowContext(w.ctx).Scan(&w.keys.round); err != nil {
+	if _, err := w.one(sqlLastKeyLog, nil, &w.keys.round); err != nil {
 		return err
 	}
 	w.keys.read = true
@@ -196,7 +160,7 @@ func (w *writer) flushKeys() error {
 		logged[g] = append(logged[g], id.hash[:]...)
 	}
 	for g, hashes := range logged {
-		if _, err := w.stmt.addKeyLog.ExecContext(w.ctx, g.experiment, g.expires, hashes); err != nil {
+		if err := w.store.later(w.ctx, sqlAddKeyLog, g.experiment, g.expires, hashes); err != nil {
 			return fmt.Errorf("write the log of keys: %w", err)
 		}
 	}
@@ -209,8 +173,7 @@ func (w *writer) flushKeys() error {
 			return err
 		}
 	}
-	_, err := w.stmt.keys.flush(w.ctx)
-	return err
+	return w.insertLater(w.write.keys)
 }
 
 // moveKeys writes the keys that wait for a part of the table. Behind the last
@@ -223,16 +186,16 @@ func (w *writer) moveKeys(part int) error {
 	}
 	slices.SortFunc(ids, func(a, b keyID) int { return bytes.Compare(a.hash[:], b.hash[:]) })
 	for _, id := range ids {
-		w.stmt.keys.add(id.experiment, id.hash[:], k.staged[part][id])
+		w.write.keys.add(id.experiment, id.hash[:], k.staged[part][id])
 	}
 	k.moved = append(k.moved, part)
 	if part != keyParts-1 {
 		return nil
 	}
-	if _, err := w.stmt.dropKeyLog.ExecContext(w.ctx, k.round); err != nil {
+	if err := w.store.later(w.ctx, sqlDropKeyLog, k.round); err != nil {
 		return fmt.Errorf("cut the log of keys: %w", err)
 	}
-	if err := w.stmt.lastKeyLog.QueryRowContext(w.ctx).Scan(&k.began); err != nil {
+	if _, err := w.one(sqlLastKeyLog, nil, &k.began); err != nil {
 		return fmt.Errorf("read the log of keys: %w", err)
 	}
 	k.ended = true

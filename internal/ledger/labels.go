@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
@@ -24,7 +25,13 @@ func truthOf(o *experiment.UnitOutcome) string {
 	if label == "" {
 		label = strconv.FormatFloat(o.Value+0, 'f', -1, 64) // -0 is 0.
 	}
-	return label[:min(len(label), experiment.MaxClass)]
+	return storable(label[:min(len(label), experiment.MaxClass)])
+}
+
+// storable is a text from outside as every store takes it: PostgreSQL refuses
+// NUL and what is not UTF-8, perhaps because it was cut.
+func storable(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // judged is a prediction that a label is about.
@@ -34,17 +41,42 @@ type judged struct {
 	label sql.NullString
 }
 
+// labels is the question for the predictions that an outcome is about.
+func (a *admitted) labels(j *join) labelQuery {
+	q := labelQuery{phaseKey: phaseKey{experiment: j.id}, event: a.event}
+	switch e := a.exposure; {
+	case e != nil:
+		q.of, q.unit, q.at, q.epoch, q.phase, q.version = labelByToken, int64(e.Unit), e.At.UnixMilli(), e.Epoch, e.Phase, e.Version
+	case a.request != 0:
+		q.of, q.request = labelByRequest, int64(a.request)
+	default:
+		q.unit, q.at = int64(a.unit), a.at
+	}
+	return q
+}
+
+// askLabels makes sure that the predictions of a batch's labels are known, those
+// too that wait to be written.
+func (w *writer) askLabels(j *join, batch []admitted) error {
+	if len(j.truths) == 0 {
+		return nil
+	}
+	if err := w.flushPredictions(); err != nil {
+		return err
+	}
+	for i := range batch {
+		if a := &batch[i]; j.truths[a.event] {
+			w.wantLabel(a.labels(j))
+		}
+	}
+	return w.ask()
+}
+
 // recordLabel stores the truth about the predictions that an outcome is about:
 // the one of its token, the newest of its unit up to its time, or all of its
 // request. A prediction takes one label of each event.
 func (w *writer) recordLabel(j *join, a *admitted) (result, error) {
-	if err := w.flushPredictions(); err != nil {
-		return 0, err
-	}
-	found, err := w.findPredictions(j, a)
-	if err != nil {
-		return 0, fmt.Errorf("find prediction: %w", err)
-	}
+	found := w.found[a.labels(j)]
 	best := unmatched
 	for i := range found {
 		r, err := w.labelOne(a, &found[i])
@@ -76,31 +108,8 @@ func (w *writer) labelOne(a *admitted, p *judged) (result, error) {
 		return late, nil
 	}
 	w.truths[id] = a.truth
-	w.stmt.labels.add(p.id, a.event, a.truth, a.at)
+	w.write.labels.add(p.id, a.event, a.truth, a.at)
 	return accepted, nil
-}
-
-func (w *writer) findPredictions(j *join, a *admitted) (found []judged, err error) {
-	stmt, args := w.stmt.byUnit, []any{a.event, j.id, int64(a.unit), a.at}
-	switch e := a.exposure; {
-	case e != nil:
-		stmt, args = w.stmt.byToken, []any{a.event, j.id, int64(e.Unit), e.At.UnixMilli(), e.Epoch, e.Phase, e.Version}
-	case a.request != 0:
-		stmt, args = w.stmt.byRequest, []any{a.event, j.id, int64(a.request)}
-	}
-	rows, err := stmt.QueryContext(w.ctx, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		p := judged{phaseKey: phaseKey{experiment: j.id}}
-		if err := rows.Scan(&p.id, &p.epoch, &p.phase, &p.window, &p.label); err != nil {
-			return nil, err
-		}
-		found = append(found, p)
-	}
-	return found, rows.Err()
 }
 
 // labelled is a prediction with what was told of it so far.
@@ -120,7 +129,7 @@ func (w *writer) foldLabels(s sealing) ([]experiment.Cell, error) {
 	if len(s.join.labels) == 0 {
 		return nil, nil
 	}
-	rows, err := w.stmt.joinLabels.QueryContext(w.ctx, s.experiment, s.epoch, s.phase, s.from, s.to)
+	rows, err := w.store.query(w.ctx, sqlJoinLabels, s.experiment, s.epoch, s.phase, s.from, s.to)
 	if err != nil {
 		return nil, fmt.Errorf("join labels: %w", err)
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
-	"github.com/headgate-dev/headgate/internal/sqlitefile"
 )
 
 // Options are a ledger's settings. Only Key is required.
@@ -21,7 +20,8 @@ type Options struct {
 	// Now is the clock that outcomes arrive by; time.Now when nil.
 	Now func() time.Time
 	// Queue is how many exposures may wait to be written, and how many pairs
-	// and predictions together; 65,536 when 0.
+	// and predictions together; 65,536 when 0. What comes then is dropped and
+	// counted.
 	Queue int
 	// Commit is how long a commit waits for others to share it, at most 20 ms;
 	// 5 ms when 0.
@@ -79,21 +79,43 @@ type Ledger struct {
 }
 
 // Open opens or creates the ledger's file. A file belongs to one process at a
-// time. Errors are CodeInvalid (options, damaged, another kind, a newer
+// time. Options.Queue bounds exposures, and pairs and predictions together, each
+// in the queue and once more on their way to the file. Errors are CodeInvalid (options, damaged, another kind, a newer
 // schema) or CodeUnavailable (unreachable, in use).
 func Open(ctx context.Context, path string, o Options) (*Ledger, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	db, err := sqlitefile.Open(ctx, path, kind())
+	s, err := openFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	w, err := newWriter(ctx, db)
-	if err != nil {
-		_ = db.Close() // The first error is the one to tell.
-		return nil, experiment.Errorf(experiment.CodeUnavailable, "open ledger %s: %w", path, err)
+	return start(ctx, s, o)
+}
+
+// OpenPostgres opens or creates a ledger in a PostgreSQL database, in a schema
+// of its own: headgate_ledger, unless the URL's parameter schema says otherwise.
+// What else the URL may say is in package postgres. A schema belongs to one
+// ledger at a time: a second one is refused until the session of the first has
+// ended, and then takes over; the first cannot write any more. While the
+// database is away, or somebody else's, calls get CodeUnavailable and exposures
+// wait in the queue; when it is back the ledger goes on by itself. Errors are
+// CodeInvalid (options, URL, another kind, a newer schema) or CodeUnavailable
+// (unreachable, in use).
+func OpenPostgres(ctx context.Context, url string, o Options) (*Ledger, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
 	}
+	s, err := openDatabase(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	return start(ctx, s, o)
+}
+
+// start starts the ledger's writer, which owns the store from now on.
+func start(ctx context.Context, s store, o Options) (*Ledger, error) {
+	w := newWriter(ctx, s)
 	l := &Ledger{
 		options:   o,
 		plans:     map[string]*join{},
@@ -107,7 +129,7 @@ func Open(ctx context.Context, path string, o Options) (*Ledger, error) {
 	metrics := newCollector(l.Stats)
 	if o.Registry != nil {
 		if err := o.Registry.Register(metrics); err != nil {
-			return nil, errors.Join(experiment.Errorf(experiment.CodeInvalid, "register the ledger's metrics: %w", err), w.close())
+			return nil, errors.Join(experiment.Errorf(experiment.CodeInvalid, "register the ledger's metrics: %w", err), s.close())
 		}
 	}
 	var flushed error
@@ -117,7 +139,7 @@ func Open(ctx context.Context, path string, o Options) (*Ledger, error) {
 		}
 		close(l.quit)
 		<-l.stopped
-		return errors.Join(flushed, w.close())
+		return errors.Join(flushed, s.close())
 	})
 	go func() {
 		defer close(l.stopped)

@@ -5,8 +5,8 @@ package ledger
 import (
 	"cmp"
 	"context"
+	"flag"
 	"math"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
@@ -251,167 +251,194 @@ func (m *model) window(s experiment.Source, phase int, window int64, version int
 	return cells
 }
 
+// fewerChecks makes rapid check less than its 100 histories: each is dozens of
+// commits, which wait for the disk or a server. -rapid.checks sets another
+// number.
+func fewerChecks(t *testing.T) {
+	t.Helper()
+	const fewer = "rapid.checks"
+	f := flag.Lookup(fewer)
+	if f == nil || f.Value.String() != f.DefValue {
+		return
+	}
+	n := "40"
+	if onPostgres(t) {
+		n = "20"
+	}
+	if err := flag.Set(fewer, n); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := flag.Set(fewer, f.DefValue); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestLedgerIsTheModel drives a ledger and the model through the same random
 // history, restarts of the ledger among it, and compares every answer.
 func TestLedgerIsTheModel(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		starts := []time.Time{t0, t0.Add(4 * time.Minute)}
-		c := &clock{now: t0.Add(30 * time.Second)}
-		path := filepath.Join(t.TempDir(), "ledger.db")
-		key := testKey(t)
-		ctx := context.Background()
-		var l *Ledger
-		start := func() {
-			var err error
-			if l, err = Open(ctx, path, Options{Key: key, Now: c.Now, Commit: time.Nanosecond}); err != nil {
-				rt.Fatal(err)
+	eachStore(t, func(t *testing.T) {
+		fewerChecks(t)
+		rapid.Check(t, func(rt *rapid.T) {
+			starts := []time.Time{t0, t0.Add(4 * time.Minute)}
+			c := &clock{now: t0.Add(30 * time.Second)}
+			path := where(t)
+			key := testKey(t)
+			ctx := context.Background()
+			var l *Ledger
+			start := func() {
+				var err error
+				if l, err = openAt(ctx, path, Options{Key: key, Now: c.Now, Commit: time.Nanosecond}); err != nil {
+					rt.Fatal(err)
+				}
+				if err := l.Register(modelPlan()); err != nil {
+					rt.Fatal(err)
+				}
 			}
-			if err := l.Register(modelPlan()); err != nil {
-				rt.Fatal(err)
-			}
-		}
-		start()
-		defer func() { _ = l.Close() }()
-		m := newModel(starts)
+			start()
+			defer func() { _ = l.Close() }()
+			m := newModel(starts)
 
-		unit := rapid.IntRange(0, 4)
-		moment := func(rt *rapid.T, from time.Time) time.Time {
-			span := max(c.Now().Sub(from), 0)
-			return from.Add(time.Duration(rapid.Int64Range(0, int64(span/time.Second)).Draw(rt, "second")) * time.Second)
-		}
-		exposed := func(rt *rapid.T) experiment.Exposure {
-			phase := rapid.IntRange(0, 1).Draw(rt, "phase")
-			if c.Now().Before(starts[phase]) {
-				phase = 0
+			unit := rapid.IntRange(0, 4)
+			moment := func(rt *rapid.T, from time.Time) time.Time {
+				span := max(c.Now().Sub(from), 0)
+				return from.Add(time.Duration(rapid.Int64Range(0, int64(span/time.Second)).Draw(rt, "second")) * time.Second)
 			}
-			n := unit.Draw(rt, "unit")
-			version := n % 2
-			if rapid.IntRange(0, 9).Draw(rt, "moves") == 0 {
-				version = 1 - version
-			}
-			at := moment(rt, starts[phase])
-			return experiment.Exposure{
-				Experiment: "search/ranker", Epoch: 1, Phase: phase, Version: version, Propensity: 5000,
-				Window: int64(at.Sub(starts[phase]) / time.Minute), Unit: key.HashUnit(strconv.Itoa(n)), At: at,
-			}
-		}
-		source := rapid.SampledFrom([]experiment.Source{experiment.SourceExposures, experiment.SourceOutcomes, experiment.SourceOutcomes, experiment.SourcePairs})
-		groupsOf := func(rt *rapid.T) uint64 {
-			return uint64(rapid.IntRange(0, 2).Draw(rt, "tier") | rapid.IntRange(0, 3).Draw(rt, "age")<<8)
-		}
-		sequence := uint64(0)
-		rt.Repeat(map[string]func(*rapid.T){
-			"expose": func(rt *rapid.T) {
-				for range rapid.IntRange(1, 4).Draw(rt, "exposures") {
-					e := exposed(rt)
-					groups := groupsOf(rt)
-					if !l.Expose(e, groups) {
-						rt.Fatal("exposure was dropped")
-					}
-					m.expose(e, m.groupsOf(groups))
+			exposed := func(rt *rapid.T) experiment.Exposure {
+				phase := rapid.IntRange(0, 1).Draw(rt, "phase")
+				if c.Now().Before(starts[phase]) {
+					phase = 0
 				}
-			},
-			"record": func(rt *rapid.T) {
-				var drafts []draft
-				var batch []experiment.UnitOutcome
-				for range rapid.IntRange(1, 5).Draw(rt, "outcomes") {
-					var d draft
-					d.Event = rapid.SampledFrom([]string{"purchase", "purchase", "refund", "click"}).Draw(rt, "event")
-					d.Value = rapid.SampledFrom([]float64{1, 0.1, 2.7, -0.3, 1e6}).Draw(rt, "value")
-					d.Key = rapid.SampledFrom([]string{"", "", "", "a", "b", "c"}).Draw(rt, "key")
-					if rapid.Bool().Draw(rt, "dated") {
-						d.At = moment(rt, t0)
-					}
-					if rapid.Bool().Draw(rt, "token") {
+				n := unit.Draw(rt, "unit")
+				version := n % 2
+				if rapid.IntRange(0, 9).Draw(rt, "moves") == 0 {
+					version = 1 - version
+				}
+				at := moment(rt, starts[phase])
+				return experiment.Exposure{
+					Experiment: "search/ranker", Epoch: 1, Phase: phase, Version: version, Propensity: 5000,
+					Window: int64(at.Sub(starts[phase]) / time.Minute), Unit: key.HashUnit(strconv.Itoa(n)), At: at,
+				}
+			}
+			source := rapid.SampledFrom([]experiment.Source{experiment.SourceExposures, experiment.SourceOutcomes, experiment.SourceOutcomes, experiment.SourcePairs})
+			groupsOf := func(rt *rapid.T) uint64 {
+				return uint64(rapid.IntRange(0, 2).Draw(rt, "tier") | rapid.IntRange(0, 3).Draw(rt, "age")<<8)
+			}
+			sequence := uint64(0)
+			rt.Repeat(map[string]func(*rapid.T){
+				"expose": func(rt *rapid.T) {
+					for range rapid.IntRange(1, 4).Draw(rt, "exposures") {
 						e := exposed(rt)
-						d.exposure, d.Token = &e, key.Seal(&e)
-					} else {
-						d.Unit = strconv.Itoa(unit.Draw(rt, "unit"))
+						groups := groupsOf(rt)
+						if !l.Expose(e, groups) {
+							rt.Fatal("exposure was dropped")
+						}
+						m.expose(e, m.groupsOf(groups))
 					}
-					if rapid.IntRange(0, 2).Draw(rt, "truth") == 0 {
-						m.drawTruth(rt, &d, key)
+				},
+				"record": func(rt *rapid.T) {
+					var drafts []draft
+					var batch []experiment.UnitOutcome
+					for range rapid.IntRange(1, 5).Draw(rt, "outcomes") {
+						var d draft
+						d.Event = rapid.SampledFrom([]string{"purchase", "purchase", "refund", "click"}).Draw(rt, "event")
+						d.Value = rapid.SampledFrom([]float64{1, 0.1, 2.7, -0.3, 1e6}).Draw(rt, "value")
+						d.Key = rapid.SampledFrom([]string{"", "", "", "a", "b", "c"}).Draw(rt, "key")
+						if rapid.Bool().Draw(rt, "dated") {
+							d.At = moment(rt, t0)
+						}
+						if rapid.Bool().Draw(rt, "token") {
+							e := exposed(rt)
+							d.exposure, d.Token = &e, key.Seal(&e)
+						} else {
+							d.Unit = strconv.Itoa(unit.Draw(rt, "unit"))
+						}
+						if rapid.IntRange(0, 2).Draw(rt, "truth") == 0 {
+							m.drawTruth(rt, &d, key)
+						}
+						drafts = append(drafts, d)
+						batch = append(batch, d.UnitOutcome)
 					}
-					drafts = append(drafts, d)
-					batch = append(batch, d.UnitOutcome)
-				}
-				got, err := l.Record(ctx, "search/ranker", batch)
-				if err != nil {
-					rt.Fatal(err)
-				}
-				if want := m.record(key, drafts, c.Now()); got != want {
-					rt.Fatalf("receipt = %+v, want %+v", got, want)
-				}
-			},
-			"rows": func(rt *rapid.T) {
-				var b experiment.Batch
-				for range rapid.IntRange(1, 4).Draw(rt, "pairs") {
-					b.Pairs = append(b.Pairs, drawPair(rt, exposed(rt), groupsOf(rt)))
-				}
-				for range rapid.IntRange(1, 4).Draw(rt, "predictions") {
-					p := experiment.Prediction{Exposure: exposed(rt), Groups: groupsOf(rt), Class: rapid.SampledFrom([]string{"cat", "dog"}).Draw(rt, "class")}
-					p.Request = key.HashUnit(requestName(rapid.IntRange(0, 9).Draw(rt, "request")))
-					b.Predictions = append(b.Predictions, p)
-				}
-				if rapid.Bool().Draw(rt, "as a batch") {
-					sequence++
-					b.Gateway, b.Sequence = "g", sequence
-					for i := range 2 { // The second time it has no effect.
-						if fresh, err := l.Add(ctx, &b); err != nil || fresh != (i == 0) {
-							rt.Fatalf("batch: fresh = %t, %v", fresh, err)
+					got, err := l.Record(ctx, "search/ranker", batch)
+					if err != nil {
+						rt.Fatal(err)
+					}
+					if want := m.record(key, drafts, c.Now()); got != want {
+						rt.Fatalf("receipt = %+v, want %+v", got, want)
+					}
+				},
+				"rows": func(rt *rapid.T) {
+					var b experiment.Batch
+					for range rapid.IntRange(1, 4).Draw(rt, "pairs") {
+						b.Pairs = append(b.Pairs, drawPair(rt, exposed(rt), groupsOf(rt)))
+					}
+					for range rapid.IntRange(1, 4).Draw(rt, "predictions") {
+						p := experiment.Prediction{Exposure: exposed(rt), Groups: groupsOf(rt), Class: rapid.SampledFrom([]string{"cat", "dog"}).Draw(rt, "class")}
+						p.Request = key.HashUnit(requestName(rapid.IntRange(0, 9).Draw(rt, "request")))
+						b.Predictions = append(b.Predictions, p)
+					}
+					if rapid.Bool().Draw(rt, "as a batch") {
+						sequence++
+						b.Gateway, b.Sequence = "g", sequence
+						for i := range 2 { // The second time it has no effect.
+							if fresh, err := l.Add(ctx, &b); err != nil || fresh != (i == 0) {
+								rt.Fatalf("batch: fresh = %t, %v", fresh, err)
+							}
 						}
 					}
-				}
-				for i := range b.Pairs {
-					if b.Gateway == "" && !l.Pair(&b.Pairs[i]) {
-						rt.Fatal("pair was dropped")
+					for i := range b.Pairs {
+						if b.Gateway == "" && !l.Pair(&b.Pairs[i]) {
+							rt.Fatal("pair was dropped")
+						}
+						m.pair(b.Pairs[i])
 					}
-					m.pair(b.Pairs[i])
-				}
-				for i := range b.Predictions {
-					if b.Gateway == "" && !l.Predict(&b.Predictions[i]) {
-						rt.Fatal("prediction was dropped")
+					for i := range b.Predictions {
+						if b.Gateway == "" && !l.Predict(&b.Predictions[i]) {
+							rt.Fatal("prediction was dropped")
+						}
+						m.predict(b.Predictions[i])
 					}
-					m.predict(b.Predictions[i])
-				}
-			},
-			"wait": func(rt *rapid.T) {
-				c.set(c.Now().Add(time.Duration(rapid.IntRange(1, 240).Draw(rt, "seconds")) * time.Second))
-			},
-			"seal": func(rt *rapid.T) {
-				s, phase := source.Draw(rt, "source"), rapid.IntRange(0, 1).Draw(rt, "phase")
-				from := rapid.Int64Range(0, m.sealed[s][phase]).Draw(rt, "from")
-				got, err := l.Seal(ctx, s, "search/ranker", 1, phase, starts[phase], from, c.Now())
-				if err != nil {
-					rt.Fatal(err)
-				}
-				want := m.seal(s, phase, from, c.Now())
-				slices.SortFunc(want.Cells, func(a, b experiment.Cell) int { return a.Compare(b.CellKey) })
-				if diff := gocmp.Diff(want, got); diff != "" {
-					rt.Fatalf("seal (-model +ledger):\n%s", diff)
-				}
-				if diff := sumOfSlices(m.plan.Segments, withoutAgreement(got.Cells)); diff != "" {
-					rt.Fatalf("slices do not sum to the whole (-whole +slices):\n%s", diff)
-				}
-			},
-			"restart": func(rt *rapid.T) {
-				if err := l.Close(); err != nil {
-					rt.Fatal(err)
-				}
-				start()
-			},
-			"": func(rt *rapid.T) {
-				for phase := range starts {
-					want := int64(0)
-					for _, u := range m.units {
-						if u.phase == phase && u.moved {
-							want++
+				},
+				"wait": func(rt *rapid.T) {
+					c.set(c.Now().Add(time.Duration(rapid.IntRange(1, 240).Draw(rt, "seconds")) * time.Second))
+				},
+				"seal": func(rt *rapid.T) {
+					s, phase := source.Draw(rt, "source"), rapid.IntRange(0, 1).Draw(rt, "phase")
+					from := rapid.Int64Range(0, m.sealed[s][phase]).Draw(rt, "from")
+					got, err := l.Seal(ctx, s, "search/ranker", 1, phase, starts[phase], from, c.Now())
+					if err != nil {
+						rt.Fatal(err)
+					}
+					want := m.seal(s, phase, from, c.Now())
+					slices.SortFunc(want.Cells, func(a, b experiment.Cell) int { return a.Compare(b.CellKey) })
+					if diff := gocmp.Diff(want, got); diff != "" {
+						rt.Fatalf("seal (-model +ledger):\n%s", diff)
+					}
+					if diff := sumOfSlices(m.plan.Segments, withoutAgreement(got.Cells)); diff != "" {
+						rt.Fatalf("slices do not sum to the whole (-whole +slices):\n%s", diff)
+					}
+				},
+				"restart": func(rt *rapid.T) {
+					if err := l.Close(); err != nil {
+						rt.Fatal(err)
+					}
+					start()
+				},
+				"": func(rt *rapid.T) {
+					for phase := range starts {
+						want := int64(0)
+						for _, u := range m.units {
+							if u.phase == phase && u.moved {
+								want++
+							}
+						}
+						if got, err := l.Moved(ctx, "search/ranker", 1, phase); err != nil || got != want {
+							rt.Fatalf("moved in phase %d = %d, %v; want %d", phase, got, err, want)
 						}
 					}
-					if got, err := l.Moved(ctx, "search/ranker", 1, phase); err != nil || got != want {
-						rt.Fatalf("moved in phase %d = %d, %v; want %d", phase, got, err, want)
-					}
-				}
-			},
+				},
+			})
 		})
 	})
 }

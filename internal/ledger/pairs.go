@@ -46,7 +46,7 @@ func newPairRow(j *join, p *experiment.Pair) (*pairRow, bool) {
 		return nil, false
 	}
 	row := &pairRow{
-		epoch: p.Epoch, phase: p.Phase, window: p.Window, version: p.Version, id: p.ID,
+		epoch: p.Epoch, phase: p.Phase, window: p.Window, version: p.Version, id: storable(p.ID),
 		unit: int64(p.Unit), at: p.At.UnixMilli(), groups: p.Groups, failed: p.Failed,
 	}
 	if p.Failed || len(p.Compared) == 0 {
@@ -75,16 +75,16 @@ func (w *writer) keepPair(j *join, p *pairRow) error {
 	if err := w.own(j); err != nil {
 		return err
 	}
-	w.stmt.pairs.add(j.id, p.version, p.id, p.epoch, p.phase, p.window, p.unit, p.at, int64(p.groups), p.failed, p.compared)
+	w.write.pairs.add(j.id, p.version, p.id, p.epoch, p.phase, p.window, p.unit, p.at, int64(p.groups), bit(p.failed), p.compared)
 	return nil
 }
 
 func (w *writer) flushPairs() error {
-	waiting := int64(w.stmt.pairs.waiting())
+	waiting := int64(w.write.pairs.waiting())
 	if waiting == 0 {
 		return nil
 	}
-	written, err := w.stmt.pairs.flush(w.ctx)
+	written, err := w.insert(w.write.pairs)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (w *writer) flushPairs() error {
 
 // foldPairs makes the cells of pairs.
 func (w *writer) foldPairs(s sealing) ([]experiment.Cell, error) {
-	rows, err := w.stmt.joinPairs.QueryContext(w.ctx, s.experiment, s.epoch, s.phase, s.from, s.to)
+	rows, err := w.store.query(w.ctx, sqlJoinPairs, s.experiment, s.epoch, s.phase, s.from, s.to)
 	if err != nil {
 		return nil, fmt.Errorf("join pairs: %w", err)
 	}
@@ -108,8 +108,7 @@ func (w *writer) foldPairs(s sealing) ([]experiment.Cell, error) {
 	f := newGrouping(s, names)
 	for rows.Next() {
 		var k clusterKey
-		var groups int64
-		var failed bool
+		var groups, failed int64
 		var compared []byte
 		if err := rows.Scan(&k.window, &k.version, &k.unit, &groups, &failed, &compared); err != nil {
 			return nil, fmt.Errorf("join pairs: %w", err)
@@ -118,7 +117,7 @@ func (w *writer) foldPairs(s sealing) ([]experiment.Cell, error) {
 			return nil, err
 		}
 		f.begin(k)
-		if failed {
+		if failed != 0 {
 			f.count(0, uint64(groups), 1)
 			continue
 		}

@@ -44,7 +44,7 @@ func newPredictionRow(j *join, p *experiment.Prediction) (*predictionRow, bool) 
 	}
 	row := &predictionRow{
 		epoch: p.Epoch, phase: p.Phase, window: p.Window, version: p.Version,
-		unit: int64(p.Unit), at: p.At.UnixMilli(), request: int64(p.Request), groups: p.Groups, class: p.Class,
+		unit: int64(p.Unit), at: p.At.UnixMilli(), request: int64(p.Request), groups: p.Groups, class: storable(p.Class),
 	}
 	if p.Score != nil {
 		if math.IsNaN(*p.Score) || math.Abs(*p.Score) > experiment.MaxOutcomeValue {
@@ -67,18 +67,19 @@ func (w *writer) keepPrediction(j *join, p *predictionRow) error {
 	if err := w.own(j); err != nil {
 		return err
 	}
-	w.stmt.predictions.add(j.id, p.unit, p.at, p.request, p.epoch, p.phase, p.window, p.version, int64(p.groups), p.class, p.score)
+	w.write.predictions.add(j.id, p.unit, p.at, p.request, p.epoch, p.phase, p.window, p.version, int64(p.groups), p.class, p.score)
 	return nil
 }
 
 func (w *writer) flushPredictions() error {
-	if w.stmt.predictions.waiting() == 0 {
+	written := int64(w.write.predictions.waiting())
+	if written == 0 {
 		return nil
 	}
-	written, err := w.stmt.predictions.flush(w.ctx)
-	if err != nil {
+	if err := w.insertLater(w.write.predictions); err != nil {
 		return err
 	}
+	w.found = emptied(w.found) // What labels are about may be among them.
 	w.tally.predictions += written
 	w.grow(keptKey{w.rowsOwner, experiment.SourceOutcomes}, written)
 	return nil

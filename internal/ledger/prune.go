@@ -37,11 +37,8 @@ func (w *writer) countMoved(k phaseKey) (n int64, err error) {
 	if n, known := w.moved[k]; known {
 		return n, nil
 	}
-	if err := w.stmt.moved.QueryRowContext(w.ctx, k.experiment, k.epoch, k.phase).Scan(&n); err != nil {
+	if _, err := w.one(sqlMoved, []any{k.experiment, k.epoch, k.phase}, &n); err != nil {
 		return 0, fmt.Errorf("count moved units: %w", err)
-	}
-	if len(w.moved) >= maxRows {
-		clear(w.moved)
 	}
 	w.moved[k] = n
 	return n, nil
@@ -99,14 +96,10 @@ func (w *writer) prune(j *join, k phaseKey, upto int64) (more bool, err error) {
 	}
 	clear(w.rows)
 	delete(w.moved, k)
-	if _, err := w.stmt.pruneSeals.ExecContext(w.ctx, k.experiment, k.epoch, k.phase, upto); err != nil {
+	if err := w.store.later(w.ctx, sqlPruneSeals, k.experiment, k.epoch, k.phase, upto); err != nil {
 		return false, fmt.Errorf("prune cells: %w", err)
 	}
-	done, err := w.stmt.pruneRows.ExecContext(w.ctx, k.experiment, k.epoch, k.phase, upto, pruneBatch)
-	if err != nil {
-		return false, fmt.Errorf("prune units: %w", err)
-	}
-	n, err := done.RowsAffected()
+	n, err := w.store.exec(w.ctx, sqlPruneRows, k.experiment, k.epoch, k.phase, upto, pruneBatch)
 	if err != nil {
 		return false, fmt.Errorf("prune units: %w", err)
 	}
@@ -127,7 +120,7 @@ func (w *writer) pruneKept(k phaseKey, upto int64) (more bool, err error) {
 	if more || upto == 0 {
 		return more, nil
 	}
-	if _, err := w.stmt.dropGatewayPhases.ExecContext(w.ctx, k.experiment, k.epoch, k.phase, upto); err != nil {
+	if err := w.store.later(w.ctx, sqlDropGatewayPhases, k.experiment, k.epoch, k.phase, upto); err != nil {
 		return false, fmt.Errorf("prune the gateways' windows: %w", err)
 	}
 	return false, nil

@@ -5,7 +5,6 @@ package ledger
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -34,6 +33,7 @@ func (l *Ledger) Record(ctx context.Context, id string, outcomes []experiment.Un
 	var receipt experiment.Receipt
 	var unknown int
 	err = l.do(ctx, &job{
+		wants: func(w *writer) { w.wantRecord(j, batch, now) },
 		run: func(w *writer) (err error) {
 			receipt, unknown, err = w.record(j, batch, now)
 			return err
@@ -145,8 +145,28 @@ const (
 	unknown
 )
 
+// wantRecord asks for what a batch needs.
+func (w *writer) wantRecord(j *join, batch []admitted, now time.Time) {
+	for i := range batch {
+		a := &batch[i]
+		if id := (keyID{j.id, a.key}); a.keyed && !w.keys.has(id, now) {
+			w.want.keys[j.id] = append(w.want.keys[j.id], a.key[:])
+		}
+		switch {
+		case !j.events[a.event] || a.request != 0:
+		case a.exposure != nil:
+			w.wantRow(keyOf(j, a.exposure))
+		default:
+			w.wantUnit(unitOf{j.id, int64(a.unit)})
+		}
+		if j.truths[a.event] && len(w.pendingRows) == 0 { // Else it is too early.
+			w.wantLabel(a.labels(j))
+		}
+	}
+}
+
 func (w *writer) record(j *join, batch []admitted, now time.Time) (receipt experiment.Receipt, unknowns int, err error) {
-	if err := w.readKeys(j, batch, now); err != nil {
+	if err := w.askLabels(j, batch); err != nil {
 		return receipt, 0, err
 	}
 	for i := range batch {
@@ -210,25 +230,24 @@ func (w *writer) recordOutcome(j *join, a *admitted) (result, error) {
 		return r, err
 	}
 	if w.number < 0 {
-		if err := w.stmt.number.QueryRowContext(w.ctx, outcomeNumber).Scan(&w.number); err != nil {
+		if _, err := w.one(sqlNumber, []any{outcomeNumber}, &w.number); err != nil {
 			return 0, fmt.Errorf("read the last outcome's number: %w", err)
 		}
 	}
 	w.number++
-	w.stmt.outcomes.add(k.experiment, k.epoch, k.phase, window, w.number, k.unit, a.event, a.value, a.at)
+	w.write.outcomes.add(k.experiment, k.epoch, k.phase, window, w.number, k.unit, a.event, a.value, a.at)
 	return accepted, nil
 }
 
 // flushOutcomes writes the outcomes that wait.
 func (w *writer) flushOutcomes() error {
-	if w.stmt.outcomes.waiting() == 0 {
+	if w.write.outcomes.waiting() == 0 {
 		return nil
 	}
-	if _, err := w.stmt.setNumber.ExecContext(w.ctx, outcomeNumber, w.number); err != nil {
+	if err := w.store.later(w.ctx, sqlSetNumber, outcomeNumber, w.number); err != nil {
 		return fmt.Errorf("write the last outcome's number: %w", err)
 	}
-	_, err := w.stmt.outcomes.flush(w.ctx)
-	return err
+	return w.insertLater(w.write.outcomes)
 }
 
 // match finds the row that an outcome belongs to, and its window; a token makes
@@ -242,13 +261,9 @@ func (w *writer) match(j *join, a *admitted) (k rowKey, window int64, r result, 
 		// and has come before it, unless it was dropped.
 		first, found, err = w.expose(k, a.exposure, j.segments.unknown())
 	} else {
-		k = rowKey{phaseKey{experiment: j.id}, int64(a.unit)}
-		err = w.stmt.newest.QueryRowContext(w.ctx, j.id, k.unit, a.at).Scan(&k.epoch, &k.phase)
-		if errors.Is(err, sql.ErrNoRows) {
+		k, first, found, err = w.newest(unitOf{j.id, int64(a.unit)}, a.at)
+		if err == nil && !found {
 			return k, 0, unmatched, nil
-		}
-		if err == nil {
-			first, found, err = w.row(k)
 		}
 	}
 	if err != nil {

@@ -99,9 +99,9 @@ func (w *writer) seal(s sealing) ([]experiment.Cell, error) {
 func (w *writer) dropSealed(s sealing, from int64) (err error) {
 	switch s.source {
 	case experiment.SourceOutcomes:
-		_, err = w.stmt.dropOutcomes.ExecContext(w.ctx, s.experiment, s.epoch, s.phase, from, s.to)
+		err = w.store.later(w.ctx, sqlDropOutcomes, s.experiment, s.epoch, s.phase, from, s.to)
 	case experiment.SourceGateway:
-		_, err = w.stmt.dropGatewayCells.ExecContext(w.ctx, s.experiment, s.epoch, s.phase, s.to)
+		err = w.store.later(w.ctx, sqlDropGatewayCells, s.experiment, s.epoch, s.phase, s.to)
 	}
 	if err != nil {
 		return fmt.Errorf("drop what is sealed: %w", err)
@@ -111,7 +111,7 @@ func (w *writer) dropSealed(s sealing, from int64) (err error) {
 
 // sealedCells reads what was sealed before.
 func (w *writer) sealedCells(s sealing, to int64) ([]experiment.Cell, error) {
-	rows, err := w.stmt.seals.QueryContext(w.ctx, s.experiment, s.epoch, s.phase, string(s.source), s.from, to)
+	rows, err := w.store.query(w.ctx, sqlSeals, s.experiment, s.epoch, s.phase, string(s.source), s.from, to)
 	if err != nil {
 		return nil, fmt.Errorf("read sealed cells: %w", err)
 	}
@@ -149,7 +149,7 @@ func (w *writer) freshCells(s sealing) ([]experiment.Cell, error) {
 		if err != nil {
 			return nil, fmt.Errorf("write sealed cells: %w", err)
 		}
-		if _, err := w.stmt.addSeal.ExecContext(w.ctx, s.experiment, s.epoch, s.phase, string(s.source), cells[begin].Window, string(text)); err != nil {
+		if err := w.store.later(w.ctx, sqlAddSeal, s.experiment, s.epoch, s.phase, string(s.source), cells[begin].Window, string(text)); err != nil {
 			return nil, fmt.Errorf("write sealed cells: %w", err)
 		}
 		begin = end
@@ -180,7 +180,7 @@ func (w *writer) compute(s sealing) ([]experiment.Cell, error) {
 }
 
 func (w *writer) countExposures(s sealing) ([]experiment.Cell, error) {
-	rows, err := w.stmt.countExposures.QueryContext(w.ctx, s.experiment, s.epoch, s.phase, s.from, s.to)
+	rows, err := w.store.query(w.ctx, sqlCountExposures, s.experiment, s.epoch, s.phase, s.from, s.to)
 	if err != nil {
 		return nil, fmt.Errorf("count exposures: %w", err)
 	}
@@ -213,7 +213,7 @@ func (s *sealing) checkVersion(version int) error {
 }
 
 func (w *writer) joinOutcomes(s sealing) ([]experiment.Cell, error) {
-	rows, err := w.stmt.joinOutcomes.QueryContext(w.ctx, s.experiment, s.epoch, s.phase, s.from, s.to)
+	rows, err := w.store.query(w.ctx, sqlJoinOutcomes, s.experiment, s.epoch, s.phase, s.from, s.to)
 	if err != nil {
 		return nil, fmt.Errorf("join outcomes: %w", err)
 	}

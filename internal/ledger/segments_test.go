@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -42,7 +41,7 @@ const (
 // openSegmented opens a ledger for segmentedPlan.
 func openSegmented(tb testing.TB, path string, now func() time.Time) *Ledger {
 	tb.Helper()
-	l, err := Open(context.Background(), path, Options{Key: testKey(tb), Commit: quick, Now: now})
+	l, err := openAt(context.Background(), path, Options{Key: testKey(tb), Commit: quick, Now: now})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -58,7 +57,7 @@ func openSegmented(tb testing.TB, path string, now func() time.Time) *Ledger {
 }
 
 func newSegmented(tb testing.TB) *Ledger {
-	return openSegmented(tb, filepath.Join(tb.TempDir(), "ledger.db"), func() time.Time { return t0.Add(time.Minute) })
+	return openSegmented(tb, where(tb), func() time.Time { return t0.Add(time.Minute) })
 }
 
 // sumOfSlices says how the sum of each segment's slices differs from the whole;
@@ -101,155 +100,165 @@ func bySlice(cells []experiment.Cell, metric string) map[string]stats.Counts {
 }
 
 func TestUnitsAreInTheGroupsOfTheirFirstExposure(t *testing.T) {
-	l := newSegmented(t)
-	at := func(d time.Duration) time.Time { return t0.Add(d) }
-	for _, e := range []struct {
-		unit   string
-		at     time.Duration
-		groups uint64
-	}{
-		{"a", 2 * time.Second, premium | old},
-		{"a", time.Second, free | grown}, // Came later, was first.
-		{"a", 3 * time.Second, otherTier | young},
-		{"b", time.Second, premium | grown},
-		{"b", time.Second, free | grown}, // At the same moment: whichever comes first.
-		{"c", 0, otherTier | otherAge},
-	} {
-		if !l.Expose(exposure(e.unit, 1, at(e.at)), e.groups) {
-			t.Fatalf("exposure of %s was dropped", e.unit)
+	eachStore(t, func(t *testing.T) {
+		l := newSegmented(t)
+		at := func(d time.Duration) time.Time { return t0.Add(d) }
+		for _, e := range []struct {
+			unit   string
+			at     time.Duration
+			groups uint64
+		}{
+			{"a", 2 * time.Second, premium | old},
+			{"a", time.Second, free | grown}, // Came later, was first.
+			{"a", 3 * time.Second, otherTier | young},
+			{"b", time.Second, premium | grown},
+			{"b", time.Second, free | grown}, // At the same moment: whichever comes first.
+			{"c", 0, otherTier | otherAge},
+		} {
+			if !l.Expose(exposure(e.unit, 1, at(e.at)), e.groups) {
+				t.Fatalf("exposure of %s was dropped", e.unit)
+			}
 		}
-	}
-	cells := mustSeal(t, l, experiment.SourceExposures, 0, at(time.Hour)).Cells
-	n := func(n int64) stats.Counts { return stats.Counts{N: n} }
-	want := map[string]stats.Counts{"1 ": n(3), "1 tier=free": n(2), "1 tier=other": n(1), "1 age=18..40": n(2), "1 age=other": n(1)}
-	if diff := cmp.Diff(want, bySlice(cells, experiment.CellExposures)); diff != "" {
-		t.Errorf("units by slice (-want +got):\n%s", diff)
-	}
+		cells := mustSeal(t, l, experiment.SourceExposures, 0, at(time.Hour)).Cells
+		n := func(n int64) stats.Counts { return stats.Counts{N: n} }
+		want := map[string]stats.Counts{"1 ": n(3), "1 tier=free": n(2), "1 tier=other": n(1), "1 age=18..40": n(2), "1 age=other": n(1)}
+		if diff := cmp.Diff(want, bySlice(cells, experiment.CellExposures)); diff != "" {
+			t.Errorf("units by slice (-want +got):\n%s", diff)
+		}
+	})
 }
 
 // TestGroupsDoNotDependOnTheOrderOfArrival gives the exposures of one unit, a
 // token among them, in all orders.
 func TestGroupsDoNotDependOnTheOrderOfArrival(t *testing.T) {
-	type met struct {
-		at     time.Duration
-		groups uint64
-		token  bool
-	}
-	for name, tc := range map[string]struct {
-		met  []met
-		want string
-	}{
-		"the exposure of a token knows its groups": {[]met{{0, 0, true}, {0, premium | old, false}, {1, free | young, false}}, "tier=premium"},
-		"a first token knows none":                 {[]met{{0, 0, true}, {1, premium | old, false}, {2, free | young, false}}, "tier=other"},
-		"a later token does not matter":            {[]met{{2, 0, true}, {1, premium | old, false}, {1, premium | old, false}}, "tier=premium"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
-				l := newSegmented(t)
-				for _, i := range order {
-					m := tc.met[i]
-					e := exposure("a", 1, t0.Add(m.at*time.Second))
-					if !m.token {
-						l.Expose(e, m.groups)
-						continue
+	eachStore(t, func(t *testing.T) {
+		type met struct {
+			at     time.Duration
+			groups uint64
+			token  bool
+		}
+		for name, tc := range map[string]struct {
+			met  []met
+			want string
+		}{
+			"the exposure of a token knows its groups": {[]met{{0, 0, true}, {0, premium | old, false}, {1, free | young, false}}, "tier=premium"},
+			"a first token knows none":                 {[]met{{0, 0, true}, {1, premium | old, false}, {2, free | young, false}}, "tier=other"},
+			"a later token does not matter":            {[]met{{2, 0, true}, {1, premium | old, false}, {1, premium | old, false}}, "tier=premium"},
+		} {
+			t.Run(name, func(t *testing.T) {
+				for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+					l := newSegmented(t)
+					for _, i := range order {
+						m := tc.met[i]
+						e := exposure("a", 1, t0.Add(m.at*time.Second))
+						if !m.token {
+							l.Expose(e, m.groups)
+							continue
+						}
+						mustRecord(t, l, experiment.UnitOutcome{Token: l.options.Key.Seal(&e), Event: "purchase", Value: 1})
 					}
-					mustRecord(t, l, experiment.UnitOutcome{Token: l.options.Key.Seal(&e), Event: "purchase", Value: 1})
+					cells := mustSeal(t, l, experiment.SourceOutcomes, 0, t0.Add(time.Hour)).Cells
+					got := bySlice(cells, "revenue")
+					if got["1 "].N != 1 || got["1 "+tc.want].N != 1 || len(got) != 3 {
+						t.Errorf("order %v: slices %v, want %s", order, got, tc.want)
+					}
 				}
-				cells := mustSeal(t, l, experiment.SourceOutcomes, 0, t0.Add(time.Hour)).Cells
-				got := bySlice(cells, "revenue")
-				if got["1 "].N != 1 || got["1 "+tc.want].N != 1 || len(got) != 3 {
-					t.Errorf("order %v: slices %v, want %s", order, got, tc.want)
-				}
-			}
-		})
-	}
+			})
+		}
+	})
 }
 
 func TestExposeRefusesGroupsThatAreNot(t *testing.T) {
-	l := newSegmented(t)
-	for _, groups := range []uint64{firstOfNone, otherTier | otherAge + 1<<8, secondOfNoSegment, groupsUnknown} {
-		if l.Expose(exposure("a", 0, t0), groups) {
-			t.Errorf("took groups %#x, which the plan does not have", groups)
+	eachStore(t, func(t *testing.T) {
+		l := newSegmented(t)
+		for _, groups := range []uint64{firstOfNone, otherTier | otherAge + 1<<8, secondOfNoSegment, groupsUnknown} {
+			if l.Expose(exposure("a", 0, t0), groups) {
+				t.Errorf("took groups %#x, which the plan does not have", groups)
+			}
 		}
-	}
-	if s := l.Stats(); s.Dropped != 4 {
-		t.Errorf("dropped = %d, want 4", s.Dropped)
-	}
-	plain, _ := newLedger(t, Options{})
-	if plain.Expose(exposure("a", 0, t0), 1) || !plain.Expose(exposure("a", 0, t0), 0) {
-		t.Error("without segments, there are groups")
-	}
+		if s := l.Stats(); s.Dropped != 4 {
+			t.Errorf("dropped = %d, want 4", s.Dropped)
+		}
+		plain, _ := newLedger(t, Options{})
+		if plain.Expose(exposure("a", 0, t0), 1) || !plain.Expose(exposure("a", 0, t0), 0) {
+			t.Error("without segments, there are groups")
+		}
+	})
 }
 
 func TestSilentUnitsAreCounted(t *testing.T) {
-	l := newSegmented(t)
-	minute := t0.Add(time.Minute)
-	for i, groups := range []uint64{free | young, free | old, premium | old, premium | young} {
-		l.Expose(exposure(fmt.Sprint(i), 0, t0), groups)
-	}
-	l.Expose(exposure("moved", 0, t0), free|young)
-	l.Expose(exposure("moved", 1, t0.Add(time.Second)), free|young)
-	mustRecord(t, l,
-		experiment.UnitOutcome{Unit: "0", Event: "purchase", Value: 0, At: minute},                  // of nothing, but heard of
-		experiment.UnitOutcome{Unit: "1", Event: "purchase", Value: 5, At: t0.Add(4 * time.Minute)}, // too late for revenue
-		experiment.UnitOutcome{Unit: "2", Event: "refund", Value: 1, At: minute},                    // no purchase to refund
-		experiment.UnitOutcome{Unit: "moved", Event: "purchase", Value: 1, At: minute},
-	)
-	cells := mustSeal(t, l, experiment.SourceOutcomes, 0, t0.Add(time.Hour)).Cells
-	counts := func(n, x int64) stats.Counts { return stats.Counts{N: n, X: x} }
-	want := map[string]map[string]stats.Counts{
-		"revenue": {"0 ": counts(4, 3), "0 tier=free": counts(2, 1), "0 tier=premium": counts(2, 2), "0 age=<18": counts(2, 1), "0 age=>=40": counts(2, 2)},
-		"refund":  {"0 ": counts(4, 2), "0 tier=free": counts(2, 0), "0 tier=premium": counts(2, 2), "0 age=<18": counts(2, 1), "0 age=>=40": counts(2, 1)},
-	}
-	got := map[string]map[string]stats.Counts{"revenue": bySlice(cells, "revenue"), "refund": bySlice(cells, "refund")}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("units, and those never heard of (-want +got):\n%s", diff)
-	}
-	for _, c := range cells {
-		if c.Counts.N != c.Units.N {
-			t.Errorf("cell %+v counts %d units of %d", c.CellKey, c.Counts.N, c.Units.N)
+	eachStore(t, func(t *testing.T) {
+		l := newSegmented(t)
+		minute := t0.Add(time.Minute)
+		for i, groups := range []uint64{free | young, free | old, premium | old, premium | young} {
+			l.Expose(exposure(fmt.Sprint(i), 0, t0), groups)
 		}
-	}
+		l.Expose(exposure("moved", 0, t0), free|young)
+		l.Expose(exposure("moved", 1, t0.Add(time.Second)), free|young)
+		mustRecord(t, l,
+			experiment.UnitOutcome{Unit: "0", Event: "purchase", Value: 0, At: minute},                  // of nothing, but heard of
+			experiment.UnitOutcome{Unit: "1", Event: "purchase", Value: 5, At: t0.Add(4 * time.Minute)}, // too late for revenue
+			experiment.UnitOutcome{Unit: "2", Event: "refund", Value: 1, At: minute},                    // no purchase to refund
+			experiment.UnitOutcome{Unit: "moved", Event: "purchase", Value: 1, At: minute},
+		)
+		cells := mustSeal(t, l, experiment.SourceOutcomes, 0, t0.Add(time.Hour)).Cells
+		counts := func(n, x int64) stats.Counts { return stats.Counts{N: n, X: x} }
+		want := map[string]map[string]stats.Counts{
+			"revenue": {"0 ": counts(4, 3), "0 tier=free": counts(2, 1), "0 tier=premium": counts(2, 2), "0 age=<18": counts(2, 1), "0 age=>=40": counts(2, 2)},
+			"refund":  {"0 ": counts(4, 2), "0 tier=free": counts(2, 0), "0 tier=premium": counts(2, 2), "0 age=<18": counts(2, 1), "0 age=>=40": counts(2, 1)},
+		}
+		got := map[string]map[string]stats.Counts{"revenue": bySlice(cells, "revenue"), "refund": bySlice(cells, "refund")}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("units, and those never heard of (-want +got):\n%s", diff)
+		}
+		for _, c := range cells {
+			if c.Counts.N != c.Units.N {
+				t.Errorf("cell %+v counts %d units of %d", c.CellKey, c.Counts.N, c.Units.N)
+			}
+		}
+	})
 }
 
 // TestSlicesSumToTheWhole asks for it of many units with values that are hard
 // to add, over several windows. (TestLedgerIsTheModel asks for it of every
 // history.)
 func TestSlicesSumToTheWhole(t *testing.T) {
-	l := openSegmented(t, filepath.Join(t.TempDir(), "ledger.db"), func() time.Time { return t0.Add(time.Hour) })
-	random := rand.New(rand.NewPCG(3, 5))
-	for batch := range 3 {
-		var outcomes []experiment.UnitOutcome
-		for i := range experiment.MaxOutcomes {
-			unit := fmt.Sprint(batch, "-", i)
-			e := exposure(unit, random.IntN(2), t0.Add(time.Duration(random.IntN(180_000))*time.Millisecond))
-			l.Expose(e, random.Uint64N(3)|random.Uint64N(4)<<8)
-			outcomes = append(outcomes, experiment.UnitOutcome{
-				Token: l.options.Key.Seal(&e), At: e.At.Add(time.Duration(random.IntN(300)) * time.Second),
-				Event: []string{"purchase", "refund"}[random.IntN(2)], Value: math.Exp(3*random.NormFloat64()) + 1e6,
-			})
+	eachStore(t, func(t *testing.T) {
+		l := openSegmented(t, where(t), func() time.Time { return t0.Add(time.Hour) })
+		random := rand.New(rand.NewPCG(3, 5))
+		for batch := range 3 {
+			var outcomes []experiment.UnitOutcome
+			for i := range experiment.MaxOutcomes {
+				unit := fmt.Sprint(batch, "-", i)
+				e := exposure(unit, random.IntN(2), t0.Add(time.Duration(random.IntN(180_000))*time.Millisecond))
+				l.Expose(e, random.Uint64N(3)|random.Uint64N(4)<<8)
+				outcomes = append(outcomes, experiment.UnitOutcome{
+					Token: l.options.Key.Seal(&e), At: e.At.Add(time.Duration(random.IntN(300)) * time.Second),
+					Event: []string{"purchase", "refund"}[random.IntN(2)], Value: math.Exp(3*random.NormFloat64()) + 1e6,
+				})
+			}
+			mustRecord(t, l, outcomes...)
 		}
-		mustRecord(t, l, outcomes...)
-	}
-	for _, s := range []experiment.Source{experiment.SourceExposures, experiment.SourceOutcomes} {
-		cells := mustSeal(t, l, s, 0, t0.Add(time.Hour)).Cells
-		if len(cells) < 2*3*(1+3+4) {
-			t.Errorf("%s: %d cells, want some of every slice", s, len(cells))
+		for _, s := range []experiment.Source{experiment.SourceExposures, experiment.SourceOutcomes} {
+			cells := mustSeal(t, l, s, 0, t0.Add(time.Hour)).Cells
+			if len(cells) < 2*3*(1+3+4) {
+				t.Errorf("%s: %d cells, want some of every slice", s, len(cells))
+			}
+			if diff := sumOfSlices(segmentedPlan().Segments, cells); diff != "" {
+				t.Errorf("%s do not sum to the whole (-whole +slices):\n%s", s, diff)
+			}
+			if !slices.IsSortedFunc(cells, func(a, b experiment.Cell) int { return a.Compare(b.CellKey) }) {
+				t.Errorf("%s: cells are not in the order of their keys", s)
+			}
 		}
-		if diff := sumOfSlices(segmentedPlan().Segments, cells); diff != "" {
-			t.Errorf("%s do not sum to the whole (-whole +slices):\n%s", s, diff)
-		}
-		if !slices.IsSortedFunc(cells, func(a, b experiment.Cell) int { return a.Compare(b.CellKey) }) {
-			t.Errorf("%s: cells are not in the order of their keys", s)
-		}
-	}
+	})
 }
 
 // TestFilesOfBeforeGoOn opens a file that schema 1 wrote: sealed windows give
 // the same cells, open ones go on, and units whose groups nobody wrote down
 // are in the group other.
 func TestFilesOfBeforeGoOn(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger.db")
+	path := where(t)
 	before := kind()
 	before.Migrations = before.Migrations[:1]
 	db, err := sqlitefile.Open(t.Context(), path, before)
@@ -313,19 +322,21 @@ func TestFilesOfBeforeGoOn(t *testing.T) {
 }
 
 func TestGroupsSurviveARestart(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger.db")
-	now := func() time.Time { return t0.Add(time.Minute) }
-	l := openSegmented(t, path, now)
-	l.Expose(exposure("a", 0, t0), premium|old)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	l = openSegmented(t, path, now)
-	l.Expose(exposure("a", 0, t0.Add(time.Second)), free|young)
-	got := bySlice(mustSeal(t, l, experiment.SourceExposures, 0, t0.Add(time.Hour)).Cells, experiment.CellExposures)
-	if got["0 tier=premium"].N != 1 || got["0 age=>=40"].N != 1 || len(got) != 3 {
-		t.Errorf("units by slice = %v, want premium and at least 40", got)
-	}
+	eachStore(t, func(t *testing.T) {
+		path := where(t)
+		now := func() time.Time { return t0.Add(time.Minute) }
+		l := openSegmented(t, path, now)
+		l.Expose(exposure("a", 0, t0), premium|old)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l = openSegmented(t, path, now)
+		l.Expose(exposure("a", 0, t0.Add(time.Second)), free|young)
+		got := bySlice(mustSeal(t, l, experiment.SourceExposures, 0, t0.Add(time.Hour)).Cells, experiment.CellExposures)
+		if got["0 tier=premium"].N != 1 || got["0 age=>=40"].N != 1 || len(got) != 3 {
+			t.Errorf("units by slice = %v, want premium and at least 40", got)
+		}
+	})
 }
 
 func TestRegisterChecksSegments(t *testing.T) {
@@ -363,56 +374,52 @@ func name9(segments []experiment.Segment) {
 // TestMovedIsKeptUpToDate asks about moved units between everything that
 // changes their number: exposures, a failed commit, pruning, a restart.
 func TestMovedIsKeptUpToDate(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ledger.db")
-	now := func() time.Time { return t0.Add(time.Minute) }
-	l := openSegmented(t, path, now)
-	want := func(want int64) {
-		t.Helper()
-		for range 2 { // From the file, and from memory.
-			if n, err := l.Moved(t.Context(), "search/ranker", 1, 1); err != nil || n != want {
-				t.Errorf("moved = %d, %v; want %d", n, err, want)
+	eachStore(t, func(t *testing.T) {
+		path := where(t)
+		now := func() time.Time { return t0.Add(time.Minute) }
+		l := openSegmented(t, path, now)
+		want := func(want int64) {
+			t.Helper()
+			for range 2 { // From the file, and from memory.
+				if n, err := l.Moved(t.Context(), "search/ranker", 1, 1); err != nil || n != want {
+					t.Errorf("moved = %d, %v; want %d", n, err, want)
+				}
 			}
 		}
-	}
-	move := func(unit string) {
-		l.Expose(exposure(unit, 0, t0), free)
-		l.Expose(exposure(unit, 1, t0), free)
-		l.Expose(exposure(unit, 0, t0.Add(time.Second)), free) // Moving back moves nobody twice.
-	}
-	want(0)
-	move("a")
-	move("b")
-	want(2)
-	// A unit that moves in a commit that fails has not moved.
-	l.Expose(exposure("c", 0, t0), free)
-	want(2)
-	other := exposure("c", 1, t0)
-	outcome := experiment.UnitOutcome{Token: l.options.Key.Seal(&other), Event: "purchase"}
-	fail := func(on string) {
-		err := l.do(t.Context(), &job{solo: true, run: func(w *writer) error { return w.exec(on) }})
-		if err != nil {
+		move := func(unit string) {
+			l.Expose(exposure(unit, 0, t0), free)
+			l.Expose(exposure(unit, 1, t0), free)
+			l.Expose(exposure(unit, 0, t0.Add(time.Second)), free) // Moving back moves nobody twice.
+		}
+		want(0)
+		move("a")
+		move("b")
+		want(2)
+		// A unit that moves in a commit that fails has not moved.
+		l.Expose(exposure("c", 0, t0), free)
+		want(2)
+		other := exposure("c", 1, t0)
+		outcome := experiment.UnitOutcome{Token: l.options.Key.Seal(&other), Event: "purchase"}
+		repair := breakTable(t, l, "outcomes")
+		_, err := l.Record(t.Context(), "search/ranker", []experiment.UnitOutcome{outcome})
+		if experiment.CodeOf(err) != experiment.CodeUnavailable {
+			t.Fatalf("Record = %v, want unavailable", err)
+		}
+		want(2)
+		repair()
+		mustRecord(t, l, outcome)
+		want(3)
+		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-	}
-	fail(`CREATE TEMP TRIGGER fail BEFORE INSERT ON outcomes BEGIN SELECT RAISE(ABORT, 'no space'); END`)
-	_, err := l.Record(t.Context(), "search/ranker", []experiment.UnitOutcome{outcome})
-	if experiment.CodeOf(err) != experiment.CodeUnavailable {
-		t.Fatalf("Record = %v, want unavailable", err)
-	}
-	want(2)
-	fail(`DROP TRIGGER fail`)
-	mustRecord(t, l, outcome)
-	want(3)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	l = openSegmented(t, path, now)
-	want(3)
-	hour := t0.Add(time.Hour)
-	mustSeal(t, l, experiment.SourceExposures, 0, hour)
-	mustSeal(t, l, experiment.SourceOutcomes, 0, hour)
-	if err := l.Prune(t.Context(), "search/ranker", 1, 1, 100); err != nil {
-		t.Fatal(err)
-	}
-	want(0)
+		l = openSegmented(t, path, now)
+		want(3)
+		hour := t0.Add(time.Hour)
+		mustSeal(t, l, experiment.SourceExposures, 0, hour)
+		mustSeal(t, l, experiment.SourceOutcomes, 0, hour)
+		if err := l.Prune(t.Context(), "search/ranker", 1, 1, 100); err != nil {
+			t.Fatal(err)
+		}
+		want(0)
+	})
 }

@@ -30,10 +30,17 @@ func (l *Ledger) ExposeAll(ctx context.Context, id string, told []Told) (experim
 		}
 	}
 	var receipt experiment.ExposureReceipt
-	err = l.do(ctx, &job{run: func(w *writer) (err error) {
-		receipt, err = w.tell(j, told)
-		return err
-	}})
+	err = l.do(ctx, &job{
+		wants: func(w *writer) {
+			for i := range told {
+				w.wantRow(keyOf(j, &told[i].Exposure))
+			}
+		},
+		run: func(w *writer) (err error) {
+			receipt, err = w.tell(j, told)
+			return err
+		},
+	})
 	if err != nil {
 		// Not receipt: when ctx has ended the writer may still be at it.
 		return experiment.ExposureReceipt{}, err

@@ -4,7 +4,6 @@ package ledger
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -22,7 +21,10 @@ type queued struct {
 // job is work for the writer. Its effects outside the file happen in done's
 // reader, after the commit.
 type job struct {
-	run func(*writer) error
+	// wants notes what run is going to ask for, so that it is asked for all jobs
+	// at once; nil for nothing.
+	wants func(*writer)
+	run   func(*writer) error
 	// solo jobs get a transaction of their own.
 	solo bool
 	// committed is called by the writer once the job is on disk.
@@ -67,41 +69,28 @@ const (
 	retryAfter = 100 * time.Millisecond
 	// purgeBatch bounds how many expired keys one commit forgets.
 	purgeBatch = 512
-	// maxRows bounds the rows kept in memory, about 8 MiB.
-	maxRows = 1 << 16
 )
 
-// tuning keeps what statements of many rows would undo, and the pages of one
-// commit, in memory: 32 MiB at most.
-const tuning = `PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 8192`
-
-// writer owns the connection and everything cached from it.
+// writer decides, and owns the store and everything cached from it.
 type writer struct {
 	ledger *Ledger
-	db     *sql.DB
-	conn   *sql.Conn
-	stmt   *statements
+	store  store
 
 	// ctx is never cancelled: a caller that leaves must not undo the commit
 	// that it shares with others.
-	ctx    context.Context
-	rows   map[rowKey]row
-	phases map[phaseKey]horizon
-	// moved are the numbers of units that moved, by phases once asked about.
-	moved map[phaseKey]int64
-	// kept are the numbers of pairs and predictions, by experiments once they
-	// were counted.
-	kept map[keptKey]int64
+	ctx context.Context
+	memory
 	// pending and pendingRows are taken from the queues and not yet on disk.
 	pending     []queued
 	pendingRows []queuedRow
-	// number is the last outcome's, -1 when it is not known.
-	number int64
 
 	keys keys
 
-	// What follows is of the transaction under way: its counts, the labels that
-	// it adds, the experiments that it adds rows to.
+	// What follows is of the transaction under way: what it asks for, the rows
+	// that it is going to write, its counts, the labels that it adds, the
+	// experiments that it adds rows to.
+	want      wants
+	write     buffers
 	tally     tally
 	truths    map[truthID]string
 	growing   map[*join]bool
@@ -110,28 +99,11 @@ type writer struct {
 	checked time.Time
 }
 
-func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := conn.ExecContext(ctx, tuning); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	stmt, err := prepare(ctx, conn)
-	if err != nil {
-		return nil, errors.Join(err, stmt.close(), conn.Close())
-	}
+func newWriter(ctx context.Context, s store) *writer {
 	return &writer{
-		db: db, conn: conn, stmt: stmt, ctx: context.WithoutCancel(ctx),
-		rows: map[rowKey]row{}, phases: map[phaseKey]horizon{}, moved: map[phaseKey]int64{},
-		kept: map[keptKey]int64{}, number: -1,
-		keys: newKeys(), truths: map[truthID]string{}, growing: map[*join]bool{},
-	}, nil
-}
-
-func (w *writer) close() error {
-	return errors.Join(w.stmt.close(), w.conn.Close(), w.db.Close())
+		store: s, ctx: context.WithoutCancel(ctx), memory: newMemory(),
+		keys: newKeys(), want: newWants(), write: newBuffers(), truths: map[truthID]string{}, growing: map[*join]bool{},
+	}
 }
 
 // run writes until the ledger quits, and then what is left. The error is about
@@ -139,7 +111,7 @@ func (w *writer) close() error {
 func (w *writer) run() error {
 	for {
 		jobs, quit := w.gather()
-		err := w.write(jobs)
+		err := w.writeAll(jobs)
 		if quit {
 			w.ledger.counters.dropped.Add(int64(len(w.pending)))
 			for i := range w.pendingRows {
@@ -218,9 +190,9 @@ func (w *writer) take() {
 	}
 }
 
-// write commits exposures, rows and shared jobs together, then each solo job
+// writeAll commits exposures, rows and shared jobs together, then each solo job
 // alone. The error is that of the former.
-func (w *writer) write(jobs []*job) error {
+func (w *writer) writeAll(jobs []*job) error {
 	var err error
 	if len(w.pending) >= w.ledger.options.Queue || len(w.pendingRows) >= w.ledger.options.Queue {
 		if err = w.writeShared(nil); err == nil {
@@ -247,7 +219,7 @@ func (w *writer) write(jobs []*job) error {
 			// for ever.
 			w.finish(j, err)
 		default:
-			w.finish(j, w.transact(func() error { return j.run(w) }))
+			w.finish(j, w.transact(true, func() error { return j.run(w) }))
 		}
 	}
 	return err
@@ -257,7 +229,10 @@ func (w *writer) writeShared(jobs []*job) error {
 	if len(w.pending)+len(w.pendingRows)+len(jobs) == 0 {
 		return nil
 	}
-	err := w.transact(func() error {
+	err := w.transact(false, func() error {
+		if err := w.askAhead(jobs); err != nil {
+			return err
+		}
 		for i := range w.pending {
 			q := &w.pending[i]
 			_, found, err := w.expose(keyOf(q.join, &q.exposure), &q.exposure, q.groups)
@@ -301,35 +276,35 @@ func (w *writer) finish(j *job, err error) {
 }
 
 // transact runs f in one transaction. After a failure nothing of it is left,
-// in the file or in memory.
-func (w *writer) transact(f func() error) error {
+// in the store or in memory.
+func (w *writer) transact(solo bool, f func() error) error {
 	w.tally = tally{}
 	w.keys.begin()
 	clear(w.truths)
 	clear(w.growing)
-	err := w.exec("BEGIN IMMEDIATE")
+	w.memory.begin()
+	fresh, err := w.store.begin(w.ctx, solo)
+	if fresh {
+		w.memory.forget()
+		w.keys = w.keys.unread()
+	}
 	if err == nil {
 		if err = f(); err == nil {
 			err = w.flush()
 		}
 		if err == nil {
-			err = w.exec("COMMIT")
+			err = w.store.commit(w.ctx)
 		}
 		if err != nil {
-			// Fails harmlessly where SQLite has rolled back by itself.
-			_ = w.exec("ROLLBACK")
+			w.store.rollback(w.ctx)
 		}
 	}
 	c := &w.ledger.counters
 	if err != nil {
-		clear(w.rows)
-		clear(w.phases)
-		clear(w.moved)
-		clear(w.kept)
-		w.number = -1
-		w.stmt.clearRows()
+		w.memory.forget()
+		w.write.clear()
 		w.keys.rollBack()
-		if _, ok := errors.AsType[*experiment.Error](err); ok {
+		if code := experiment.CodeOf(err); code != experiment.CodeInternal && code != experiment.CodeUnavailable {
 			return err
 		}
 		c.failures.Add(1)
@@ -342,46 +317,68 @@ func (w *writer) transact(f func() error) error {
 	return nil
 }
 
-func (w *writer) exec(query string) error {
-	if _, err := w.conn.ExecContext(w.ctx, query); err != nil {
-		return fmt.Errorf("%s: %w", query, err)
+// flush writes the rows that wait.
+func (w *writer) flush() error {
+	for _, one := range []func() error{w.flushPairs, w.flushPredictions, w.flushExposures, w.flushOutcomes, w.flushKeys} {
+		if err := one(); err != nil {
+			return err
+		}
+	}
+	return w.insertLater(w.write.labels)
+}
+
+// insert writes what waits for a table, and says how many rows were new.
+func (w *writer) insert(b *buffer) (int64, error) {
+	if len(b.values) == 0 {
+		return 0, nil
+	}
+	defer b.clear()
+	n, err := w.store.insert(w.ctx, &b.table, b.values)
+	if err != nil {
+		return 0, fmt.Errorf("write %s: %w", b.table.name, err)
+	}
+	return n, nil
+}
+
+// insertLater is insert for whom the number does not matter.
+func (w *writer) insertLater(b *buffer) error {
+	if len(b.values) == 0 {
+		return nil
+	}
+	defer b.clear()
+	if err := w.store.insertLater(w.ctx, &b.table, b.values); err != nil {
+		return fmt.Errorf("write %s: %w", b.table.name, err)
 	}
 	return nil
 }
 
-// flush writes the rows that wait.
-func (w *writer) flush() error {
-	if err := w.flushPairs(); err != nil {
-		return err
+// one reads the only line of a query; false where there is none.
+func (w *writer) one(q statement, args []any, to ...any) (found bool, err error) {
+	rows, err := w.store.query(w.ctx, q, args...)
+	if err != nil {
+		return false, err
 	}
-	if err := w.flushPredictions(); err != nil {
-		return err
+	if rows.Next() {
+		found, err = true, rows.Scan(to...)
 	}
-	if err := w.flushOutcomes(); err != nil {
-		return err
-	}
-	if err := w.flushKeys(); err != nil {
-		return err
-	}
-	_, err := w.stmt.labels.flush(w.ctx)
-	return err
+	return found, errors.Join(err, rows.Err(), rows.Close())
 }
 
 // purge forgets some of what need not be remembered any more.
 func (w *writer) purge() error {
 	now := w.ledger.options.Now()
-	if _, err := w.stmt.purgeKeys.ExecContext(w.ctx, now.UnixMilli(), purgeBatch); err != nil {
+	if err := w.store.later(w.ctx, sqlPurgeKeys, now.UnixMilli(), purgeBatch); err != nil {
 		return fmt.Errorf("purge keys: %w", err)
 	}
 	return w.retireAll(now)
 }
 
-// experiment is the number of an experiment in the file.
+// experiment is the number of an experiment in the store.
 func (w *writer) experiment(name string) (id int64, err error) {
-	if _, err := w.stmt.addExperiment.ExecContext(w.ctx, name); err != nil {
+	if err := w.store.later(w.ctx, sqlAddExperiment, name); err != nil {
 		return 0, fmt.Errorf("add experiment: %w", err)
 	}
-	if err := w.stmt.experiment.QueryRowContext(w.ctx, name).Scan(&id); err != nil {
+	if _, err := w.one(sqlExperiment, []any{name}, &id); err != nil {
 		return 0, fmt.Errorf("read experiment: %w", err)
 	}
 	return id, nil

@@ -77,6 +77,7 @@ var house = []room{
 
 	{"faces", "internal/apiclient", []string{"internal/experiment", "internal/view"}, nil},
 	{"faces", "internal/load", []string{"stats/...", "internal/experiment", "internal/prediction", "internal/compare"}, nil},
+	{"adapters", "internal/backfill", []string{"internal/experiment", "internal/suggest", "internal/sqlitefile", "internal/postgres/..."}, nil},
 	{"faces", "web", nil, nil},
 
 	{"garden", "examples/digits", nil, nil},

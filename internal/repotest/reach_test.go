@@ -46,7 +46,7 @@ var bans = []ban{
 	},
 	{
 		[]string{"..."},
-		[]string{"internal/postgres/...", "internal/ledger", "internal/record/postgres", "internal/app/...", "internal/cli", "cmd/...", "internal/outcomesfile"},
+		[]string{"internal/postgres/...", "internal/ledger", "internal/record/postgres", "internal/app/...", "internal/cli", "cmd/...", "internal/backfill"},
 		[]string{"github.com/jackc/"},
 		"only the stores, and what is built on them, know PostgreSQL",
 	},

@@ -3,10 +3,12 @@
 package gateway
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -41,6 +43,8 @@ type spool struct {
 	ready   []*experiment.Batch
 	// rows are those of all batches; filled is how full filling is.
 	rows, filled int
+	// asked says that somebody takes batches over.
+	asked bool
 
 	dropped prometheus.Counter
 	acked   prometheus.Counter
@@ -70,6 +74,29 @@ func (s *spool) waiting() float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return float64(s.rows)
+}
+
+// lookAgain is the time between two looks at whether everything is taken.
+const lookAgain = 20 * time.Millisecond
+
+// drain waits until somebody has taken everything over, where somebody does, or
+// ctx ends. It says how many rows are left.
+func (s *spool) drain(ctx context.Context) int {
+	t := time.NewTicker(lookAgain)
+	defer t.Stop()
+	for {
+		s.mu.Lock()
+		left, asked := s.rows, s.asked
+		s.mu.Unlock()
+		if left == 0 || !asked {
+			return left
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return left
+		}
+	}
 }
 
 // expose, pair and predict take a row; false drops it.
@@ -126,6 +153,7 @@ func rowsOf(b *experiment.Batch) int { return len(b.Exposures) + len(b.Pairs) + 
 func (s *spool) next(after uint64) *experiment.Batch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked = true
 	for len(s.ready) > 0 && s.ready[0].Sequence <= after {
 		n := rowsOf(s.ready[0])
 		s.rows -= n

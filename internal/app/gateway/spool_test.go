@@ -3,9 +3,11 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -73,6 +75,34 @@ func TestBatchesAreGivenUntilTheyAreTaken(t *testing.T) {
 	if status, body := s.admin(p, "/v1/batches?"+after+"x"); status != 400 {
 		t.Errorf("%d %s", status, body)
 	}
+}
+
+// TestTheEndWaitsForWhoeverTakesRows: what waits is handed over before the
+// process ends, where somebody takes it, and nothing waits where nobody does.
+func TestTheEndWaitsForWhoeverTakesRows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		registry := prometheus.NewRegistry()
+		s := newSpool(100, newWindows(nil, time.Now, registry), registry)
+		s.expose(experiment.Exposure{}, 0)
+		start := time.Now()
+		if left := s.drain(t.Context()); left != 1 || time.Since(start) != 0 {
+			t.Errorf("%d rows that nobody takes are left after %s", left, time.Since(start))
+		}
+		first := s.next(0)
+		go func() {
+			time.Sleep(time.Second)
+			s.next(first.Sequence)
+		}()
+		if left := s.drain(t.Context()); left != 0 || time.Since(start) < time.Second {
+			t.Errorf("%d rows are left after %s", left, time.Since(start))
+		}
+		s.expose(experiment.Exposure{}, 0)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if left := s.drain(ctx); left != 1 || ctx.Err() == nil {
+			t.Errorf("%d rows are left, %v", left, ctx.Err())
+		}
+	})
 }
 
 // TestASpoolIsBounded fills it far beyond its bound: the oldest rows go and are

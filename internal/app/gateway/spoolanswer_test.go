@@ -154,3 +154,33 @@ func TestManyCellsAreDividedAmongBatches(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkBatch is the gateway's cost of a row that is taken over.
+func BenchmarkBatch(b *testing.B) {
+	registry := prometheus.NewRegistry()
+	s := newSpool(DefaultSpool, newWindows(nil, time.Now, registry), registry)
+	for i := range batchRows / 2 {
+		at := begin.Add(time.Duration(i) * 137 * time.Microsecond)
+		s.expose(experiment.Exposure{Experiment: "team/models", Epoch: 1, Phase: 2, Version: 1, Propensity: 5000, Unit: uint64(i) * 0x9e3779b97f4a7c15, At: at}, 0)
+		s.pair(&experiment.Pair{
+			Experiment: "team/models", Epoch: 1, Phase: 2, Version: 1, ID: fmt.Sprintf("%016x", uint64(i)*0x9e3779b97f4a7c15), At: at,
+			Compared: []experiment.Compared{{Value: 1, Baseline: "cat", Candidate: "cat"}},
+		})
+	}
+	batch := s.next(0)
+	for name, encoding := range map[string]string{"plain": "", "gzip": "gzip"} {
+		b.Run(name, func(b *testing.B) {
+			r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/v1/batches", nil)
+			r.Header.Set("Accept-Encoding", encoding)
+			size := 0
+			for b.Loop() {
+				w := httptest.NewRecorder()
+				s.batches(w, r)
+				size = w.Body.Len()
+			}
+			rows := float64(rowsOf(batch))
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+			b.ReportMetric(float64(size)/rows, "B/row")
+		})
+	}
+}

@@ -9,32 +9,31 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/headgate-dev/headgate/internal/datadir"
 	"github.com/headgate-dev/headgate/internal/experiment"
-	"github.com/headgate-dev/headgate/internal/httpapi"
 	store "github.com/headgate-dev/headgate/internal/ledger"
 )
 
-// Options configures a process. Plans and Data are required.
+// Options configures a process. Plans, Gateways and Data are required.
 type Options struct {
 	// Plans are the experiments whose outcomes are taken.
 	Plans []*experiment.Plan
-	// Gateways are the admin addresses of the gateways to take rows over from.
+	// Gateways are the admin addresses of the gateways to take rows over from,
+	// as http URLs. Nobody else may take from them.
 	Gateways []string
 	// Data is the directory of the exposure key, which must be the gateways'
 	// own, and of the SQLite file where there is no Database.
 	Data string
 	// Database is the URL of a PostgreSQL database; empty is SQLite. It never
-	// reaches a log.
+	// reaches an error or a log.
 	Database string
 	// API is the address of outcomes, seals and metrics; a free port on
 	// loopback by default.
@@ -50,6 +49,7 @@ type Process struct {
 	options Options
 	dir     *datadir.Dir
 	ledger  *store.Ledger
+	client  *http.Client
 	pullers []*puller
 	api     *http.Server
 	apiAt   net.Listener
@@ -59,9 +59,9 @@ type Process struct {
 }
 
 // Start opens the store, registers the plans and begins to pull. It fails,
-// leaving nothing behind, if the address is taken, or the directory or the
-// database is in use or cannot be reached. Gateways that do not answer are asked
-// again and again.
+// leaving nothing behind, if the address is taken, the address of a gateway
+// makes no sense, or the directory or the database is in use or cannot be
+// reached. Gateways that do not answer are asked again and again.
 func Start(ctx context.Context, o Options) (*Process, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -85,14 +85,8 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 func (p *Process) open(ctx context.Context) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	metrics := newPulled(registry)
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, ResponseHeaderTimeout: pullWithin}}
-	for _, text := range p.options.Gateways {
-		url, err := checkGateway(text)
-		if err != nil {
-			return err
-		}
-		p.pullers = append(p.pullers, &puller{url: url, client: client, log: p.options.Log, pulled: metrics})
+	if err := p.name(newPulled(registry)); err != nil {
+		return err
 	}
 	var lc net.ListenConfig
 	var err error
@@ -102,17 +96,11 @@ func (p *Process) open(ctx context.Context) error {
 	if p.dir, err = datadir.Open(p.options.Data); err != nil {
 		return err
 	}
-	key, err := p.dir.Key()
+	key, err := p.key()
 	if err != nil {
 		return err
 	}
-	settings := store.Options{Key: key, Registry: registry}
-	if p.options.Database != "" {
-		p.ledger, err = store.Open(ctx, p.dir.Path("ledger.db"), settings)
-	} else {
-		p.ledger, err = store.Open(ctx, p.dir.Path("ledger.db"), settings)
-	}
-	if err != nil {
+	if p.ledger, err = p.store(ctx, store.Options{Key: key, Registry: registry}); err != nil {
 		return err
 	}
 	for _, plan := range p.options.Plans {
@@ -127,69 +115,44 @@ func (p *Process) open(ctx context.Context) error {
 	return nil
 }
 
-// server answers applications, operators, and whoever decides.
-func (p *Process) server(metrics prometheus.Gatherer) *http.Server {
-	mux := http.NewServeMux()
-	mux.Handle("POST /v1/outcomes", httpapi.Bearer(p.options.Token, httpapi.Outcomes(p.ledger, p.names)))
-	mux.Handle("GET /v1/seals", httpapi.Bearer(p.options.Token, http.HandlerFunc(p.seals)))
-	mux.Handle("GET /healthz", httpapi.Health(func(context.Context) error { return nil }))
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /v1/gateways", func(w http.ResponseWriter, _ *http.Request) {
-		states := make([]PullState, len(p.pullers))
-		for i, g := range p.pullers {
-			states[i] = g.current()
-		}
-		httpapi.WriteJSON(w, http.StatusOK, states)
-	})
-	return &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+// name makes the pullers.
+func (p *Process) name(metrics pulled) error {
+	if len(p.options.Gateways) == 0 {
+		return experiment.Errorf(experiment.CodeInvalid, "no gateway is named").WithHint("%s", gatewayHint)
 	}
+	p.client = newClient()
+	for _, text := range p.options.Gateways {
+		url, err := checkGateway(text)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(p.pullers, func(g *puller) bool { return g.url == url }) {
+			return experiment.Errorf(experiment.CodeInvalid, "the gateway %s is named twice", url)
+		}
+		p.pullers = append(p.pullers, &puller{url: url, client: p.client, log: p.options.Log, pulled: metrics, within: pullWithin})
+	}
+	return nil
 }
 
-func (p *Process) names() []string {
-	names := make([]string, len(p.options.Plans))
-	for i, plan := range p.options.Plans {
-		names[i] = plan.ID()
+// key is the directory's, which tells tokens of the gateways' from others.
+func (p *Process) key() (*experiment.Key, error) {
+	if file := p.dir.Path("exposure.key"); !exists(file) {
+		p.options.Log.Warn("the data directory gets an exposure key of its own; tokens of gateways that have another are refused, so copy it to them or theirs here", "file", file)
 	}
-	return names
+	return p.dir.Key()
 }
 
-// sealWithin bounds one read of sealed windows.
-const sealWithin = 10 * time.Second
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, os.ErrNotExist)
+}
 
-// seals answers with the sealed windows of a phase from one source: source,
-// epoch, phase and start (RFC 3339) name them; from is the first, 0 where it is
-// left out; experiment may be where there is one.
-func (p *Process) seals(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	id := q.Get("experiment")
-	if id == "" && len(p.options.Plans) == 1 {
-		id = p.options.Plans[0].ID()
+// store opens the database, or the file.
+func (p *Process) store(ctx context.Context, o store.Options) (*store.Ledger, error) {
+	if p.options.Database != "" {
+		return store.OpenPostgres(ctx, p.options.Database, o)
 	}
-	source := experiment.Source(q.Get("source"))
-	start, err := time.Parse(time.RFC3339Nano, q.Get("start"))
-	if err != nil || !slices.Contains(experiment.Sources(), source) {
-		httpapi.WriteError(w, experiment.Errorf(experiment.CodeInvalid, "source is %q and start %q", source, q.Get("start")).
-			WithHint("ask for /v1/seals?source=outcomes&epoch=1&phase=1&start=2026-11-21T11:26:00Z, with a source among %v", experiment.Sources()))
-		return
-	}
-	var numbers [3]int64
-	for i, name := range []string{"epoch", "phase", "from"} {
-		text := cmp.Or(q.Get(name), "0")
-		if numbers[i], err = strconv.ParseInt(text, 10, 64); err != nil || numbers[i] < 0 {
-			httpapi.WriteError(w, experiment.Errorf(experiment.CodeInvalid, "%s is %q: want a whole number of 0 or more", name, text))
-			return
-		}
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), sealWithin)
-	defer cancel()
-	seal, err := p.ledger.Seal(ctx, source, id, int(numbers[0]), int(numbers[1]), start, numbers[2], time.Now())
-	if err != nil {
-		httpapi.WriteError(w, err)
-		return
-	}
-	httpapi.WriteJSON(w, http.StatusOK, seal)
+	return store.Open(ctx, p.dir.Path("ledger.db"), o)
 }
 
 // APIURL is where outcomes, seals and metrics are.
@@ -216,6 +179,9 @@ func (p *Process) Close() error {
 // release closes whatever open opened.
 func (p *Process) release() error {
 	var errs []error
+	if p.client != nil {
+		p.client.CloseIdleConnections()
+	}
 	if p.apiAt != nil {
 		_ = p.apiAt.Close() // The server has closed it already, if it began.
 	}

@@ -5,6 +5,7 @@ package ledger
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,13 +23,19 @@ import (
 )
 
 const (
-	// pullEvery is the time between two questions for a batch while there is
-	// none, pullAgain the longest time after failures.
+	// pullEvery is the time between two questions for a batch, pullAgain the
+	// longest time after failures. After a batch of at least many rows the next
+	// is asked for at once: a gateway gives what it has, be it a single row, and
+	// each takes a commit.
 	pullEvery = 250 * time.Millisecond
 	pullAgain = 5 * time.Second
-	// pullWithin bounds one question and its answer, maxBatch that in bytes.
+	many      = 1024
+	// pullWithin bounds one question and its answer, maxBatch that in bytes as
+	// JSON; a gateway makes batches of a few MB.
 	pullWithin = 10 * time.Second
 	maxBatch   = 64 << 20
+	// gatewayHint says what a gateway's address looks like.
+	gatewayHint = "name the admin address of each gateway, for example --gateway http://127.0.0.1:9090"
 )
 
 // adder stores a batch once; fresh is false if it was stored before.
@@ -43,6 +50,7 @@ type puller struct {
 	store  adder
 	log    *slog.Logger
 	pulled pulled
+	within time.Duration
 
 	mu    sync.Mutex
 	state PullState
@@ -57,6 +65,10 @@ type PullState struct {
 	// Rows is how many were stored, Again how many batches were known already.
 	Rows  int64 `json:"rows"`
 	Again int64 `json:"again"`
+	// Restarts is how often another process answered than before, Skipped how
+	// many batches it had let go: both are gaps.
+	Restarts int64 `json:"restarts"`
+	Skipped  int64 `json:"skipped"`
 	// At is when the gateway last answered, Failing why it does not.
 	At      time.Time `json:"at,omitzero"`
 	Failing string    `json:"failing,omitempty"`
@@ -64,9 +76,10 @@ type PullState struct {
 
 // pulled are the metrics of all gateways.
 type pulled struct {
-	up    *prometheus.GaugeVec
-	rows  *prometheus.CounterVec
-	again *prometheus.CounterVec
+	up       *prometheus.GaugeVec
+	rows     *prometheus.CounterVec
+	again    *prometheus.CounterVec
+	restarts *prometheus.CounterVec
 }
 
 func newPulled(registry prometheus.Registerer) pulled {
@@ -80,17 +93,29 @@ func newPulled(registry prometheus.Registerer) pulled {
 		again: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "headgate_ledger_gateway_known_total", Help: "Batches of a gateway that were stored already.",
 		}, []string{"gateway"}),
+		restarts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "headgate_ledger_gateway_restarts_total", Help: "How often a gateway was another process than before: what the one before had not handed over is lost.",
+		}, []string{"gateway"}),
 	}
-	registry.MustRegister(p.up, p.rows, p.again)
+	registry.MustRegister(p.up, p.rows, p.again, p.restarts)
 	return p
+}
+
+// newClient asks gateways and nobody else: it takes no proxy of the environment
+// and follows no redirect.
+func newClient() *http.Client {
+	return &http.Client{
+		Transport:     &http.Transport{MaxIdleConnsPerHost: 1, IdleConnTimeout: time.Minute},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // checkGateway reads a gateway's address.
 func checkGateway(text string) (string, error) {
 	u, err := url.Parse(text)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return "", experiment.Errorf(experiment.CodeInvalid, "a gateway's address is not an http URL of host and port").
-			WithHint("name the admin address of each gateway, for example --gateway http://127.0.0.1:9090")
+			WithHint("%s", gatewayHint)
 	}
 	return strings.TrimSuffix(u.String(), "/"), nil
 }
@@ -149,19 +174,43 @@ func (p *puller) note(err error) {
 }
 
 // pull asks for the batch after the last one and stores it; more says that
-// there may be another at once.
+// there is much to take over.
 func (p *puller) pull(ctx context.Context) (more bool, err error) {
 	b, err := p.ask(ctx)
 	if b == nil || err != nil {
 		return false, err
 	}
+	if last := p.current(); b.Gateway == last.Gateway && b.Sequence <= last.Sequence {
+		// Storing it again would do no harm, but asking at once would.
+		return false, fmt.Errorf("the gateway answers with batch %d after %d", b.Sequence, last.Sequence)
+	}
 	fresh, err := p.store.Add(ctx, b)
 	if err != nil {
 		return false, fmt.Errorf("store batch %d: %w", b.Sequence, err)
 	}
-	n := int64(len(b.Exposures) + len(b.Pairs) + len(b.Predictions))
+	p.took(b, fresh)
+	return rowsOf(b) >= many, nil
+}
+
+func rowsOf(b *experiment.Batch) int { return len(b.Exposures) + len(b.Pairs) + len(b.Predictions) }
+
+// took notes a batch that is stored.
+func (p *puller) took(b *experiment.Batch, fresh bool) {
+	n := int64(rowsOf(b))
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	first := uint64(1)
+	switch p.state.Gateway {
+	case "":
+		first = b.Sequence // What came before, an earlier ledger may have taken.
+	case b.Gateway:
+		first = p.state.Sequence + 1
+	default:
+		p.state.Restarts++
+		p.pulled.restarts.WithLabelValues(p.url).Inc()
+		p.log.Warn("a gateway was started anew; what it had not handed over before is lost", "gateway", p.url)
+	}
+	p.state.Skipped += int64(b.Sequence - first)
 	p.state.Gateway, p.state.Sequence = b.Gateway, b.Sequence
 	if fresh {
 		p.state.Rows += n
@@ -170,12 +219,11 @@ func (p *puller) pull(ctx context.Context) (more bool, err error) {
 		p.state.Again++
 		p.pulled.again.WithLabelValues(p.url).Inc()
 	}
-	return true, nil
 }
 
 // ask gives the next batch; nil is that there is none yet.
 func (p *puller) ask(ctx context.Context) (*experiment.Batch, error) {
-	ctx, cancel := context.WithTimeout(ctx, pullWithin)
+	ctx, cancel := context.WithTimeout(ctx, p.within)
 	defer cancel()
 	state := p.current()
 	q := url.Values{}
@@ -199,12 +247,21 @@ func (p *puller) ask(ctx context.Context) (*experiment.Batch, error) {
 	default:
 		return nil, fmt.Errorf("the gateway answers %s", res.Status)
 	}
+	return read(res.Body)
+}
+
+// read reads a batch of at most maxBatch.
+func read(body io.Reader) (*experiment.Batch, error) {
+	limited := &io.LimitedReader{R: body, N: maxBatch}
 	var b experiment.Batch
-	if err := json.NewDecoder(io.LimitReader(res.Body, maxBatch)).Decode(&b); err != nil {
+	err := json.NewDecoder(limited).Decode(&b)
+	switch {
+	case err != nil && limited.N <= 0:
+		return nil, fmt.Errorf("read a batch: it has more than %d bytes", maxBatch)
+	case err != nil:
 		return nil, fmt.Errorf("read a batch: %w", err)
-	}
-	if b.Gateway == "" || b.Sequence == 0 {
-		return nil, fmt.Errorf("the answer is no batch")
+	case b.Gateway == "" || b.Sequence == 0:
+		return nil, errors.New("read a batch: it has no gateway or no sequence")
 	}
 	return &b, nil
 }

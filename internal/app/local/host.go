@@ -36,6 +36,10 @@ type Options struct {
 	Experiments []Experiment
 	// Data is the directory of all files; it is made if it is not there.
 	Data string
+	// Database is the URL of a PostgreSQL database that keeps records, journals
+	// and the ledger instead of files in Data; empty is files. It never reaches
+	// a log.
+	Database string
 	// API is the address of outcomes, views and metrics; a free port on
 	// loopback by default.
 	API string
@@ -65,6 +69,7 @@ type Host struct {
 	token    string
 	registry *prometheus.Registry
 	dir      *datadir.Dir
+	stores   *stores // of all runs, where they share a database
 	runs     []*Run
 	api      net.Listener
 	control  net.Listener
@@ -127,9 +132,14 @@ func (h *Host) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if o.Database != "" {
+		if h.stores, err = openDatabase(ctx, o.Database, key, h.registry); err != nil {
+			return err
+		}
+	}
 	for _, r := range h.runs {
 		registry := prometheus.WrapRegistererWith(prometheus.Labels{"headgate_run": r.plan.ID()}, h.registry)
-		if err := r.open(ctx, filepath.Join(h.data, DirOf(r.plan.ID())), key, registry); err != nil {
+		if err := r.open(ctx, filepath.Join(h.data, DirOf(r.plan.ID())), key, h.stores, registry); err != nil {
 			return err
 		}
 	}
@@ -228,6 +238,9 @@ func (h *Host) release() error {
 	var errs []error
 	for _, r := range h.runs {
 		errs = append(errs, r.release())
+	}
+	if h.stores != nil {
+		errs = append(errs, h.stores.close())
 	}
 	for _, ln := range []net.Listener{h.api, h.control} {
 		errs = append(errs, closeListener(ln))

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,7 +19,6 @@ import (
 	"github.com/headgate-dev/headgate/internal/gateway"
 	"github.com/headgate-dev/headgate/internal/judge"
 	"github.com/headgate-dev/headgate/internal/ledger"
-	"github.com/headgate-dev/headgate/internal/record/sqlite"
 	"github.com/headgate-dev/headgate/internal/view"
 )
 
@@ -32,9 +30,11 @@ type Run struct {
 	traffic net.Listener
 	prober  prober
 
-	store   *sqlite.Store
+	store   recordStore
 	ledger  *ledger.Ledger
 	gateway *gateway.Gateway
+	// own are the run's own stores; nil where the host's are shared.
+	own *stores
 	// listening is nil where nobody else mirrors.
 	listening *listening
 
@@ -85,18 +85,19 @@ func DirOf(id string) string { return strings.ReplaceAll(id, "/", "_") }
 // RecordFile is the name of the record's file inside an experiment's directory.
 const RecordFile = "record.db"
 
-func (r *Run) open(ctx context.Context, dir string, key *experiment.Key, registry prometheus.Registerer) error {
+func (r *Run) open(ctx context.Context, dir string, key *experiment.Key, shared *stores, registry prometheus.Registerer) error {
 	r.dir = dir
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return experiment.Errorf(experiment.CodeInvalid, "make the directory of %s: %w", r.plan.ID(), err)
 	}
 	var err error
-	if r.store, err = sqlite.Open(ctx, filepath.Join(dir, RecordFile)); err != nil {
-		return err
+	if shared == nil {
+		if r.own, err = openFiles(ctx, dir, key, registry); err != nil {
+			return err
+		}
+		shared = r.own
 	}
-	if r.ledger, err = ledger.Open(ctx, filepath.Join(dir, "ledger.db"), ledger.Options{Key: key, Registry: registry}); err != nil {
-		return err
-	}
+	r.store, r.ledger = shared.record, shared.ledger
 	if err := r.ledger.Register(r.plan); err != nil {
 		return err
 	}
@@ -137,11 +138,8 @@ func (r *Run) release() error {
 	if r.gateway != nil {
 		errs = append(errs, r.gateway.Close())
 	}
-	if r.ledger != nil {
-		errs = append(errs, r.ledger.Close())
-	}
-	if r.store != nil {
-		errs = append(errs, r.store.Close())
+	if r.own != nil {
+		errs = append(errs, r.own.close())
 	}
 	return errors.Join(errs...)
 }

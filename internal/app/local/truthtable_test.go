@@ -5,7 +5,9 @@ package local
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/view"
@@ -32,9 +34,10 @@ const (
 	confusedSilent = 30
 )
 
-// caseOf is the kind that a row is of, the rows going round.
+// caseOf is the kind that a row is of. The rows go round, and are mixed, so that
+// few of them are like all.
 func caseOf(kinds []kind, row int) *kind {
-	row %= 120
+	row = row * 77 % 120
 	for i := range kinds {
 		if row -= kinds[i].n; row < 0 {
 			return &kinds[i]
@@ -92,17 +95,16 @@ var tableMetrics = []struct {
 	{"f1", func(k *kind) (y, x float64) { return 2 * k.hit(), k.said() + k.fraud() }, 60. / 90, 90. / 100, [2]experiment.Status{experiment.Undecided, experiment.Met}},
 	// -(90 ln 0.9 + 30 ln 0.4)/120 and -(110 ln 0.9 + 10 ln 0.4)/120: a miss has
 	// 0.4 for what is true, either way; at most 0.2.
-	{"log-loss", func(k *kind) (y, x float64) { return -math.Log(1 - math.Abs(k.fraud()-k.score)), 1 }, 0.30809302556, 0.17293783589, [2]experiment.Status{experiment.Violated, experiment.Undecided}},
+	{"log-loss", func(k *kind) (y, x float64) { return -math.Log(1 - math.Abs(k.fraud()-k.score)), 1 }, 0.308093069712, 0.172938033676, [2]experiment.Status{experiment.Violated, experiment.Undecided}},
 	// (90·0.1² + 30·0.6²)/120 and (110·0.1² + 10·0.6²)/120; at most 0.06.
 	{"brier", func(k *kind) (y, x float64) { return (k.score - k.fraud()) * (k.score - k.fraud()), 1 }, 11.7 / 120, 4.7 / 120, [2]experiment.Status{experiment.Violated, experiment.Met}},
 	// (30·0.9 + 20·0.4 + 10·0.6 + 60·0.1)/50 and (45·0.9 + 5·0.4 + 5·0.6 + 65·0.1)/50;
-	// at least 0.9, which the old one is too near to.
-	{"calibration", func(k *kind) (y, x float64) { return k.score, k.fraud() }, 47. / 50, 52. / 50, [2]experiment.Status{experiment.Undecided, experiment.Undecided}},
+	// at least 0.9.
+	{"calibration", func(k *kind) (y, x float64) { return k.score, k.fraud() }, 47. / 50, 52. / 50, [2]experiment.Status{experiment.Undecided, experiment.Met}},
 }
 
 const tableSpec = `
   assignment: {unit: {header: x-user-id}}
-  segments: [{name: tier, header: x-tier, values: [premium]}]
   metrics:
   - {name: accuracy, from: {labels: {event: truth, of: accuracy, window: LABELS, joined: 80%}}}
   - {name: precision, from: {labels: {event: truth, of: precision, positive: fraud, window: LABELS}}}
@@ -130,13 +132,13 @@ func oipClass(kinds []kind) func(row int) string {
 	}
 }
 
-// judgeTable asks both versions for all cases, tells the truth of them, twice,
-// and gives the view once everything is known.
-func judgeTable(w *world, truth [2][]kind) view.Experiment {
+// tellTable asks both versions for all cases and tells the truth of them, one
+// third each by token, by unit and by request. It gives what it told, and what is
+// not to be told in time.
+func tellTable(w *world, kinds [2][]kind) (labels, silent []told) {
 	w.t.Helper()
-	w.split()
 	const asked = 120*confusedCopies + confusedSilent
-	var labels []told
+	var waiting []told
 	for row := range asked {
 		for i, version := range []string{"v1", "v2"} {
 			unit, request := w.unit(version), ""
@@ -144,7 +146,7 @@ func judgeTable(w *world, truth [2][]kind) view.Experiment {
 				request = fmt.Sprint(version, "-", row)
 			}
 			token := w.ask(version, unit, request, row)
-			label := told{Event: "truth", Label: caseOf(truth[i], row).truth}
+			label := told{Event: "truth", Label: caseOf(kinds[i], row).truth}
 			switch row % 3 {
 			case 0:
 				label.Token = token
@@ -153,26 +155,51 @@ func judgeTable(w *world, truth [2][]kind) view.Experiment {
 			default:
 				label.Request = request
 			}
-			if row < asked-confusedSilent {
-				labels = append(labels, label)
+			if row >= asked-confusedSilent {
+				silent = append(silent, label)
+				continue
 			}
+			labels, waiting = append(labels, label), append(waiting, label)
 		}
+		waiting = w.tellSoon(waiting, row == asked-1)
 	}
-	w.stored(2 * asked)
-	w.tell(labels, experiment.Receipt{Accepted: len(labels)})
-	w.tell(labels, experiment.Receipt{Duplicates: len(labels)})
-	return w.until("all predictions have matured", matured(asked))
+	return labels, silent
 }
 
-// TestLabelsOfATable serves two tables of confusion and holds every statistic of
+// doNotCount tells what must not count, and gives the silent that are left.
+func doNotCount(w *world, labels, silent []told) (left []told) {
+	w.t.Helper()
+	// The last of the silent are told in time of what happened after theirs.
+	after := slices.Clone(silent[len(silent)-6:])
+	for i := range after {
+		after[i].Time = new(time.Now().Add(time.Minute))
+	}
+	w.tell(after, experiment.Receipt{Accepted: len(after)})
+	w.tell(labels, experiment.Receipt{Duplicates: len(labels)})
+	w.tell([]told{{Request: "of nobody", Event: "truth", Label: "fraud"}}, experiment.Receipt{Unmatched: 1})
+	return silent[:len(silent)-6]
+}
+
+// labelsOfATable serves two tables of confusion and holds every statistic of
 // labels, its standard error and its verdicts against what is worked out by hand.
-func TestLabelsOfATable(t *testing.T) {
-	t.Parallel()
+func labelsOfATable(t *testing.T) func(t *testing.T) {
+	t.Helper()
 	w := newWorld(t, "table", pathOIP, oipClass(confusedOld), oipClass(confusedNew), tableSpec+`
   reward: {metric: accuracy, minimumEffect: {absolute: 1%}}
   stages: [{name: ab, split: {v1: 50%, v2: 50%}, until: {units: 2000, atMost: 1h}}]
 `)
-	v := judgeTable(w, [2][]kind{confusedOld, confusedNew})
+	w.split()
+	labels, silent := tellTable(w, [2][]kind{confusedOld, confusedNew})
+	silent = doNotCount(w, labels, silent)
+	return func(t *testing.T) { w.seeTable(t, silent) }
+}
+
+// seeTable looks at what has come of the tables, the silent ones of which are
+// told too late.
+func (w *world) seeTable(t *testing.T, silent []told) {
+	w.t = t
+	v := w.until("all predictions have matured", matured(120*confusedCopies+confusedSilent))
+	w.tell(silent, experiment.Receipt{Late: len(silent)})
 	for _, m := range tableMetrics {
 		for i, version := range []string{"v1", "v2"} {
 			what := m.name + " of " + version
@@ -205,29 +232,32 @@ func TestLabelsOfATable(t *testing.T) {
 	near(t, "what v2 gains", *reward.Estimate, (110.-90)/120, 1e-10)
 }
 
-// TestLabelsTakeABadVersionOut has the candidate make the old version's mistakes:
+// labelsTakeABadVersionOut has the candidate make the old version's mistakes:
 // by the truth alone it loses its share.
-func TestLabelsTakeABadVersionOut(t *testing.T) {
-	t.Parallel()
+func labelsTakeABadVersionOut(t *testing.T) func(t *testing.T) {
+	t.Helper()
 	w := newWorld(t, "bad", pathOIP, oipClass(confusedNew), oipClass(confusedOld), tableSpec+`
   stages: [{name: canary, ramp: {steps: [50%]}, hold: {for: 1h}}]
 `)
 	w.split()
-	const asked = 600
+	kinds := map[string][]kind{"v1": confusedNew, "v2": confusedOld}
 	var labels []told
-	for row := range asked {
-		for i, version := range []string{"v1", "v2"} {
-			token := w.ask(version, w.unit(version), "", row)
-			labels = append(labels, told{Token: token, Event: "truth", Label: caseOf([][]kind{confusedNew, confusedOld}[i], row).truth})
+	const most = 1200
+	for row := range most {
+		version, token := w.answer(fmt.Sprint("unit-", row), "", row)
+		labels = append(labels, told{Token: token, Event: "truth", Label: caseOf(kinds[version], row).truth})
+		if labels = w.tellSoon(labels, row == most-1); labels == nil && w.view().Verdict.Outcome != "" {
+			break // A slow machine knows it already.
 		}
 	}
-	w.stored(2 * asked)
-	if v := w.view(); v.Verdict.Outcome != "" || v.Versions[1].Share != .5 {
-		t.Fatalf("before the truth is known: %+v", v.Verdict)
-	}
-	w.tell(labels, experiment.Receipt{Accepted: 2 * asked})
+	return w.seeBad
+}
+
+// seeBad looks at the end of the bad version.
+func (w *world) seeBad(t *testing.T) {
+	w.t = t
 	v := w.until("v2 is taken out", func(v *view.Experiment) bool { return v.Verdict.Outcome != "" })
-	if v.Verdict.Outcome != string(experiment.RolledBack) || v.Verdict.Version != "v1" || v.Versions[1].Share != 0 || v.Versions[1].Removed == nil {
+	if v.Verdict.Outcome != string(experiment.RolledBack) || v.Verdict.Version != "v1" || v.Versions[1].Share != 0 {
 		t.Errorf("the end: %+v, %+v", v.Verdict, v.Versions)
 	}
 	violated := 0
