@@ -39,6 +39,20 @@ func (p *Plan) Hold(s Source) time.Duration {
 	}
 }
 
+// PartOfWhole reports whether the metric's true value lies from 0 to 1, whatever
+// a normal interval says of it.
+func (m *Metric) PartOfWhole() bool {
+	switch {
+	case m.Pairs != nil, m.Builtin != nil:
+		return true
+	case m.Labels != nil:
+		return m.Unit() == ""
+	case m.Prediction != nil:
+		return !m.Prediction.Kind.Mean()
+	}
+	return false
+}
+
 // Unit is what a metric's values are in, where they are not best read as percent:
 // "bytes", "seconds" or, of numbers that are no part of a whole, "number".
 // Otherwise it is empty.

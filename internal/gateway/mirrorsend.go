@@ -87,14 +87,27 @@ func (c *shadowCopy) why(ctx context.Context) copyResult {
 	return copyFailed
 }
 
+// What a candidate may answer beyond the length of the baseline's answer: a
+// flood is not read to the end to be told from an answer.
+const (
+	freeAnswer  = 64 << 10
+	timesAnswer = 4
+)
+
+// most is how long the candidate's answer may be.
+func (c *shadowCopy) most() int {
+	return min(maxMirroredAnswer, freeAnswer+timesAnswer*len(c.original.answer.body))
+}
+
 // read reads the candidate's answer, as far as it is kept.
 func (c *shadowCopy) read(ctx context.Context, body io.Reader) copyResult {
+	most := c.most()
 	buf := bodies.Get()
 	defer bodies.Put(buf)
 	for {
 		n, err := body.Read(buf)
 		switch {
-		case len(c.answer.body)+n > maxMirroredAnswer:
+		case len(c.answer.body)+n > most:
 			return copyFlooded
 		case !c.original.mirror.shadows.heard.take(int64(n)):
 			return copyCrowded

@@ -60,6 +60,9 @@ func (j *judging) limitIn(slice string, version int, role experiment.Role, o exp
 	default:
 		j.requestLimit(&v, m, o, scope)
 	}
+	if v.Interval != nil && m.PartOfWhole() {
+		v.Interval = &stats.Interval{Low: max(0, v.Interval.Low), High: min(1, v.Interval.High)}
+	}
 	return v
 }
 

@@ -46,6 +46,7 @@ func (l *Ledger) Add(ctx context.Context, b *experiment.Batch) (fresh bool, err 
 	now := l.options.Now()
 	var stored bool
 	err = l.do(ctx, &job{
+		size: len(in.exposures) + len(in.rows),
 		wants: func(w *writer) {
 			for i := range in.exposures {
 				q := &in.exposures[i]
@@ -147,7 +148,7 @@ func (l *Ledger) unpack(b *experiment.Batch) *unpacked {
 
 // newGatewaySeal is false for a seal that is not of the plan, or malformed.
 func newGatewaySeal(j *join, s *experiment.Seal) (gatewaySeal, bool) {
-	if j == nil || s.Source != experiment.SourceGateway || s.From < 0 || s.To < s.From {
+	if j == nil || s.Source != experiment.SourceGateway || !fits(s.Epoch, s.Phase) || s.From < 0 || s.To < s.From {
 		return gatewaySeal{}, false
 	}
 	out := gatewaySeal{join: j, phaseKey: phaseKey{j.id, s.Epoch, s.Phase}, from: s.From, to: s.To}

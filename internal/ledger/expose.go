@@ -35,7 +35,12 @@ func (l *Ledger) Expose(e experiment.Exposure, groups uint64) bool {
 
 // takes says whether an exposure is of the plan; nil takes none.
 func (j *join) takes(e *experiment.Exposure, groups uint64) bool {
-	return j != nil && e.Version >= 0 && e.Version < j.versions && e.Window >= 0 && j.segments.has(groups)
+	return j != nil && e.Version >= 0 && e.Version < j.versions && e.Window >= 0 && fits(e.Epoch, e.Phase) && j.segments.has(groups)
+}
+
+// fits says whether a phase can be stored: its numbers have 32 bits.
+func fits(epoch, phase int) bool {
+	return epoch == int(int32(epoch)) && phase == int(int32(phase))
 }
 
 type phaseKey struct {

@@ -4,6 +4,7 @@ package ledger
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -226,6 +227,43 @@ func (w *writer) flushExposures() error {
 	w.dirty = w.dirty[:0]
 	clear(w.stale)
 	return w.insertLater(w.write.exposures)
+}
+
+// insert writes what waits for a table, and says how many rows were new.
+func (w *writer) insert(b *buffer) (int64, error) {
+	if len(b.values) == 0 {
+		return 0, nil
+	}
+	defer b.clear()
+	n, err := w.store.insert(w.ctx, &b.table, b.values)
+	if err != nil {
+		return 0, fmt.Errorf("write %s: %w", b.table.name, err)
+	}
+	return n, nil
+}
+
+// insertLater is insert for whom the number does not matter.
+func (w *writer) insertLater(b *buffer) error {
+	if len(b.values) == 0 {
+		return nil
+	}
+	defer b.clear()
+	if err := w.store.insertLater(w.ctx, &b.table, b.values); err != nil {
+		return fmt.Errorf("write %s: %w", b.table.name, err)
+	}
+	return nil
+}
+
+// one reads the only line of a query; false where there is none.
+func (w *writer) one(q statement, args []any, to ...any) (found bool, err error) {
+	rows, err := w.store.query(w.ctx, q, args...)
+	if err != nil {
+		return false, err
+	}
+	if rows.Next() {
+		found, err = true, rows.Scan(to...)
+	}
+	return found, errors.Join(err, rows.Err(), rows.Close())
 }
 
 // bit is how both stores keep what is or is not.

@@ -40,7 +40,7 @@ type pairRow struct {
 // newPairRow is false for a pair that is not of the plan, or malformed.
 func newPairRow(j *join, p *experiment.Pair) (*pairRow, bool) {
 	switch {
-	case j == nil || p.Version < 1 || p.Version >= j.versions || p.Window < 0 || !j.segments.has(p.Groups):
+	case j == nil || p.Version < 1 || p.Version >= j.versions || p.Window < 0 || !fits(p.Epoch, p.Phase) || !j.segments.has(p.Groups):
 		return nil, false
 	case p.ID == "" || len(p.ID) > experiment.MaxPairID || !p.Failed && len(p.Compared) != len(j.pairs):
 		return nil, false

@@ -39,7 +39,7 @@ type predictionRow struct {
 // newPredictionRow is false for a prediction that is not of the plan, or
 // malformed.
 func newPredictionRow(j *join, p *experiment.Prediction) (*predictionRow, bool) {
-	if j == nil || p.Version < 0 || p.Version >= j.versions || p.Window < 0 || !j.segments.has(p.Groups) || len(p.Class) > experiment.MaxClass {
+	if j == nil || p.Version < 0 || p.Version >= j.versions || p.Window < 0 || !fits(p.Epoch, p.Phase) || !j.segments.has(p.Groups) || len(p.Class) > experiment.MaxClass {
 		return nil, false
 	}
 	row := &predictionRow{

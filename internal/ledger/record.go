@@ -19,7 +19,8 @@ const ahead = 5 * time.Minute
 // are on disk; commits are shared with other callers. A batch with anything
 // malformed, forged or expired is refused whole (CodeInvalid, with the field's
 // path); CodeUnavailable means that the store failed or ctx ended. Outcomes
-// with a Key can be sent again safely.
+// with a Key can be sent again safely; one without may count twice then, where
+// the database went away in the middle of a commit.
 func (l *Ledger) Record(ctx context.Context, id string, outcomes []experiment.UnitOutcome) (experiment.Receipt, error) {
 	j, err := l.lookup(id)
 	if err != nil {
@@ -33,6 +34,7 @@ func (l *Ledger) Record(ctx context.Context, id string, outcomes []experiment.Un
 	var receipt experiment.Receipt
 	var unknown int
 	err = l.do(ctx, &job{
+		size:  len(batch),
 		wants: func(w *writer) { w.wantRecord(j, batch, now) },
 		run: func(w *writer) (err error) {
 			receipt, unknown, err = w.record(j, batch, now)

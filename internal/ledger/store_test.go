@@ -10,8 +10,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/postgres/postgrestest"
 )
 
@@ -95,5 +97,59 @@ func breakTable(tb testing.TB, l *Ledger, table string) (repair func()) {
 	return func() {
 		tb.Helper()
 		run(`DROP TRIGGER fail_`+table, `DROP TRIGGER fail_`+table+` ON `+table)
+	}
+}
+
+func TestWhatNoStoreCanKeepIsRefused(t *testing.T) {
+	eachStore(t, func(t *testing.T) {
+		l, _ := newShadow(t, nil)
+		far := exposure("a", 0, t0)
+		far.Epoch = 1 << 40
+		if l.Expose(far, 0) {
+			t.Error("took an exposure of an epoch beyond all numbers")
+		}
+		b := experiment.Batch{Gateway: "g\x00", Sequence: 1}
+		if _, err := l.Add(t.Context(), &b); experiment.CodeOf(err) != experiment.CodeInvalid {
+			t.Errorf("a gateway's name with NUL: %v, want invalid", err)
+		}
+		// Texts from outside are made to fit: what they belong to counts.
+		p, same := pair("a\x00\xff", "a", t0, "cat", "\xff", 1), pair("a\x00\xff", "a", t0, "cat", "\xff", 1)
+		q := prediction("a", "r", 1, t0, "c\x00\xfft", .5)
+		if !l.Pair(&p) || !l.Pair(&same) || !l.Predict(&q) {
+			t.Fatal("dropped")
+		}
+		long := strings.Repeat("é", experiment.MaxClass/2) + "é" // Cut in the middle where MaxClass is odd.
+		wantReceipt(t, mustRecord(t, l,
+			experiment.UnitOutcome{Request: "r", Event: "truth", Label: "x" + long[:experiment.MaxClass-1]},
+		), experiment.Receipt{Accepted: 1})
+		if s := l.Stats(); s.Pairs != 1 || s.DuplicatePairs != 1 || s.Predictions != 1 || s.Failures > 0 {
+			t.Errorf("stats = %+v, want a pair, a duplicate and a prediction", s)
+		}
+	})
+}
+
+func TestCommitsAreBounded(t *testing.T) {
+	of := func(size int) *job { return &job{size: size} }
+	solo := &job{solo: true}
+	sizes := func(jobs ...*job) (out [][]int) {
+		for _, portion := range portions(jobs) {
+			var n []int
+			for _, j := range portion {
+				n = append(n, j.size)
+			}
+			out = append(out, n)
+		}
+		return out
+	}
+	const half = maxShared / 2
+	for name, tc := range map[string]struct{ got, want [][]int }{
+		"nothing to do is a commit of exposures": {sizes(solo), [][]int{nil}},
+		"what fits goes together":                {sizes(of(half), solo, of(half)), [][]int{{half, half}}},
+		"what does not waits for the next":       {sizes(of(half), of(half), of(1), of(2)), [][]int{{half, half}, {1, 2}}},
+		"what is too large goes alone":           {sizes(of(3*half), of(1)), [][]int{{3 * half}, {1}}},
+	} {
+		if diff := cmp.Diff(tc.want, tc.got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }

@@ -31,6 +31,7 @@ func (l *Ledger) ExposeAll(ctx context.Context, id string, told []Told) (experim
 	}
 	var receipt experiment.ExposureReceipt
 	err = l.do(ctx, &job{
+		size: len(told),
 		wants: func(w *writer) {
 			for i := range told {
 				w.wantRow(keyOf(j, &told[i].Exposure))

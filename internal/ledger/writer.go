@@ -4,7 +4,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -25,6 +24,8 @@ type job struct {
 	// at once; nil for nothing.
 	wants func(*writer)
 	run   func(*writer) error
+	// size is about how many rows it writes.
+	size int
 	// solo jobs get a transaction of their own.
 	solo bool
 	// committed is called by the writer once the job is on disk.
@@ -67,6 +68,9 @@ const (
 	// retryAfter is how long the writer waits to try exposures again that
 	// could not be written.
 	retryAfter = 100 * time.Millisecond
+	// maxShared is how many rows the jobs of one commit may write, about: one
+	// that takes too long fails, and would again.
+	maxShared = 1 << 14
 	// purgeBatch bounds how many expired keys one commit forgets.
 	purgeBatch = 512
 )
@@ -199,17 +203,17 @@ func (w *writer) writeAll(jobs []*job) error {
 			w.take()
 		}
 	}
-	var shared []*job
-	for _, j := range jobs {
-		if !j.solo {
-			shared = append(shared, j)
+	for i, shared := range portions(jobs) {
+		failed := err
+		if failed == nil {
+			failed = w.writeShared(shared)
 		}
-	}
-	if err == nil {
-		err = w.writeShared(shared)
-	}
-	for _, j := range shared {
-		w.finish(j, err)
+		for _, j := range shared {
+			w.finish(j, failed)
+		}
+		if i == 0 {
+			err = failed // Exposures go with the first.
+		}
 	}
 	for _, j := range jobs {
 		switch {
@@ -223,6 +227,23 @@ func (w *writer) writeAll(jobs []*job) error {
 		}
 	}
 	return err
+}
+
+// portions divides the jobs that share commits: at least one portion, which may
+// be empty.
+func portions(jobs []*job) [][]*job {
+	all := [][]*job{nil}
+	size := 0
+	for _, j := range jobs {
+		if j.solo {
+			continue
+		}
+		if size += j.size; size > maxShared && len(all[len(all)-1]) > 0 {
+			all, size = append(all, nil), j.size
+		}
+		all[len(all)-1] = append(all[len(all)-1], j)
+	}
+	return all
 }
 
 func (w *writer) writeShared(jobs []*job) error {
@@ -288,11 +309,13 @@ func (w *writer) transact(solo bool, f func() error) error {
 		w.memory.forget()
 		w.keys = w.keys.unread()
 	}
+	hint := "nothing of it was stored; try again"
 	if err == nil {
 		if err = f(); err == nil {
 			err = w.flush()
 		}
 		if err == nil {
+			hint = "perhaps it was stored, perhaps not; send it again with the same keys"
 			err = w.store.commit(w.ctx)
 		}
 		if err != nil {
@@ -302,6 +325,7 @@ func (w *writer) transact(solo bool, f func() error) error {
 	c := &w.ledger.counters
 	if err != nil {
 		w.memory.forget()
+		w.want.clear()
 		w.write.clear()
 		w.keys.rollBack()
 		if code := experiment.CodeOf(err); code != experiment.CodeInternal && code != experiment.CodeUnavailable {
@@ -309,7 +333,7 @@ func (w *writer) transact(solo bool, f func() error) error {
 		}
 		c.failures.Add(1)
 		return experiment.Errorf(experiment.CodeUnavailable, "write the ledger: %w", err).
-			WithHint("nothing of it was stored; try again")
+			WithHint("%s", hint)
 	}
 	w.keys.committed()
 	c.commits.Add(1)
@@ -325,43 +349,6 @@ func (w *writer) flush() error {
 		}
 	}
 	return w.insertLater(w.write.labels)
-}
-
-// insert writes what waits for a table, and says how many rows were new.
-func (w *writer) insert(b *buffer) (int64, error) {
-	if len(b.values) == 0 {
-		return 0, nil
-	}
-	defer b.clear()
-	n, err := w.store.insert(w.ctx, &b.table, b.values)
-	if err != nil {
-		return 0, fmt.Errorf("write %s: %w", b.table.name, err)
-	}
-	return n, nil
-}
-
-// insertLater is insert for whom the number does not matter.
-func (w *writer) insertLater(b *buffer) error {
-	if len(b.values) == 0 {
-		return nil
-	}
-	defer b.clear()
-	if err := w.store.insertLater(w.ctx, &b.table, b.values); err != nil {
-		return fmt.Errorf("write %s: %w", b.table.name, err)
-	}
-	return nil
-}
-
-// one reads the only line of a query; false where there is none.
-func (w *writer) one(q statement, args []any, to ...any) (found bool, err error) {
-	rows, err := w.store.query(w.ctx, q, args...)
-	if err != nil {
-		return false, err
-	}
-	if rows.Next() {
-		found, err = true, rows.Scan(to...)
-	}
-	return found, errors.Join(err, rows.Err(), rows.Close())
 }
 
 // purge forgets some of what need not be remembered any more.

@@ -95,7 +95,7 @@ var house = []room{
 	{"app", "internal/app/demo", []string{"..."}, []string{"internal/cli", "internal/repotest"}},
 
 	// The command line starts the processes, so it stands above the wiring.
-	{"cmd", "internal/cli", []string{"stats", "api/v1alpha1", "internal/experiment", "internal/suggest", "internal/engine", "internal/translate", "internal/design", "internal/lint", "internal/simulate", "internal/view", "internal/report", "internal/apiclient", "internal/prediction", "internal/compare", "internal/load", "internal/app/..."}, nil},
+	{"cmd", "internal/cli", []string{"stats", "api/v1alpha1", "internal/experiment", "internal/suggest", "internal/engine", "internal/translate", "internal/design", "internal/lint", "internal/simulate", "internal/view", "internal/report", "internal/apiclient", "internal/prediction", "internal/compare", "internal/load", "internal/backfill", "internal/app/..."}, nil},
 	{"cmd", "cmd/headgate", []string{"internal/cli"}, nil},
 	{"cmd", "cmd/headgate-gateway", []string{"internal/app/gateway"}, nil},
 

@@ -40,7 +40,7 @@ var bans = []ban{
 	{[]string{"internal/gateway"}, nil, []string{"database/sql", "k8s.io/"}, "the data plane links no database and no Kubernetes client"},
 	{
 		[]string{"..."},
-		[]string{"internal/sqlitefile", "internal/ledger", "internal/record/sqlite", "internal/app/...", "internal/cli", "cmd/..."},
+		[]string{"internal/sqlitefile", "internal/ledger", "internal/record/sqlite", "internal/backfill", "internal/app/...", "internal/cli", "cmd/..."},
 		[]string{"modernc.org/sqlite"},
 		"only the stores, and what is built on them, know SQLite",
 	},

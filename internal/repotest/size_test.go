@@ -28,7 +28,6 @@ const (
 var (
 	longFiles = map[string]string{}
 	longFuncs = map[string]string{
-		"internal/ledger/schema.go prepare": "one table of statements, each beside the field that it fills",
 	}
 )
 
