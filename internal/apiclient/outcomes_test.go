@@ -141,8 +141,14 @@ func TestABatchIsTriedUntilItIsAcknowledged(t *testing.T) {
 				return nil, nil
 			},
 			[][2]time.Duration{
-				{125 * time.Millisecond, 250 * time.Millisecond}, {250 * time.Millisecond, 500 * time.Millisecond}, {500 * time.Millisecond, time.Second}, {time.Second, 2 * time.Second},
-				{2 * time.Second, 4 * time.Second}, {4 * time.Second, 8 * time.Second}, {5 * time.Second, 10 * time.Second}, {5 * time.Second, 10 * time.Second},
+				{125 * time.Millisecond, 250 * time.Millisecond},
+				{250 * time.Millisecond, 500 * time.Millisecond},
+				{500 * time.Millisecond, time.Second},
+				{time.Second, 2 * time.Second},
+				{2 * time.Second, 4 * time.Second},
+				{4 * time.Second, 8 * time.Second},
+				{5 * time.Second, 10 * time.Second},
+				{5 * time.Second, 10 * time.Second},
 			},
 		},
 		"as the server asks, within bounds": {

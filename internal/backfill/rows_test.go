@@ -80,8 +80,11 @@ func TestRowsBecomeOutcomes(t *testing.T) {
 		"the times of databases": {
 			CSV, "unit,key,time\nu,1,2026-11-01 10:30:00+00\nu,2,2026-11-01 12:30:00+02:00\nu,3,2026-11-01 10:30:00\nu,4,1793529000\nu,5,2026-11-01T10:30:00.000\n", "", "e",
 			[]experiment.UnitOutcome{
-				{Unit: "u", Event: "e", Value: 1, Key: "1", At: at}, {Unit: "u", Event: "e", Value: 1, Key: "2", At: at}, {Unit: "u", Event: "e", Value: 1, Key: "3", At: at},
-				{Unit: "u", Event: "e", Value: 1, Key: "4", At: at}, {Unit: "u", Event: "e", Value: 1, Key: "5", At: at},
+				{Unit: "u", Event: "e", Value: 1, Key: "1", At: at},
+				{Unit: "u", Event: "e", Value: 1, Key: "2", At: at},
+				{Unit: "u", Event: "e", Value: 1, Key: "3", At: at},
+				{Unit: "u", Event: "e", Value: 1, Key: "4", At: at},
+				{Unit: "u", Event: "e", Value: 1, Key: "5", At: at},
 			},
 		},
 		"a row each counts 1 if that is said": {

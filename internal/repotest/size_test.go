@@ -27,8 +27,7 @@ const (
 // function from maxFuncLines and maxFuncBranching.
 var (
 	longFiles = map[string]string{}
-	longFuncs = map[string]string{
-	}
+	longFuncs = map[string]string{}
 )
 
 // checkSizes finds files and functions past the limits, and exceptions that
