@@ -70,6 +70,19 @@ func TestBatchesAreStoredOnce(t *testing.T) {
 			}
 		}
 		wantReceipt(t, mustRecord(t, l, experiment.UnitOutcome{Request: "r", Event: "truth", Label: "cat"}), experiment.Receipt{Accepted: 1})
+		// Long silence: who has served a phase is known, others are forgotten.
+		idle, next := *batch, *batch
+		idle.Gateway, next.Gateway = "idle", "next"
+		for _, one := range []*experiment.Batch{&idle, &next} {
+			if fresh, err := l.Add(t.Context(), one); err != nil || !fresh {
+				t.Fatal(fresh, err)
+			}
+			c.set(c.Now().Add(2 * forgetGateway))
+		}
+		add(5, false)
+		if n := query(t, l, `SELECT count(*) FROM gateways WHERE gateway = 'idle'`); n != 0 {
+			t.Error("a gateway that has served nothing is kept for ever")
+		}
 		for _, b := range []experiment.Batch{{Sequence: 1}, {Gateway: "g"}, {Gateway: "g", Sequence: 1 << 63}} {
 			if _, err := l.Add(t.Context(), &b); experiment.CodeOf(err) != experiment.CodeInvalid {
 				t.Errorf("batch %q %d: %v, want it refused", b.Gateway, b.Sequence, err)

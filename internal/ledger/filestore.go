@@ -15,8 +15,10 @@ import (
 )
 
 // tuning keeps what statements of many rows would undo, and the pages of one
-// commit, in memory: 32 MiB at most.
-const tuning = `PRAGMA temp_store = MEMORY; PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 8192`
+// commit, in memory: 64 MiB at most. So much may also wait in the log beside the
+// file: units are hashes, and pages that are written back seldom are written
+// back for many of them.
+const tuning = `PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 16384`
 
 const (
 	// insertRows is how many rows one statement writes: most of what a row costs

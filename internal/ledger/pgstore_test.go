@@ -357,3 +357,58 @@ func explain(t *testing.T, l *Ledger, text string, args []any) string {
 	}
 	return plan.String()
 }
+
+func TestOpenPostgresRefuses(t *testing.T) {
+	key := testKey(t)
+	for name, tc := range map[string]struct {
+		url  string
+		o    Options
+		code experiment.Code
+	}{
+		"no key":           {"postgres://127.0.0.1:1/db", Options{}, experiment.CodeInvalid},
+		"another database": {"mysql://u:secret@127.0.0.1/db", Options{Key: key}, experiment.CodeInvalid},
+		"a bad schema":     {"postgres://u:secret@127.0.0.1:1/db?schema=Pg-1", Options{Key: key}, experiment.CodeInvalid},
+		"nobody listening": {"postgres://u:secret@127.0.0.1:1/db?sslmode=disable", Options{Key: key}, experiment.CodeUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := OpenPostgres(t.Context(), tc.url, tc.o)
+			if experiment.CodeOf(err) != tc.code || strings.Contains(fmt.Sprint(err), "secret") {
+				t.Errorf("error = %v, want %s without the password", err, tc.code)
+			}
+		})
+	}
+}
+
+// TestDatabaseMayBeAwayForLong takes the server down, and brings it back after
+// calls were refused; what was exposed meanwhile is not lost.
+func TestDatabaseMayBeAwayForLong(t *testing.T) {
+	url := server.Database(t)
+	if !server.Ours() {
+		t.Skip("the server is not ours to crash")
+	}
+	l := open(t, url, Options{Now: func() time.Time { return t0.Add(time.Minute) }})
+	l.Expose(exposure("before", 0, t0), 0)
+	query(t, l, `SELECT 1`)
+	if _, err := server.Crash(); err != nil {
+		t.Fatal(err)
+	}
+	o := experiment.UnitOutcome{Unit: "meanwhile", Event: "purchase", Value: 1, Key: "k"}
+	l.Expose(exposure("meanwhile", 1, t0), 0)
+	for range 3 {
+		_, err := l.Record(t.Context(), "search/ranker", []experiment.UnitOutcome{o})
+		if experiment.CodeOf(err) != experiment.CodeUnavailable || experiment.HintOf(err) == "" {
+			t.Errorf("error = %v, want unavailable with a hint", err)
+		}
+	}
+	if _, err := l.Seal(t.Context(), experiment.SourceExposures, "search/ranker", 1, 1, t0, 0, t0.Add(time.Hour)); experiment.CodeOf(err) != experiment.CodeUnavailable {
+		t.Errorf("sealed while the database was away: %v", err)
+	}
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantReceipt(t, mustRecord(t, l, o, o), experiment.Receipt{Accepted: 1, Duplicates: 1})
+	s := mustSeal(t, l, experiment.SourceExposures, 0, t0.Add(time.Hour))
+	if a, b := evidence(t, s, 0, 0, experiment.CellExposures, "").Counts.N, evidence(t, s, 0, 1, experiment.CellExposures, "").Counts.N; a != 1 || b != 1 {
+		t.Errorf("%d and %d units, want 1 and 1", a, b)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -152,4 +153,71 @@ func TestCommitsAreBounded(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
+}
+
+// tripping counts how often a store is waited for.
+type tripping struct {
+	store
+	trips *int
+}
+
+func (s tripping) ask(ctx context.Context, want *wants) (*answers, error) {
+	*s.trips++
+	return s.store.ask(ctx, want)
+}
+
+func (s tripping) query(ctx context.Context, q statement, args ...any) (lines, error) {
+	*s.trips++
+	return s.store.query(ctx, q, args...)
+}
+
+func (s tripping) exec(ctx context.Context, q statement, args ...any) (int64, error) {
+	*s.trips++
+	return s.store.exec(ctx, q, args...)
+}
+
+func (s tripping) insert(ctx context.Context, t *table, values []any) (int64, error) {
+	*s.trips++
+	return s.store.insert(ctx, t, values)
+}
+
+func (s tripping) commit(ctx context.Context) error {
+	*s.trips++
+	return s.store.commit(ctx)
+}
+
+// TestCommitsAskOnceAndWriteOnce is about what a database far away costs.
+func TestCommitsAskOnceAndWriteOnce(t *testing.T) {
+	eachStore(t, func(t *testing.T) {
+		l, c := newShadow(t, nil)
+		var outcomes, labels []experiment.UnitOutcome
+		for i := range 20 {
+			unit := fmt.Sprint(i)
+			p := prediction(unit, unit, 1, t0, "cat", .5)
+			if !l.Predict(&p) {
+				t.Fatal("the prediction was dropped")
+			}
+			e := exposure(unit, 1, t0)
+			outcomes = append(outcomes,
+				experiment.UnitOutcome{Token: l.options.Key.Seal(&e), Event: "purchase", Value: 1, Key: "token " + unit},
+				experiment.UnitOutcome{Unit: unit, Event: "purchase", Value: 1, Key: "unit " + unit, At: t0.Add(time.Second)})
+			labels = append(labels, experiment.UnitOutcome{Request: unit, Event: "truth", Label: "cat", Key: "label " + unit})
+		}
+		c.set(t0.Add(2 * time.Second))
+		mustRecord(t, l, outcomes[:2]...) // What is learnt once: the log of keys, the phase.
+		trips := 0
+		if err := l.do(t.Context(), &job{solo: true, run: func(w *writer) error {
+			w.store = tripping{w.store, &trips}
+			return nil
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		for name, batch := range map[string][]experiment.UnitOutcome{"outcomes": outcomes[2:], "labels": labels} {
+			trips = 0
+			wantReceipt(t, mustRecord(t, l, batch...), experiment.Receipt{Accepted: len(batch)})
+			if trips > 2 {
+				t.Errorf("%s: the store was waited for %d times, want 2", name, trips)
+			}
+		}
+	})
 }
