@@ -49,6 +49,7 @@ race: ## Run the tests of the concurrent packages under the race detector (needs
 e2e: ## Build the binaries and run them as real processes (module test/), the stores on PostgreSQL, and the regret table
 	HEADGATE_SOAK=1 $(GO) test -count=1 -run Soak -timeout 15m ./internal/bandit
 	HEADGATE_E2E=1 $(GO) test -count=1 -timeout 15m ./internal/postgres/... ./internal/record/postgres ./internal/ledger ./internal/backfill
+	HEADGATE_E2E=1 $(GO) test -count=1 -run PostgreSQL -timeout 5m ./internal/app/local
 	cd test && HEADGATE_E2E=1 $(GO) test -count=1 -timeout 30m ./...
 
 .PHONY: soak
