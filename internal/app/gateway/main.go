@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -20,6 +22,12 @@ const (
 	exitFailed = 1
 	exitUsage  = 2
 )
+
+// gcPercent is how much garbage may stand beside what is alive, in percent. What
+// is alive is a few MiB, so that at the default of 100 the collector would run
+// many times a second beside the requests, and be seen in their slowest.
+// GOGC goes before it.
+const gcPercent = 300
 
 // Main runs the program until ctx is done: arguments without the program's
 // name, what is printed on request to stdout, the log to stderr. It gives the
@@ -48,6 +56,9 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, version 
 	case *showVersion:
 		_, _ = fmt.Fprintln(stdout, "headgate-gateway", version)
 		return exitOK
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	if err := run(ctx, o); err != nil {
 		_, _ = fmt.Fprintln(stderr, "headgate-gateway:", err)
