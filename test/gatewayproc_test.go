@@ -108,18 +108,24 @@ func (p *gatewayProcess) serve(r experiment.Route) {
 
 func (p *gatewayProcess) metrics() series {
 	p.t.Helper()
-	res, err := http.Get("http://" + p.admin + "/metrics")
+	return scrape(p.t, http.DefaultClient, p.admin)
+}
+
+// scrape reads the metrics of a process at an address.
+func scrape(t *testing.T, client *http.Client, address string) series {
+	t.Helper()
+	res, err := client.Get("http://" + address + "/metrics")
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
 	s, err := readSeries(text)
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return s
 }

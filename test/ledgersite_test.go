@@ -283,20 +283,7 @@ func (g *keptGateway) ask(ctx context.Context, unit string) (string, error) {
 
 func (g *keptGateway) metrics() series {
 	g.t.Helper()
-	res, err := g.client.Get(fmt.Sprintf("http://%s/metrics", g.admin.Load()))
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	s, err := readSeries(text)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	return s
+	return scrape(g.t, g.client, fmt.Sprint(g.admin.Load()))
 }
 
 // forward is a proxy to wherever the gateway is now.

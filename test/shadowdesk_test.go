@@ -222,20 +222,7 @@ func (d *desk) ask(n int) {
 // scrape reads the run's metrics.
 func (s *site) scrape() series {
 	s.t.Helper()
-	res, err := s.client.Get("http://" + s.api + "/metrics")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	out, err := readSeries(text)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return out
+	return scrape(s.t, s.client, s.api)
 }
 
 // settles waits until every copy has come to its end, and every pair is stored
