@@ -76,13 +76,12 @@ spec:
 func TestPairsAreCountedOnce(t *testing.T) {
 	d := newDesk(t)
 	s := d.site
-	shadow := newBadShadow(t)
-	shadow.usually = d.v2
+	shadow := newBadShadow(t, d.v2)
 	s.declare(unsteady, "http://v1", d.v1, "http://v2", shadow.url)
 	s.start()
 	d.serves()
 	for _, mood := range []string{"well", "resets", "floods", "hangs", "well"} {
-		shadow.mood.Store(mood)
+		shadow.Mood.Store(mood)
 		before := copiesSent(s.scrape())
 		d.askUntil(shadowAtMost, func() bool { return copiesSent(s.scrape())-before >= 60 })
 	}
