@@ -92,6 +92,10 @@ func (d *deciding) obey(c experiment.Command) bool {
 // forgets everything but what people asked for. It is also how a person lifts a
 // kill for good.
 func (d *deciding) retry(c experiment.Command) bool {
+	if d.from.all[0] != experiment.Whole && !d.ready(0) {
+		return d.refuse(c, d.name(0)+" is not ready to take the traffic")
+	}
+	d.undo()
 	old := d.state
 	d.state = experiment.State{
 		Plan: old.Plan, Condition: experiment.Running,

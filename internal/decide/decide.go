@@ -60,8 +60,9 @@ func Start(p *experiment.Plan, now time.Time) (experiment.State, experiment.Deci
 func Decide(p *experiment.Plan, s experiment.State, f experiment.Facts, now time.Time) (experiment.State, experiment.Decision, []experiment.Intent) {
 	d := &deciding{plan: p, before: &s, state: s.Clone(), facts: f, now: now, act: experiment.ActHold}
 	d.look()
+	d.acted()
 	for _, rule := range []func() bool{
-		d.kill, d.commands, d.ended, d.trust, d.harm,
+		d.kill, d.commands, d.ended, d.trust, d.routed, d.harm,
 		d.exceeded, d.capped, d.sharedCause, d.paused, d.distrusted, d.overBudget, d.warm, d.pace,
 	} {
 		if rule() {
@@ -149,6 +150,7 @@ func (d *deciding) end(act experiment.Act, outcome experiment.Outcome, version i
 
 // rollback gives everything back to the baseline. It has no preconditions (D3).
 func (d *deciding) rollback(reasons ...experiment.Reason) bool {
+	d.undo()
 	return d.end(experiment.ActRollback, experiment.RolledBack, 0, reasons...)
 }
 

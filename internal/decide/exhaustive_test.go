@@ -24,14 +24,27 @@ type place struct {
 	// versions is how many there are, removed that the last of them is.
 	versions int
 	removed  bool
+	// copies says how far a promotion by copy is, in warm.
+	copies progress
 }
+
+// progress is how far a promotion by copy is.
+type progress string
+
+// The progress of a copy; the empty one is of a promotion by pointer.
+const (
+	toCopy     progress = "to be copied"
+	whileCopy  progress = "being copied"
+	afterCopy  progress = "copied"
+	retireCopy progress = "being retired"
+)
 
 func (p place) String() string {
 	out := fmt.Sprintf("%s of %d", p.kind, p.versions)
 	for _, w := range []struct {
 		is   bool
 		word string
-	}{{!p.last, " with a stage behind"}, {!p.entered, " not entered"}, {p.removed, " one removed"}, {p.over, " at its horizon"}} {
+	}{{p.copies != "", ", " + string(p.copies)}, {!p.last, " with a stage behind"}, {!p.entered, " not entered"}, {p.removed, " one removed"}, {p.over, " at its horizon"}} {
 		if w.is {
 			out += w.word
 		}
@@ -50,6 +63,11 @@ func places() []place {
 				p := place{kind: kind, last: at.last, entered: at.entered, versions: of.versions, removed: of.removed}
 				switch {
 				case kind == experiment.KindWarm && (!at.last || !at.entered || of.versions == 3 && !of.removed):
+				case kind == experiment.KindWarm:
+					for _, c := range []progress{"", toCopy, whileCopy, afterCopy, retireCopy} {
+						p.copies = c
+						out = append(out, p)
+					}
 				case kind == experiment.KindSwitch && of.versions == 3 && !of.removed: // Comes after a choice.
 				default:
 					out = append(out, p)
@@ -159,6 +177,22 @@ func enter(p *experiment.Plan, s *experiment.State, at place) {
 	case experiment.KindWarm:
 		s.Condition, s.Winner = experiment.Warm, 1
 		want.all = experiment.Shares{500, 9500, 0}[:at.versions]
+		if at.copies != "" {
+			p.Promote.How, p.Promote.Loser = experiment.PromoteCopy, experiment.LoserScaleDown
+		}
+		if at.copies == whileCopy || at.copies == afterCopy {
+			want.all = experiment.Shares{0, experiment.Whole, 0}[:at.versions]
+		}
+		switch at.copies {
+		case whileCopy:
+			s.Actions = []experiment.Intent{{Kind: experiment.IntentCopy, Transition: 2}}
+		case afterCopy:
+			s.Copied = true
+		case retireCopy:
+			s.Condition, s.Outcome, s.Copied = experiment.Done, experiment.Promoted, true
+			s.Actions = []experiment.Intent{{Kind: experiment.IntentRetire, Transition: 2}}
+			want.all = experiment.Shares{experiment.Whole, 0, 0}[:at.versions]
+		}
 	case experiment.KindObserve:
 		want.all = experiment.Shares{7000, 3000, 0}[:at.versions]
 	}
@@ -227,6 +261,10 @@ func everyFact(t *testing.T, p *experiment.Plan, at experiment.State, ends bool,
 				full := facts
 				full.Judgement.Requests = 10
 				try(condition, false, full)
+				for _, a := range at.Actions {
+					full.Actions = []experiment.ActionFact{{Intent: a, Done: k%2 == 0, Why: "refused"}}
+					try(condition, false, full)
+				}
 				full.Ready = slices.Repeat([]bool{true, false}, 2)[:len(p.Versions)]
 				try(condition, true, full)
 				for _, verb := range verbs {
@@ -234,6 +272,7 @@ func everyFact(t *testing.T, p *experiment.Plan, at experiment.State, ends bool,
 						continue
 					}
 					asked := facts
+					asked.Actions = full.Actions
 					asked.Commands = []experiment.Command{{ID: "c", Verb: verb, Override: k%2 == 0, Reason: "r"}}
 					try(condition, i == 1, asked)
 				}
@@ -315,8 +354,8 @@ func everyVerdict(p *experiment.Plan) [][]experiment.Verdict {
 // at once, in every stage in which it has traffic, and not held.
 func TestMismatchByCrashes(t *testing.T) {
 	for _, at := range places() {
-		if !at.entered {
-			continue
+		if !at.entered || at.copies == retireCopy {
+			continue // It is over.
 		}
 		t.Run(at.String(), func(t *testing.T) {
 			p, s := placed(at)

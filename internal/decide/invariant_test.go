@@ -3,6 +3,7 @@
 package decide
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
@@ -44,11 +45,11 @@ func decideChecked(t interface {
 	look := func() string { return written(p, s, f, s.Commands[:cap(s.Commands)], s.Decisions[:cap(s.Decisions)]) }
 	inputs := look()
 	r.after, r.decision, r.intents = Decide(p, s, f, now)
-	if d := cmp.Diff(inputs, look()); d != "" {
+	if d := gocmp.Diff(inputs, look()); d != "" {
 		t.Fatalf("D6: Decide changed its inputs (-before +after):\n%s", d)
 	}
 	after, decision, intents := Decide(p, s, f, now)
-	if d := cmp.Diff([]any{r.after, r.decision, r.intents}, []any{after, decision, intents}); d != "" {
+	if d := gocmp.Diff([]any{r.after, r.decision, r.intents}, []any{after, decision, intents}); d != "" {
 		t.Fatalf("D6: the same inputs decide otherwise (-first +second):\n%s", d)
 	}
 	if err := r.check(); err != nil {
@@ -67,7 +68,7 @@ func written(values ...any) string {
 }
 
 func (r *step) check() error {
-	return errors.Join(r.shapes(), r.world(), r.neverGains(), r.harmGoes(), r.ships(), r.wayBack(), r.providers(), r.fewestMoves(), r.actFits(), r.sentences())
+	return errors.Join(r.acts(), r.shapes(), r.world(), r.neverGains(), r.harmGoes(), r.ships(), r.wayBack(), r.providers(), r.fewestMoves(), r.actFits(), r.sentences())
 }
 
 // table is the slots of a group, or of everybody where groups have none.
@@ -208,6 +209,41 @@ func (r *step) world() error {
 	return nil
 }
 
+// acts checks what is done besides routing: the winner has all traffic while it
+// is copied, nothing is retired that has traffic, nothing that was asked for is
+// forgotten but by a way back, and the way back puts right what a promotion
+// changed.
+func (r *step) acts() error {
+	done := func(i experiment.Intent) bool {
+		return slices.ContainsFunc(r.facts.Actions, func(f experiment.ActionFact) bool { return f.Intent == i && f.Done })
+	}
+	back := r.decision.Act == experiment.ActRollback || r.decision.Act == experiment.ActRetry
+	for _, i := range r.before.Actions {
+		if kept := slices.Contains(r.after.Actions, i); kept == (done(i) || back) {
+			return fmt.Errorf("action %+v: done %v, kept %v", i, done(i), kept)
+		}
+	}
+	for _, i := range r.intents {
+		if i.Kind != experiment.IntentRoute && !slices.Contains(r.after.Actions, i) {
+			return fmt.Errorf("action %+v is forgotten", i)
+		}
+	}
+	promoted := r.after.Condition == experiment.Warm || r.after.Outcome == experiment.Promoted
+	switch to := r.decision.To; {
+	case back && r.before.WayBackLost(r.plan) && !r.after.Asks(experiment.IntentRestore):
+		return errors.New("D3: a changed baseline has the traffic, and is not put right")
+	case back && (r.after.Asks(experiment.IntentCopy) || r.after.Asks(experiment.IntentRetire) || r.after.Copied):
+		return errors.New("D3: a way back goes on copying or retiring")
+	case (r.after.Asks(experiment.IntentCopy) || r.after.Copied) && !promoted:
+		return errors.New("a copy of a version that was not promoted")
+	case r.after.Asks(experiment.IntentCopy) && to[r.after.Winner] != experiment.Whole:
+		return errors.New("the baseline has traffic while it is overwritten")
+	case r.after.Asks(experiment.IntentRetire) && r.after.Copied && to[r.after.Winner] > 0, r.after.Asks(experiment.IntentRetire) && !r.after.Copied && to[0] > 0:
+		return errors.New("what has traffic is retired")
+	}
+	return nil
+}
+
 // routed tells steps whose route may change; writing it out for every hold would
 // take most of the time.
 func (r *step) routed() bool {
@@ -225,18 +261,20 @@ func (r *step) distrusted() bool {
 		units += n
 	}
 	copies := live(&r.before) && r.plan.Stages[r.before.Stage].Mirror != nil
-	return j.Mismatch || 100*r.facts.Moved > units ||
+	return j.Mismatch || 100*r.facts.Moved > units || r.facts.Route != nil && *r.facts.Route != (experiment.RouteFact{}) ||
 		slices.ContainsFunc(j.Doubts, func(x experiment.Doubt) bool { return !r.before.IsRemoved(x.Version) }) ||
 		slices.ContainsFunc(r.facts.Sources, func(s experiment.SourceHealth) bool {
 			return (copies || s.Source != experiment.SourcePairs) &&
-				(s.Down != "" || s.Gap || (!s.Newest.IsZero() && r.now.Sub(s.Newest) > r.plan.Stale))
+				(s.Down != "" || s.Gap && (s.Missing == 0 || s.Whole < 3 || 4*s.Missing > s.Windows) || (!s.Newest.IsZero() && r.now.Sub(s.Newest) > r.plan.Stale))
 		})
 }
 
 // neverGains is D1 and D2: who may have no more of any group, and who may have
 // nothing at all.
 func (r *step) neverGains() error {
-	final := r.decision.Act == experiment.ActPromote || len(r.intents) > 0 && r.intents[len(r.intents)-1].Kind != experiment.IntentRoute
+	final := r.decision.Act == experiment.ActPromote || slices.ContainsFunc(r.intents, func(i experiment.Intent) bool {
+		return i.Kind == experiment.IntentCopy || i.Kind == experiment.IntentRetire
+	})
 	if final && r.distrusted() && !r.byPerson() {
 		return errors.New("D2: promotion, or what cannot be undone, on untrustworthy evidence")
 	}
@@ -440,7 +478,7 @@ func (r *step) providers() error {
 		return nil
 	}
 	switch c := r.decision.Reasons[0].Code; c {
-	case experiment.ReasonSourceDown, experiment.ReasonStale, experiment.ReasonGap, experiment.ReasonMismatch:
+	case experiment.ReasonSourceDown, experiment.ReasonStale, experiment.ReasonGap, experiment.ReasonIncomplete, experiment.ReasonMismatch, experiment.ReasonUnsettled, experiment.ReasonDrifted:
 		return fmt.Errorf("D5: %s because of %s", r.decision.Act, c)
 	}
 	return nil
@@ -506,6 +544,9 @@ func (r *step) fits(whole experiment.Shares) bool {
 	case experiment.ActResume:
 		return stays && r.after.Condition == experiment.Running
 	case experiment.ActAdvance:
+		if r.before.Condition == experiment.Warm { // Keeping warm is over, and the copy is asked for.
+			return same && r.after.Asks(experiment.IntentCopy) && d.To[r.after.Winner] == experiment.Whole
+		}
 		return r.after.Condition == experiment.Running && (!stays || r.after.Stage != r.before.Stage)
 	case experiment.ActShift:
 		return r.after.Condition == experiment.Running && same && !stays && r.plan.Stages[r.after.Stage].Bandit != nil && r.after.Stage == r.before.Stage
@@ -518,13 +559,13 @@ func (r *step) fits(whole experiment.Shares) bool {
 		if w == 0 || r.after.IsRemoved(w) {
 			return false
 		}
-		if k := r.plan.Promote.KeepWarm; k != nil {
+		if k := cmp.Or(r.plan.Promote.KeepWarm, &experiment.KeepWarm{}); r.plan.Promote.KeepWarm != nil || r.plan.Promote.How == experiment.PromoteCopy {
 			return r.after.Condition == experiment.Warm && r.after.Outcome == "" && d.To[w] == experiment.Whole-k.Holdback && d.To[0] == k.Holdback
 		}
 		return r.after.Condition == experiment.Done && r.after.Outcome == experiment.Promoted && d.To[w] == experiment.Whole
 	case experiment.ActRetry:
 		fresh := r.after
-		fresh.Commands, fresh.Decisions = nil, nil
+		fresh.Commands, fresh.Decisions, fresh.Actions = nil, nil, nil
 		want := experiment.State{
 			Plan: r.before.Plan, Condition: experiment.Running, Epoch: r.before.Epoch + 1, Phase: r.before.Phase + 1, Transition: r.before.Transition + 1,
 			Slots: experiment.SlotsOf(whole), Started: r.now, StageStart: r.now, PhaseStart: r.now,
@@ -532,7 +573,11 @@ func (r *step) fits(whole experiment.Shares) bool {
 		return reflect.DeepEqual(fresh, want)
 	case experiment.ActStop:
 		if r.before.Condition == experiment.Warm {
-			return r.after.Outcome == experiment.Promoted && r.after.Winner == r.before.Winner && d.To[r.after.Winner] == experiment.Whole
+			serves := r.after.Winner
+			if r.after.Copied {
+				serves = 0
+			}
+			return r.after.Outcome == experiment.Promoted && r.after.Winner == r.before.Winner && d.To[serves] == experiment.Whole
 		}
 		return slices.Equal(d.To, whole) && r.after.Condition == experiment.Done && r.after.Winner == 0
 	}

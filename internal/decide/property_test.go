@@ -217,6 +217,16 @@ func factsOf(p *experiment.Plan, s *experiment.State, now time.Time, tick int) *
 			f.Sources = []experiment.SourceHealth{{Source: experiment.SourceGateway, Newest: now.Add(-time.Hour)}}
 		case 27:
 			f.Sources = []experiment.SourceHealth{{Source: experiment.SourcePairs, Newest: now.Add(-time.Hour)}}
+		case 26:
+			f.Route = &experiment.RouteFact{Unsettled: "not accepted"}
+		case 25:
+			f.Route = &experiment.RouteFact{Drifted: "somebody"}
+		case 24:
+			windows := rapid.Int64Range(1, 20).Draw(t, "windows")
+			f.Sources = []experiment.SourceHealth{{
+				Source: experiment.SourceExposures, Gap: true, Windows: windows, Missing: rapid.Int64Range(1, windows).Draw(t, "missing"),
+				Whole: rapid.Int64Range(0, 5).Draw(t, "whole"), Why: "silent",
+			}}
 		default:
 			f.Sources = []experiment.SourceHealth{{Source: experiment.SourceGateway, Newest: now}}
 		}
@@ -225,6 +235,13 @@ func factsOf(p *experiment.Plan, s *experiment.State, now time.Time, tick int) *
 			for range p.Versions {
 				f.Ready = append(f.Ready, rapid.IntRange(0, 14).Draw(t, "not ready") < 14)
 			}
+		}
+		for _, i := range s.Actions {
+			fact := experiment.ActionFact{Intent: i, Done: rapid.Bool().Draw(t, "done")}
+			if fact.Transition -= rapid.SampledFrom([]int{0, 0, 0, 0, 1}).Draw(t, "of before"); !fact.Done {
+				fact.Why = "refused"
+			}
+			f.Actions = append(f.Actions, fact)
 		}
 		for i := range rapid.SampledFrom([]int{0, 0, 0, 0, 0, 0, 1, 2}).Draw(t, "commands") {
 			f.Commands = append(f.Commands, experiment.Command{
@@ -395,11 +412,12 @@ func TestRandomLivesGoEverywhere(t *testing.T) {
 		}
 	}
 	for _, e := range experiment.Catalogue() {
-		if codes[e.Code] == 0 && e.Code != experiment.ReasonStarted {
+		edited := e.Code == experiment.ReasonEdited || e.Code == experiment.ReasonPlannedAnew // No life edits its plan.
+		if codes[e.Code] == 0 && e.Code != experiment.ReasonStarted && !edited {
 			t.Errorf("no random life came to %s, %s", e.Code, e.Text)
 		}
 	}
-	if kinds[experiment.IntentCopy] == 0 || kinds[experiment.IntentRetire] == 0 || grouped == 0 {
+	if kinds[experiment.IntentCopy] == 0 || kinds[experiment.IntentRetire] == 0 || kinds[experiment.IntentRestore] == 0 || grouped == 0 {
 		t.Errorf("intents %v, %d decisions with shares by group", kinds, grouped)
 	}
 }
@@ -431,6 +449,7 @@ func TestKillFromAnywhere(t *testing.T) {
 			s = decideChecked(t, p, s, f, now).after
 		}
 		s.Commands, killed.Commands = nil, nil // What was refused is remembered.
+		s.Actions, killed.Actions = nil, nil   // What is put right comes to its end.
 		if d := cmp.Diff(killed, s); d != "" {
 			t.Fatalf("D8: a killed experiment changed (-killed +later):\n%s", d)
 		}

@@ -120,6 +120,8 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 	switch d.Cmd {
 	case "decide":
 		return s.decide(t, d)
+	case "edit":
+		return s.edit(t, d)
 	case "state":
 		return s.show()
 	case "journal":
@@ -158,6 +160,21 @@ func (s *script) decide(t *testing.T, d *datadriven.TestData) string {
 	r := decideChecked(t, s.plan, s.state, f, now)
 	s.state = r.after
 	return s.answer(r.decision, r.intents)
+}
+
+// edit puts another plan in the place of the script's.
+func (s *script) edit(t *testing.T, d *datadriven.TestData) string {
+	now := s.started
+	if err := s.argument(d.CmdArgs[0], &now, nil); err != nil {
+		d.Fatalf(t, "%v", err)
+	}
+	p, err := translate.Plan([]byte(d.Input))
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	after, decision, intents := Adopt(s.plan, p, s.state, now)
+	s.plan, s.state = p, after
+	return s.answer(decision, intents)
 }
 
 func (s *script) argument(arg datadriven.CmdArg, now *time.Time, f *experiment.Facts) error {
@@ -243,15 +260,23 @@ func (s *script) fact(line string, now time.Time, f *experiment.Facts) error {
 		return err
 	case "mismatch":
 		f.Judgement.Mismatch = true
+	case "unsettled":
+		f.Route = &experiment.RouteFact{Unsettled: strings.TrimPrefix(line, "unsettled ")}
+	case "drifted":
+		f.Route = &experiment.RouteFact{Drifted: strings.TrimPrefix(line, "drifted ")}
 	case "down":
 		source, why, _ := strings.Cut(strings.TrimPrefix(line, "down "), ": ")
 		health(experiment.SourceHealth{Source: experiment.Source(source), Down: why})
 	case "gap":
-		health(experiment.SourceHealth{Source: experiment.Source(w[1]), Gap: true})
+		h, err := gapOf(w[1:])
+		health(h)
+		return err
 	case "newest":
 		age, err := time.ParseDuration(w[2])
 		health(experiment.SourceHealth{Source: experiment.Source(w[1]), Newest: now.Add(-age)})
 		return err
+	case "done", "doing":
+		return s.action(w, f)
 	case "ready", "not-ready":
 		return s.readiness(w, f)
 	case "command":
@@ -262,6 +287,44 @@ func (s *script) fact(line string, now time.Time, f *experiment.Facts) error {
 		return fmt.Errorf("unknown fact %q", kind)
 	}
 	return nil
+}
+
+// gapOf reads SOURCE and perhaps missing=, windows=, whole= and why=.
+func gapOf(w []string) (experiment.SourceHealth, error) {
+	h := experiment.SourceHealth{Source: experiment.Source(w[0]), Gap: true}
+	for _, x := range w[1:] {
+		name, value, _ := strings.Cut(x, "=")
+		if name == "why" {
+			h.Why = value
+			continue
+		}
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil {
+			return h, err
+		}
+		switch name {
+		case "missing":
+			h.Missing = n
+		case "windows":
+			h.Windows = n
+		case "whole":
+			h.Whole = n
+		default:
+			return h, fmt.Errorf("a gap has no %q", name)
+		}
+	}
+	return h, nil
+}
+
+// action says how one of the state's actions stands: done KIND, or doing KIND WHY.
+func (s *script) action(w []string, f *experiment.Facts) error {
+	for _, i := range s.state.Actions {
+		if string(i.Kind) == w[1] {
+			f.Actions = append(f.Actions, experiment.ActionFact{Intent: i, Done: w[0] == "done", Why: strings.Join(w[2:], " ")})
+			return nil
+		}
+	}
+	return fmt.Errorf("nothing asks for %s", w[1])
 }
 
 func (s *script) readiness(w []string, f *experiment.Facts) error {
@@ -508,7 +571,11 @@ func (s *script) where() string {
 		out = "warm on " + s.plan.Versions[s.state.Winner].Name
 	}
 	if s.state.Outcome != "" {
-		out += fmt.Sprintf(", %s, %s serves", s.state.Outcome, s.plan.Versions[s.state.Winner].Name)
+		serves := s.plan.Versions[s.state.Winner].Name
+		if s.state.Copied {
+			serves = s.plan.Versions[0].Name + ", a copy of " + serves + ","
+		}
+		out += fmt.Sprintf(", %s, %s serves", s.state.Outcome, serves)
 	}
 	return out
 }
@@ -565,6 +632,12 @@ func (s *script) show() string {
 	}
 	if st.UnknownSince != nil {
 		fmt.Fprintf(&b, "unknown since %s\n", since(*st.UnknownSince))
+	}
+	for _, a := range st.Actions {
+		fmt.Fprintf(&b, "to do: %s of %d\n", a.Kind, a.Transition)
+	}
+	if st.Copied {
+		fmt.Fprintf(&b, "copied\n")
 	}
 	if st.Approved || st.Still {
 		fmt.Fprintf(&b, "approved %t, still %t\n", st.Approved, st.Still)

@@ -15,6 +15,21 @@ import (
 // it before nothing is believed of any.
 const movedLimit = .01
 
+const (
+	// wholeAfterGap is how many whole windows must follow the newest one that is
+	// not, before the phase's evidence may raise anything again.
+	wholeAfterGap = 3
+	// missingLimit is the part of a stage's windows that may be not whole.
+	missingLimit = .25
+)
+
+// incomplete reports whether so much is missing of a source, or so lately, that
+// nothing may rest on it. Either passes once enough whole windows have come: a
+// gap never blocks an experiment for ever.
+func incomplete(s *experiment.SourceHealth) bool {
+	return s.Missing > 0 && (s.Whole < wholeAfterGap || float64(s.Missing) > missingLimit*float64(s.Windows))
+}
+
 // trust gathers the reasons not to believe the evidence. It decides nothing:
 // harm is acted on all the same.
 func (d *deciding) trust() bool {
@@ -29,8 +44,10 @@ func (d *deciding) trust() bool {
 		switch {
 		case s.Down != "":
 			d.doubt(experiment.ReasonSourceDown, "source", s.Source, "why", s.Down)
-		case s.Gap:
+		case s.Gap && s.Missing == 0:
 			d.doubt(experiment.ReasonGap, "source", s.Source)
+		case incomplete(&s):
+			d.doubt(experiment.ReasonIncomplete, "missing", s.Missing, "windows", s.Windows, "source", s.Source, "why", s.Why)
 		case !s.Newest.IsZero() && d.now.Sub(s.Newest) > d.plan.Stale:
 			d.doubt(experiment.ReasonStale, "source", s.Source, "age", d.now.Sub(s.Newest).Round(time.Second))
 		}

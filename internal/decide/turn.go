@@ -171,6 +171,9 @@ func (d *deciding) turn() []experiment.Intent {
 	out := make([]experiment.Intent, len(kinds))
 	for i, k := range kinds {
 		out[i] = experiment.Intent{Kind: k, Transition: d.state.Transition}
+		if k != experiment.IntentRoute {
+			d.state.Actions = append(d.state.Actions, out[i])
+		}
 	}
 	return out
 }

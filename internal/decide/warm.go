@@ -12,14 +12,18 @@ import (
 // promote gives the winner the traffic. With keepWarm the baseline stays able
 // to take everything back, and the experiment goes on until that is over.
 func (d *deciding) promote(winner int, reasons ...experiment.Reason) bool {
-	keep := d.plan.Promote.KeepWarm
-	if keep == nil {
+	keep, copies := d.plan.Promote.KeepWarm, d.plan.Promote.How == experiment.PromoteCopy
+	if keep == nil && !copies {
 		d.retire()
 		return d.end(experiment.ActPromote, experiment.Promoted, winner, reasons...)
 	}
 	d.to = d.promoted(winner)
 	d.state.Condition, d.state.Winner = experiment.Warm, winner
 	d.state.Approved, d.state.ReadySince = false, nil
+	if keep == nil {
+		d.actions = append(d.actions, experiment.IntentCopy)
+		return d.because(experiment.ActPromote, append(reasons, d.copying("its copy was asked for"))...)
+	}
 	return d.because(experiment.ActPromote, append(reasons,
 		experiment.Because(experiment.ReasonWarm, "version", d.name(winner), "baseline", d.name(0)))...)
 }
@@ -36,13 +40,9 @@ func (d *deciding) promoted(winner int) asked {
 	return forAll(shares)
 }
 
-// retire asks for the winner to be copied over the baseline, or for the plan's
-// loser to be done to it. Neither can be taken back, so both wait for the end of
-// keeping warm.
+// retire asks for the plan's loser to be done to the version that has no traffic
+// any more. It cannot be taken back, so it waits for the end of keeping warm.
 func (d *deciding) retire() {
-	if d.plan.Promote.How == experiment.PromoteCopy {
-		d.actions = append(d.actions, experiment.IntentCopy)
-	}
 	if l := d.plan.Promote.Loser; l == experiment.LoserScaleDown || l == experiment.LoserDelete {
 		d.actions = append(d.actions, experiment.IntentRetire)
 	}
@@ -54,8 +54,13 @@ func (d *deciding) retire() {
 // does not come back. A promotion begins a phase of its own, so the phase began
 // with it.
 func (d *deciding) warm() bool {
-	if d.state.Condition != experiment.Warm {
+	switch {
+	case d.state.Condition != experiment.Warm:
 		return false
+	case d.state.Copied:
+		return d.copied()
+	case d.state.Asks(experiment.IntentCopy):
+		return d.wait(d.copying(d.asIs(experiment.IntentCopy)))
 	}
 	keep := cmp.Or(d.plan.Promote.KeepWarm, &experiment.KeepWarm{})
 	since := d.now.Sub(d.state.PhaseStart)
@@ -72,9 +77,14 @@ func (d *deciding) warm() bool {
 	if d.unready(forAll(want)) || d.unapproved() {
 		return true
 	}
+	over := experiment.Because(experiment.ReasonWarmOver, "baseline", d.name(0))
+	if d.plan.Promote.How == experiment.PromoteCopy {
+		d.to = forAll(want)
+		d.actions = append(d.actions, experiment.IntentCopy)
+		return d.because(experiment.ActAdvance, over, d.copying("its copy was asked for"))
+	}
 	d.retire()
-	return d.end(experiment.ActStop, experiment.Promoted, d.state.Winner,
-		experiment.Because(experiment.ReasonWarmOver, "baseline", d.name(0)))
+	return d.end(experiment.ActStop, experiment.Promoted, d.state.Winner, over)
 }
 
 func (d *deciding) keptWarm(what string) bool {

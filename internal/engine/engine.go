@@ -18,7 +18,7 @@ import (
 // Version names the rules of this engine in journals. It changes whenever a
 // decision could change on the same facts; a running experiment is pinned to
 // it.
-const Version = "3"
+const Version = "5"
 
 // Input is what the world says at one step.
 type Input struct {
@@ -29,6 +29,11 @@ type Input struct {
 	Commands []experiment.Command
 	// Moved counts units that changed version inside the current phase.
 	Moved int64
+	// Route is what the cluster says of the shares; nil where Headgate's own
+	// gateway serves them.
+	Route *experiment.RouteFact
+	// Actions is how the state's actions stand.
+	Actions []experiment.ActionFact
 	// Memo saves the judge time from one step to the next; nil does as well.
 	Memo *judge.Memo
 }
@@ -84,7 +89,7 @@ func Step(p *experiment.Plan, rec experiment.Record, in Input) (Output, error) {
 	at := judge.AtState(&rec.State, in.Now)
 	at.Memo = in.Memo
 	judgement, monitors := judge.Judge(p, &totals, rec.Monitors, at)
-	facts := experiment.Facts{Judgement: judgement, Ready: in.Ready, Sources: in.Sources, Commands: in.Commands, Moved: in.Moved}
+	facts := experiment.Facts{Judgement: judgement, Ready: in.Ready, Sources: withGaps(&totals, in.Sources), Commands: in.Commands, Moved: in.Moved, Route: in.Route, Actions: in.Actions}
 	before := rec.State.Hash()
 	state, decision, intents := decide.Decide(p, rec.State, facts, in.Now)
 	after := state.Hash()
@@ -111,6 +116,16 @@ func Step(p *experiment.Plan, rec experiment.Record, in Input) (Output, error) {
 	}
 	out.Record = next
 	return out, nil
+}
+
+// Acted says that all that a state asks for is done, in a world where nothing is
+// in the way of it.
+func Acted(s *experiment.State) []experiment.ActionFact {
+	var out []experiment.ActionFact
+	for _, i := range s.Actions {
+		out = append(out, experiment.ActionFact{Intent: i, Done: true})
+	}
+	return out
 }
 
 // holdCodes names a hold by its reasons' codes; empty for other acts.

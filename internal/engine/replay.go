@@ -43,9 +43,16 @@ func Replay(journal iter.Seq2[experiment.Entry, error]) (int64, error) {
 			}
 			plan = e.Plan
 		}
+		old := plan
+		if e.Plan != nil {
+			plan = e.Plan
+		}
 		totals.Apply(e.Totals)
-		if what := replayEntry(plan, &totals, prev, n, &e); what != "" {
+		if what := replayEntry(old, plan, &totals, prev, n, &e); what != "" {
 			return n, &Difference{e.Seq, what}
+		}
+		if e.State.Epoch != prev.Epoch && e.Plan != nil {
+			totals = experiment.Totals{}
 		}
 		prev = e.State
 		n++
@@ -53,7 +60,9 @@ func Replay(journal iter.Seq2[experiment.Entry, error]) (int64, error) {
 	return n, nil
 }
 
-func replayEntry(p *experiment.Plan, totals *experiment.Totals, prev experiment.State, n int64, e *experiment.Entry) (what string) {
+// replayEntry replays one entry, which brings plan p in the place of old if they
+// differ.
+func replayEntry(old, p *experiment.Plan, totals *experiment.Totals, prev experiment.State, n int64, e *experiment.Entry) (what string) {
 	// Anybody may have written the file: a plan or state that no validation let
 	// through breaks what the rules rely on, and is a difference like others.
 	defer func() {
@@ -74,12 +83,14 @@ func replayEntry(p *experiment.Plan, totals *experiment.Totals, prev experiment.
 	var state experiment.State
 	var decision experiment.Decision
 	var intents []experiment.Intent
-	if n == 0 {
+	switch {
+	case n == 0:
 		state, decision, intents = decide.Start(p, e.Now)
-	} else {
-		if prev.Hash() != e.Before {
-			return "it does not continue the state before it"
-		}
+	case prev.Hash() != e.Before:
+		return "it does not continue the state before it"
+	case e.Plan != nil:
+		state, decision, intents = decide.Adopt(old, p, prev, e.Now)
+	default:
 		judgement, _ := judge.Judge(p, totals, e.Monitors, judge.AtState(&prev, e.Now))
 		if !near(reflect.ValueOf(judgement), reflect.ValueOf(e.Facts.Judgement)) {
 			return "its evidence is judged otherwise"

@@ -12,6 +12,8 @@ const (
 	ReasonShares         ReasonCode = "HG-D105"
 	ReasonWarm           ReasonCode = "HG-D106"
 	ReasonGoesOn         ReasonCode = "HG-D107"
+	ReasonEdited         ReasonCode = "HG-D108"
+	ReasonPlannedAnew    ReasonCode = "HG-D109"
 	ReasonNeedRequests   ReasonCode = "HG-D201"
 	ReasonNeedWindows    ReasonCode = "HG-D202"
 	ReasonNeedTime       ReasonCode = "HG-D203"
@@ -29,6 +31,7 @@ const (
 	ReasonWarmUp         ReasonCode = "HG-D215"
 	ReasonSoaking        ReasonCode = "HG-D216"
 	ReasonKeptWarm       ReasonCode = "HG-D217"
+	ReasonCopying        ReasonCode = "HG-D218"
 	ReasonObjective      ReasonCode = "HG-D301"
 	ReasonRewardWorse    ReasonCode = "HG-D302"
 	ReasonGuardrail      ReasonCode = "HG-D303"
@@ -46,6 +49,9 @@ const (
 	ReasonRewardRange    ReasonCode = "HG-D409"
 	ReasonSliceMismatch  ReasonCode = "HG-D410"
 	ReasonVersionMix     ReasonCode = "HG-D411"
+	ReasonIncomplete     ReasonCode = "HG-D412"
+	ReasonUnsettled      ReasonCode = "HG-D413"
+	ReasonDrifted        ReasonCode = "HG-D414"
 	ReasonBetter         ReasonCode = "HG-D501"
 	ReasonNoDifference   ReasonCode = "HG-D502"
 	ReasonInconclusive   ReasonCode = "HG-D503"
@@ -58,6 +64,7 @@ const (
 	ReasonFallback       ReasonCode = "HG-D510"
 	ReasonHorizon        ReasonCode = "HG-D511"
 	ReasonMirrored       ReasonCode = "HG-D512"
+	ReasonCopied         ReasonCode = "HG-D513"
 	ReasonKilled         ReasonCode = "HG-D601"
 	ReasonLifted         ReasonCode = "HG-D602"
 	ReasonAborted        ReasonCode = "HG-D603"
@@ -79,6 +86,8 @@ var catalogue = []CatalogueEntry{
 	{ReasonShares, Info, "new shares after update {update}: {shares}", "A bandit gave each version its share by what it has learned, within its limits. A group with a vector of its own is named."},
 	{ReasonWarm, Info, "{version} has the traffic; {baseline} stays warm to take it back", "The promotion is done, and late outcomes can still undo it until keepWarm is over."},
 	{ReasonGoesOn, Info, "{version} goes on alone", "The stage chose among several candidates; the others gave up their share."},
+	{ReasonEdited, Info, "the plan was edited; everything goes on", "What changed is nothing that evidence rests on, so state and evidence stay."},
+	{ReasonPlannedAnew, Warning, "the plan was changed: it begins anew with all traffic on {version}", "What changed is something that evidence rests on, so a new epoch began: evidence and error rates start from nothing."},
 	{ReasonNeedRequests, Info, "{version} has {have} of {want} requests of this step", "The step's request budget is not met. Wait, or raise the traffic."},
 	{ReasonNeedWindows, Info, "{have} of {want} consecutive clean windows", "The newest windows did not all have traffic on the candidate and meet every objective. Wait, or look at the objectives per window."},
 	{ReasonNeedTime, Info, "{left} left of the least time", "The stage or step has a least duration that has not passed."},
@@ -96,6 +105,7 @@ var catalogue = []CatalogueEntry{
 	{ReasonWarmUp, Info, "{version} warms up for another {left} before the cut-over", "A switch wants its candidate ready without a break before it gives it everything."},
 	{ReasonSoaking, Info, "{version} soaks for another {left}", "The candidate has all traffic; the first sign of harm gives it back in one step."},
 	{ReasonKeptWarm, Info, "{baseline} stays warm: {what}", "The old version can take everything back until all of it was had."},
+	{ReasonCopying, Info, "{version} is copied over {baseline}, and has the traffic meanwhile: {what}", "The copy takes over once all its replicas run and are available. A copy that cannot get there changes nothing for users: see what keeps the rollout of the Deployment."},
 	{ReasonObjective, Alarm, "{version} violates {metric}: {estimate}, {bound}, limit {limit}", "The confidence bound of an objective lies beyond its limit, at any time of looking. The candidate loses all traffic."},
 	{ReasonRewardWorse, Alarm, "{version} is worse in {metric} by {estimate} (interval {interval})", "Always-valid evidence says that the candidate lowers the reward. It loses all traffic."},
 	{ReasonGuardrail, Alarm, "{version} worsens {metric} by {estimate}, more than {limit}", "Always-valid evidence says that a guardrail is worse by more than its margin. The candidate loses all traffic."},
@@ -113,6 +123,9 @@ var catalogue = []CatalogueEntry{
 	{ReasonRewardRange, Warning, "the reward of {version} is {value}, outside {range}", "A bandit learns nothing from a reward outside its declared range."},
 	{ReasonSliceMismatch, Alarm, "sample-ratio mismatch in {slice}", "The units of a group do not fit the shares asked for."},
 	{ReasonVersionMix, Alarm, "{version} is a mix: its answers had {header} {one} and {other}", "What answers say that the version is made of changed while it was measured, so that two models were judged as one. A rolling restart does that too. Retry once all replicas are the same."},
+	{ReasonIncomplete, Warning, "{missing} of {windows} windows of {source} are not whole: {why}", "A part of what happened in these windows is lost. It is never read as zero, but what is left may be a biased sample. Nothing is raised until enough whole windows have followed; docs/reference/statistics.md says how many."},
+	{ReasonUnsettled, Warning, "the shares are not in effect yet: {why}", "The cluster has not said that it serves what was asked for. Look at the route's status."},
+	{ReasonDrifted, Warning, "somebody else changed the shares: {what}", "The route does not say what was asked for, and the plan holds on that. Find who writes it; headgate describe names them."},
 	{ReasonBetter, Info, "{version} is better in {metric}: {estimate} (interval {interval})", "The test crossed its boundary in favour of the candidate, with every objective met and no guardrail worse."},
 	{ReasonNoDifference, Info, "{version} and {baseline} do not differ in {metric} by as much as {margin}: {estimate} (interval {interval})", "At the horizon the whole interval lies within the smallest effect that matters."},
 	{ReasonInconclusive, Info, "{metric} is undecided at the horizon: {estimate} (interval {interval})", "The horizon was reached and the interval is too wide to say more. Plan a longer stage or a larger effect."},
@@ -125,6 +138,7 @@ var catalogue = []CatalogueEntry{
 	{ReasonFallback, Warning, "the bandit fell back to {version}", "The evidence stayed untrustworthy longer than onUnknown.after."},
 	{ReasonHorizon, Warning, "{stage} reached its horizon: {missing}", "The stage did not get what it waits for in its time; the baseline keeps the traffic."},
 	{ReasonMirrored, Info, "{version} was compared on {pairs} pairs and nothing speaks against it", "A mirror tells how versions answer, never how users react; nothing is promoted on it alone."},
+	{ReasonCopied, Info, "{baseline} is a copy of {version} now and has the traffic", "The copy's rollout is complete. What the old version was is kept beside it until somebody changes it: a kill puts it back."},
 	{ReasonKilled, Alarm, "killed by {author}: {reason}", "All traffic is on the baseline and stays there until a person lifts the kill."},
 	{ReasonLifted, Warning, "the kill was lifted by {author}: {reason}", "The experiment ends with the baseline serving; start it anew to try again."},
 	{ReasonAborted, Warning, "aborted by {author}: {reason}", "A person ended the experiment; all traffic went to the baseline."},

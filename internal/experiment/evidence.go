@@ -67,9 +67,12 @@ func (k CellKey) Compare(o CellKey) int {
 // a sketch, for latency), unit and pair metrics fill Units. Unit metrics also
 // count their units (Counts.N) and those never heard of (Counts.X).
 type Evidence struct {
-	Counts stats.Counts  `json:"counts,omitzero"`
-	Units  stats.Pair    `json:"units,omitzero"`
-	Sketch *stats.Sketch `json:"sketch,omitempty"`
+	Counts stats.Counts `json:"counts,omitzero"`
+	Units  stats.Pair   `json:"units,omitzero"`
+	// Batches are the same observations in the order of time, of metrics whose
+	// sample is windows (Metric.Windowed): neighbours may depend on each other.
+	Batches stats.Batches `json:"batches,omitzero"`
+	Sketch  *stats.Sketch `json:"sketch,omitempty"`
 	// Categories count by name. Scores count by score and label, for AUC and
 	// drift.
 	Categories stats.Categories `json:"categories,omitempty"`
@@ -90,6 +93,7 @@ func AgreementOf(name string) (baseline, candidate string) {
 func (e Evidence) Merge(o Evidence) Evidence {
 	e.Counts = e.Counts.Merge(o.Counts)
 	e.Units = e.Units.Merge(o.Units)
+	e.Batches = e.Batches.Merge(o.Batches)
 	e.Categories = e.Categories.Merge(o.Categories)
 	e.Scores = e.Scores.Merge(o.Scores)
 	switch {
@@ -130,20 +134,33 @@ const (
 	// SourcePairs joins the answers to mirrored requests; a window seals
 	// PairsHold after its end.
 	SourcePairs Source = "pairs"
+	// SourceMetrics reads providers; a window seals MetricsHold after its end.
+	SourceMetrics Source = "metrics"
 )
 
 // Sources lists all sources, in the order they are folded.
 func Sources() []Source {
-	return []Source{SourceGateway, SourceExposures, SourceOutcomes, SourcePairs}
+	return []Source{SourceGateway, SourceExposures, SourceOutcomes, SourcePairs, SourceMetrics}
 }
 
-// Sources lists the sources that the plan reads.
+// Sources lists the sources that the plan reads. Headgate's own gateway tells the
+// ledger of units; where another router carries the traffic, its pack counts
+// exposures, and the ledger is asked for what wants it alone.
 func (p *Plan) Sources() []Source {
-	sources := []Source{SourceGateway, SourceExposures, SourceOutcomes}
-	for i := range p.Stages {
-		if p.Stages[i].Mirror != nil {
-			return append(sources, SourcePairs)
-		}
+	own := p.Router.Kind() == RouterGateway
+	asks := func(what func(m *Metric) bool) bool {
+		return slices.ContainsFunc(p.Metrics, func(m Metric) bool { return what(&m) })
+	}
+	sources := []Source{SourceGateway}
+	if own || asks(func(m *Metric) bool { return m.Outcomes != nil || m.Labels != nil }) {
+		sources = append(sources, SourceExposures, SourceOutcomes)
+	}
+	mirrors := slices.ContainsFunc(p.Stages, func(s Stage) bool { return s.Mirror != nil })
+	if mirrors && (own || asks(func(m *Metric) bool { return m.Pairs != nil })) {
+		sources = append(sources, SourcePairs)
+	}
+	if asks(func(m *Metric) bool { return m.Provider != nil }) {
+		sources = append(sources, SourceMetrics)
 	}
 	return sources
 }
@@ -161,6 +178,8 @@ type Seal struct {
 	From  int64  `json:"from"`
 	To    int64  `json:"to"`
 	Cells []Cell `json:"cells,omitempty"`
+	// Gaps say which of the windows are not whole, and why. All others are.
+	Gaps []Gap `json:"gaps,omitempty"`
 }
 
 // SealedWindows is the number of windows of a phase that began at start and
@@ -192,6 +211,9 @@ type PhaseTotals struct {
 	Folded Folded `json:"folded"`
 	// Clean is the number of consecutive clean windows up to the newest.
 	Clean int `json:"clean"`
+	// Gaps are what is missing of the folded windows, by source in the order of
+	// Sources; a source of which nothing is missing is not there.
+	Gaps []SourceGaps `json:"gaps,omitempty"`
 	// Cells is ordered by metric, slice, version.
 	Cells []Total `json:"cells,omitempty"`
 }
@@ -243,6 +265,7 @@ type Folded struct {
 	Exposures int64 `json:"exposures"`
 	Outcomes  int64 `json:"outcomes"`
 	Pairs     int64 `json:"pairs,omitempty"`
+	Metrics   int64 `json:"metrics,omitempty"`
 }
 
 // Of is the count of one source, to be read or set.
@@ -254,6 +277,8 @@ func (f *Folded) Of(s Source) *int64 {
 		return &f.Outcomes
 	case SourcePairs:
 		return &f.Pairs
+	case SourceMetrics:
+		return &f.Metrics
 	default:
 		return &f.Gateway
 	}
@@ -290,7 +315,7 @@ func (t Totals) Clone() Totals {
 
 // Fold adds sealed windows to their phase's totals. A seal that does not begin
 // where the last one ended is refused: windows are folded once, in order, and
-// a hole is a gap that must be said, never a zero.
+// a hole is a gap that must be said (Seal.Gaps), never a zero.
 func (t *Totals) Fold(s Seal) error {
 	p := t.Phase(s.Epoch, s.Phase)
 	if p == nil {
@@ -302,10 +327,21 @@ func (t *Totals) Fold(s Seal) error {
 	}
 	cells := slices.SortedFunc(slices.Values(s.Cells), func(a, b Cell) int { return a.Compare(b.CellKey) })
 	for _, c := range cells {
+		if ofWindows(s.Source, &c) && c.Batches.N() == 0 {
+			c.Batches = stats.BatchOf(c.Units)
+		}
 		p.add(Total{Version: c.Version, Metric: c.Metric, Slice: c.Slice, Evidence: c.Evidence})
 	}
+	p.lack(&s)
 	*folded = s.To
 	return nil
+}
+
+// ofWindows reports whether a cell sums up a window of which a provider told one
+// number. What gateways read in answers is counted too.
+func ofWindows(source Source, c *Cell) bool {
+	told := source == SourceMetrics || source == SourceGateway && c.Metric != CellTokens
+	return told && c.Units.N > 0 && c.Counts.N == 0
 }
 
 // Since gives the phases that changed since the marks were made, and new marks.

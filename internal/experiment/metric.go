@@ -31,12 +31,13 @@ type Metric struct {
 	Pairs    *PairsMetric    `json:"pairs,omitempty"`
 	Output   *OutputMetric   `json:"output,omitempty"`
 	Response *ResponseMetric `json:"response,omitempty"`
+	Provider *ProviderMetric `json:"provider,omitempty"`
 	// Prediction, Drift and Labels are of what Plan.Predictions reads.
 	Prediction *PredictionMetric `json:"prediction,omitempty"`
 	Drift      *DriftMetric      `json:"drift,omitempty"`
 	Labels     *LabelsMetric     `json:"labels,omitempty"`
 	// Trusted says that a metric which the version reports about itself may
-	// satisfy a promotion (D10).
+	// satisfy a promotion, or that a provider's is not the version's own (D10).
 	Trusted bool `json:"trusted,omitempty"`
 }
 
@@ -55,9 +56,31 @@ type BuiltinKind string
 
 // The built-in metrics.
 const (
+	// ErrorRate and Latency are shares of requests: Counts.
 	ErrorRate BuiltinKind = "error-rate"
 	Latency   BuiltinKind = "latency"
+	// What follows comes from a provider, by the pack of a router of the cluster.
+	// MeanLatency is the mean in seconds, RequestRate the requests per second,
+	// ReadyReplicas how many replicas of the version's workload are ready: one
+	// number for each window (WindowEvidence).
+	MeanLatency   BuiltinKind = "mean-latency"
+	RequestRate   BuiltinKind = "requests"
+	ReadyReplicas BuiltinKind = "ready-replicas"
+	// Restarts is the share of windows in which a container of the version's
+	// workload restarted: Counts, one trial for each window.
+	Restarts BuiltinKind = "restarts"
 )
+
+// Windowed reports whether the metric is one number for each window.
+func (k BuiltinKind) Windowed() bool {
+	return k == MeanLatency || k == RequestRate || k == ReadyReplicas
+}
+
+// OfWorkload reports whether the metric is of a version's Deployment.
+func (k BuiltinKind) OfWorkload() bool { return k == ReadyReplicas || k == Restarts }
+
+// OfCluster reports whether only routers of a cluster give it.
+func (k BuiltinKind) OfCluster() bool { return k.Windowed() || k == Restarts }
 
 // OutcomesMetric is a ratio over units: the sum of Event's values divided by
 // the number of Per events, or by the number of units when Per is empty.
@@ -127,8 +150,11 @@ type ResponseMetric struct {
 	Sample Share  `json:"sample"`
 }
 
-// SelfReported reports whether the metric is a version's own word (D10).
-func (m *Metric) SelfReported() bool { return m.Response != nil && !m.Trusted }
+// SelfReported reports whether the metric is a version's own word, or may be: of
+// what a provider has only the plan's author knows who counted it (D10).
+func (m *Metric) SelfReported() bool {
+	return (m.Response != nil || m.Provider != nil) && !m.Trusted
+}
 
 // OfAnswers reports whether the metric is made of numbers that stand in answers.
 func (m *Metric) OfAnswers() bool {
@@ -182,10 +208,10 @@ func (m *Metric) Cell() string {
 }
 
 // ByUnit reports whether the metric's cells are ratios over units or pairs
-// (true), those of outputs over answers, or counts of requests. Drift and AUC
-// are neither: WholeSample.
+// (true), those of outputs over answers, those over windows, or counts of
+// requests. Drift and AUC are neither: WholeSample.
 func (m *Metric) ByUnit() bool {
-	return m.Outcomes != nil || m.Pairs != nil || m.Output != nil || m.Response != nil ||
+	return m.Windowed() || m.Outcomes != nil || m.Pairs != nil || m.Output != nil || m.Response != nil ||
 		m.Prediction != nil && m.Prediction.Kind.Mean() || m.Labels != nil && m.Labels.Of != AUC
 }
 
@@ -195,6 +221,18 @@ func (m *Metric) WholeSample() bool {
 	return m.Drift != nil || m.Labels != nil && m.Labels.Of == AUC
 }
 
+// Windowed reports whether nothing is known of the metric but one number for each
+// window and version, so that windows are the sample.
+func (m *Metric) Windowed() bool {
+	return m.Builtin != nil && m.Builtin.Kind.Windowed() || m.Provider != nil && !m.Provider.Counted()
+}
+
+// Telemetry reports whether the metric is of everybody and of whole windows,
+// because a provider tells it: there are no cells by slice.
+func (m *Metric) Telemetry() bool {
+	return m.Provider != nil || m.Builtin != nil && m.Builtin.Kind.OfCluster()
+}
+
 // Basis says what the metric's sample is made of.
 func (m *Metric) Basis() Basis {
 	switch {
@@ -202,6 +240,8 @@ func (m *Metric) Basis() Basis {
 		return BasisPairs
 	case m.Outcomes != nil, m.Labels != nil:
 		return BasisUnits
+	case m.Windowed(), m.Builtin != nil && m.Builtin.Kind == Restarts:
+		return BasisWindows
 	default:
 		return BasisRequests
 	}

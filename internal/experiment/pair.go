@@ -61,6 +61,10 @@ type Prediction struct {
 	Class string `json:"class,omitempty"`
 	// Score is the number that was predicted; nil is none.
 	Score *float64 `json:"score,omitempty"`
+	// Mirrored says that it answers a copy of the request, which nobody but
+	// Headgate saw. Unit, At and Request are then those of the original, and
+	// Version is the candidate that got the copy.
+	Mirrored bool `json:"mirrored,omitempty"`
 }
 
 // Batch is what a gateway hands on to whoever keeps it. It is stored once: a
@@ -74,8 +78,16 @@ type Batch struct {
 	Exposures   []GroupedExposure `json:"exposures,omitempty"`
 	Pairs       []Pair            `json:"pairs,omitempty"`
 	Predictions []Prediction      `json:"predictions,omitempty"`
-	// Seals are of SourceGateway.
+	// Seals are of SourceGateway. Those of other sources have no cells: their
+	// Gaps say of which windows rows were let go that nobody took in time.
 	Seals []Seal `json:"seals,omitempty"`
+	// Last says that the process has ended and has handed everything over:
+	// nothing is missing when nothing more comes.
+	Last bool `json:"last,omitempty"`
+
+	// Origin is where whoever took the batch over got it from, so that a process
+	// can be told to have followed another. Empty is not known.
+	Origin string `json:"-"`
 }
 
 // GroupedExposure is an exposure and the groups of its request.
@@ -119,13 +131,26 @@ const (
 // DefaultCopyTimeout is how long a copy may take where the plan does not say.
 const DefaultCopyTimeout = 10 * time.Second
 
-// PairsHold is how long after a window's end its pairs are sealed: Lag, and the
-// time that a copy may take.
+// PairSlack is how long a pair takes at most besides both answers: its copy waits
+// to be sent (1 s), the answers wait to be compared (5 s) and are (0.25 s), and
+// the row is handed on.
+const PairSlack = 7 * time.Second
+
+// PairsHold is how long after a window's end its pairs are sealed, so that none
+// comes later: Lag, the time that the baseline may take, the time that a copy may
+// take after it, and PairSlack. A baseline that takes longer than a copy may has
+// pairs that are late; they are counted. Where others mirror, nobody knows what
+// bounds them: the answers to a request wait for each other as long as a copy may
+// take.
 func (p *Plan) PairsHold() time.Duration {
 	most := time.Duration(0)
 	for i := range p.Stages {
 		if m := p.Stages[i].Mirror; m != nil {
-			most = max(most, m.CopyTimeout())
+			hold := m.CopyTimeout()
+			if !m.ByEvents {
+				hold = 2*hold + PairSlack
+			}
+			most = max(most, hold)
 		}
 	}
 	return p.Lag + most

@@ -19,15 +19,20 @@ type Plan struct {
 	Hypothesis string    `json:"hypothesis,omitempty"`
 	Versions   []Version `json:"versions"`
 	// Listen is the gateway's address, where the file names one.
-	Listen     string       `json:"listen,omitempty"`
-	Gateway    GatewayRules `json:"gateway,omitzero"`
-	Assignment Assignment   `json:"assignment"`
-	Segments   []Segment    `json:"segments,omitempty"`
-	Metrics    []Metric     `json:"metrics"`
-	Reward     *Reward      `json:"reward,omitempty"`
-	Objectives []Objective  `json:"objectives,omitempty"`
-	Guardrails []Guardrail  `json:"guardrails,omitempty"`
-	Stages     []Stage      `json:"stages"`
+	Listen  string       `json:"listen,omitempty"`
+	Gateway GatewayRules `json:"gateway,omitzero"`
+	// Router is what carries the traffic where it is not Headgate's gateway.
+	Router     Router      `json:"router,omitzero"`
+	Assignment Assignment  `json:"assignment"`
+	Segments   []Segment   `json:"segments,omitempty"`
+	Metrics    []Metric    `json:"metrics"`
+	Reward     *Reward     `json:"reward,omitempty"`
+	Objectives []Objective `json:"objectives,omitempty"`
+	Guardrails []Guardrail `json:"guardrails,omitempty"`
+	Stages     []Stage     `json:"stages"`
+	// Providers are where metrics are read from, beside what Headgate sees
+	// itself.
+	Providers []Provider `json:"providers,omitempty"`
 	// Predictions says how predictions are read from answers; nil reads none.
 	Predictions *Predictions `json:"predictions,omitempty"`
 	// Redact takes fields out of requests and answers before anything is made of
@@ -88,7 +93,10 @@ type Version struct {
 	Model string `json:"model,omitempty"`
 	// Path replaces the beginning of the path that clients ask for.
 	Path *PathRewrite `json:"path,omitempty"`
-	Cost Cost         `json:"cost,omitzero"`
+	// Workload is the Deployment that serves the version in a cluster; empty
+	// where nothing asks for it.
+	Workload string `json:"workload,omitempty"`
+	Cost     Cost   `json:"cost,omitzero"`
 	// Parts say what the version is made of (model, features, prompt), by
 	// part name in order. Where more than one differs, an effect is not the
 	// model's alone.

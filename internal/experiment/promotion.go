@@ -15,7 +15,8 @@ type Promotion struct {
 	// KeepWarm keeps the baseline able to take everything back for a while; nil
 	// ends the experiment with the promotion.
 	KeepWarm *KeepWarm `json:"keepWarm,omitempty"`
-	// Loser is what becomes of the baseline afterwards.
+	// Loser is what becomes afterwards of the version without traffic: the
+	// baseline, or the winner once it was copied over the baseline.
 	Loser Loser `json:"loser,omitempty"`
 }
 
@@ -67,9 +68,23 @@ type Capability string
 
 // The capabilities.
 const (
-	CapSticky      Capability = "sticky units"
-	CapSegments    Capability = "segments"
-	CapMirror      Capability = "mirrored pairs"
+	CapSticky   Capability = "sticky units"
+	CapSegments Capability = "segments"
+	CapMirror   Capability = "mirrored pairs"
+	// CapCopies sends copies of requests, whose answers are seen by nobody but
+	// the servers; CapMirrorLimits bounds their rate, number and time.
+	CapCopies       Capability = "copies of requests"
+	CapMirrorLimits Capability = "limits on copies"
+	CapCohort       Capability = "cohorts chosen by the application"
+	CapOverrides    Capability = "overrides for testers"
+	CapExclude      Capability = "requests that are not counted"
+	CapRefuse       Capability = "refusing requests without a unit"
+	// CapWhere limits a stage to requests by the values of headers; other
+	// conditions need CapSegments.
+	CapWhere       Capability = "stages for some requests"
+	CapFineShares  Capability = "shares finer than 1%"
+	CapAnswers     Capability = "numbers in answers"
+	CapRewrite     Capability = "another model or path for a version"
 	CapOutcomes    Capability = "outcomes"
 	CapPredictions Capability = "predictions"
 	CapCopy        Capability = "promotion by copy"
@@ -84,32 +99,91 @@ type Need struct {
 
 // Needs lists what the plan wants of its router.
 func (p *Plan) Needs() []Need {
-	var out []Need
-	need := func(want bool, c Capability, path string) {
-		if want {
-			out = append(out, Need{c, path})
-		}
-	}
-	need(!p.Assignment.Unit.Request, CapSticky, "spec.assignment.unit")
-	need(len(p.Segments) > 0, CapSegments, "spec.segments")
+	var out needs
+	a := &p.Assignment
+	out.add(!a.Unit.Request && a.Cohort == "", CapSticky, "spec.assignment.unit")
+	out.add(a.Cohort != "", CapCohort, "spec.assignment.cohort")
+	out.add(len(a.Overrides) > 0, CapOverrides, "spec.assignment.overrides")
+	out.add(len(a.Exclude) > 0, CapExclude, "spec.assignment.exclude")
+	out.add(a.RejectMissing, CapRefuse, "spec.assignment.missing")
+	out.add(slices.ContainsFunc(p.Segments, func(s Segment) bool { return !p.routable(&s) }), CapSegments, "spec.segments")
 	for i := range p.Stages {
-		need(p.Stages[i].Mirror != nil, CapMirror, "spec.stages["+p.Stages[i].Name+"].mirror")
+		out.ofStage(p, &p.Stages[i])
 	}
 	asked := false
 	for i := range p.Metrics {
 		m := &p.Metrics[i]
 		from := "spec.metrics[" + m.Name + "].from."
-		need(m.Outcomes != nil, CapOutcomes, from+"outcomes")
-		need(m.Prediction != nil, CapPredictions, from+"prediction")
-		need(m.Drift != nil, CapPredictions, from+"drift")
-		need(m.Labels != nil, CapPredictions, from+"labels")
-		need(m.Labels != nil, CapOutcomes, from+"labels")
+		out.add(m.Outcomes != nil, CapOutcomes, from+"outcomes")
+		out.add(m.Output != nil, CapAnswers, from+"output")
+		out.add(m.Response != nil, CapAnswers, from+"response")
+		out.add(m.Pairs != nil, CapMirror, from+"pairs")
+		out.add(m.Prediction != nil, CapPredictions, from+"prediction")
+		out.add(m.Drift != nil, CapPredictions, from+"drift")
+		out.add(m.Labels != nil, CapPredictions, from+"labels")
+		out.add(m.Labels != nil, CapOutcomes, from+"labels")
 		asked = asked || m.OfPredictions()
 	}
-	need(p.Predictions != nil && !asked, CapPredictions, "spec.predictions")
-	need(p.Promote.How == PromoteCopy, CapCopy, "spec.promote.how")
-	need(p.Promote.Loser == LoserScaleDown || p.Promote.Loser == LoserDelete, CapRetire, "spec.promote.loser")
+	for _, v := range p.Versions {
+		at := "spec.versions[" + v.Name + "]."
+		out.add(v.Model != "", CapRewrite, at+"model")
+		out.add(v.Path != nil, CapRewrite, at+"path")
+		out.add(v.Cost.PerToken > 0, CapAnswers, at+"cost.perToken")
+	}
+	out.add(p.Predictions != nil && !asked, CapPredictions, "spec.predictions")
+	out.add(p.Promote.How == PromoteCopy, CapCopy, "spec.promote.how")
+	out.add(p.Promote.KeepWarm != nil && p.Promote.KeepWarm.Holdback%onePercent != 0, CapFineShares, "spec.promote.keepWarm.holdback")
+	out.add(p.Promote.Loser == LoserScaleDown || p.Promote.Loser == LoserDelete, CapRetire, "spec.promote.loser")
 	return out
+}
+
+const onePercent = Whole / 100
+
+type needs []Need
+
+func (n *needs) add(want bool, c Capability, path string) {
+	if want {
+		*n = append(*n, Need{c, path})
+	}
+}
+
+// ofStage adds what a stage wants. A bandit's shares are rounded by a router that
+// cannot hold them; shares that the plan names are not.
+func (n *needs) ofStage(p *Plan, s *Stage) {
+	at := "spec.stages[" + s.Name + "]."
+	fine := func(shares []Share) bool {
+		return slices.ContainsFunc(shares, func(s Share) bool { return s%onePercent != 0 })
+	}
+	n.add(len(s.Where) > 0, CapWhere, at+"where")
+	n.add(s.Ramp != nil && fine(s.Ramp.Steps), CapFineShares, at+"ramp.steps")
+	n.add(s.Split != nil && fine(s.Split.Shares), CapFineShares, at+"split")
+	if m := s.Mirror; m != nil {
+		n.add(!m.ByEvents, CapCopies, at+"mirror")
+		// Copies that nobody compares are counted all the same, by Until.Pairs.
+		n.add(m.ByEvents, CapMirror, at+"mirror")
+		n.add(m.Rate > 0 || m.Concurrency > 0 || m.Timeout > 0, CapMirrorLimits, at+"mirror")
+	}
+}
+
+// routable reports whether a segment serves no more than to limit stages by the
+// values of a header, which routers know without telling requests apart.
+func (p *Plan) routable(s *Segment) bool {
+	named := func(segments []string) bool { return slices.Contains(segments, s.Name) }
+	limited := func(o Objective) bool { return named(o.Slices) }
+	if s.Header == "" || len(s.Values) == 0 || s.Stratify ||
+		slices.ContainsFunc(p.Objectives, limited) ||
+		slices.ContainsFunc(p.Guardrails, func(g Guardrail) bool { return named(g.Slices) }) {
+		return false
+	}
+	used := false
+	for i := range p.Stages {
+		stage := &p.Stages[i]
+		if stage.Bandit != nil && stage.Bandit.Per == s.Name || slices.ContainsFunc(stage.Require, limited) {
+			return false
+		}
+		used = used || slices.ContainsFunc(stage.Where, func(g Groups) bool { return g.Segment == s.Name })
+	}
+	return used
 }
 
 // Fits reports the first thing that the plan needs and a router cannot do; the

@@ -34,17 +34,24 @@ func (p *Plan) Hold(s Source) time.Duration {
 		return p.OutcomeWindow() + p.Lag
 	case SourcePairs:
 		return p.PairsHold()
-	default:
-		return p.Lag
+	case SourceMetrics:
+		return p.MetricsHold()
+	case SourceGateway:
+		if p.Router.Kind() != RouterGateway {
+			return p.MetricsHold() // Its pack reads a provider.
+		}
 	}
+	return p.Lag
 }
 
 // PartOfWhole reports whether the metric's true value lies from 0 to 1, whatever
 // a normal interval says of it.
 func (m *Metric) PartOfWhole() bool {
 	switch {
-	case m.Pairs != nil, m.Builtin != nil:
+	case m.Pairs != nil:
 		return true
+	case m.Builtin != nil, m.Provider != nil:
+		return !m.Windowed()
 	case m.Labels != nil:
 		return m.Unit() == ""
 	case m.Prediction != nil:
@@ -58,6 +65,10 @@ func (m *Metric) PartOfWhole() bool {
 // Otherwise it is empty.
 func (m *Metric) Unit() string {
 	switch {
+	case m.Builtin != nil && m.Builtin.Kind == MeanLatency:
+		return "seconds"
+	case m.Windowed():
+		return "number"
 	case m.Prediction != nil && m.Prediction.Kind == OutputSize:
 		return "bytes"
 	case m.Prediction != nil && m.Prediction.Kind == ExplanationTime:
@@ -73,3 +84,31 @@ func (m *Metric) Unit() string {
 // NoDigest is what the cells of a digest count where an answer does not have its
 // header.
 const NoDigest = "(none)"
+
+// Bounds of the windows that a metric of windows is judged by.
+const (
+	// LeastWindows is how many windows, or batches of them, of each version there
+	// must be before such a metric says anything.
+	LeastWindows = 12
+	// SteadyWindows is how many windows of the very same number there must be
+	// before a gauge is taken for one that stands still.
+	SteadyWindows = 16
+
+	defaultPlannedWindows = 100
+	mostPlannedWindows    = 4000
+)
+
+// PlannedWindows is the number of windows, of both versions, that always-valid
+// intervals of metrics of windows are tuned to.
+func (p *Plan) PlannedWindows() float64 {
+	n := int64(defaultPlannedWindows)
+	for i := range p.Stages {
+		switch s := &p.Stages[i]; {
+		case s.Ramp != nil:
+			n = max(n, 2*int64(s.Ramp.Hold.Windows))
+		case s.Split != nil, s.Bandit != nil:
+			n = max(n, 2*int64(s.AtMost()/max(1, p.Window)))
+		}
+	}
+	return float64(min(n, mostPlannedWindows))
+}

@@ -88,7 +88,7 @@ func TestNeedsNameTheFieldThatWants(t *testing.T) {
 	want := []Need{
 		{CapSticky, "spec.assignment.unit"},
 		{CapSegments, "spec.segments"},
-		{CapMirror, "spec.stages[shadow].mirror"},
+		{CapCopies, "spec.stages[shadow].mirror"},
 		{CapOutcomes, "spec.metrics[purchase].from.outcomes"},
 		{CapCopy, "spec.promote.how"},
 		{CapRetire, "spec.promote.loser"},
@@ -205,8 +205,8 @@ func TestRoutesWithTablesByGroup(t *testing.T) {
 
 func TestARouterMustFitThePlan(t *testing.T) {
 	p := Plan{Assignment: Assignment{Unit: Unit{Header: "x-user-id"}}, Stages: []Stage{{Name: "shadow", Mirror: &Mirror{}}}}
-	wantError(t, p.Fits("gateway", []Capability{CapSticky}), "spec.stages[shadow].mirror: the gateway cannot do mirrored pairs")
-	if err := p.Fits("gateway", []Capability{CapMirror, CapSticky}); err != nil {
+	wantError(t, p.Fits("gateway", []Capability{CapSticky}), "spec.stages[shadow].mirror: the gateway cannot do copies of requests")
+	if err := p.Fits("gateway", []Capability{CapCopies, CapSticky}); err != nil {
 		t.Error(err)
 	}
 }

@@ -79,6 +79,12 @@ type State struct {
 	// ReadySince is since when every remaining candidate has been ready, in a
 	// switch that warms up.
 	ReadySince *time.Time `json:"readySince,omitempty"`
+	// Actions are what is to be done besides routing and is not known to be done
+	// yet.
+	Actions []Intent `json:"actions,omitempty"`
+	// Copied says that the baseline was made a copy of the winner; at the end it
+	// is the copy that has the traffic.
+	Copied bool `json:"copied,omitempty"`
 	// Commands are the ids of commands already obeyed, newest last.
 	Commands  []string   `json:"commands,omitempty"`
 	Decisions []Decision `json:"decisions,omitempty"`
@@ -93,18 +99,35 @@ func (s State) Clone() State {
 	s.Slots = slices.Clone(s.Slots)
 	s.Tables = slices.Clone(s.Tables)
 	s.Removed = slices.Clone(s.Removed)
+	s.Actions = slices.Clone(s.Actions)
 	s.Commands = slices.Clone(s.Commands)
 	s.Decisions = slices.Clone(s.Decisions)
 	return s
 }
 
 // Default is the version of requests that are not assigned: the baseline, and
-// after a promotion the winner.
+// after a promotion the winner, or what became a copy of it.
 func (s *State) Default() int {
-	if s.Condition == Warm || s.Condition == Done && s.Outcome == Promoted {
+	switch {
+	case s.Condition == Warm:
+		return s.Winner
+	case s.Condition == Done && s.Outcome == Promoted && !s.Copied:
 		return s.Winner
 	}
 	return 0
+}
+
+// Asks reports whether an action of a kind is asked for and not known to be
+// done.
+func (s *State) Asks(kind IntentKind) bool {
+	return slices.ContainsFunc(s.Actions, func(i Intent) bool { return i.Kind == kind })
+}
+
+// WayBackLost reports whether a promotion has made, or is making, the baseline
+// something else than it was: overwritten by a copy, or scaled down.
+func (s *State) WayBackLost(p *Plan) bool {
+	retired := s.Condition == Done && s.Outcome == Promoted && p.Promote.Loser == LoserScaleDown
+	return s.Copied || s.Asks(IntentCopy) || retired
 }
 
 // IsRemoved reports whether a version lost its share for good.
@@ -172,8 +195,16 @@ type SourceHealth struct {
 	// Down says why the source could not be read; a source that is down is
 	// not a bad model (D5).
 	Down string `json:"down,omitempty"`
-	// Gap says that windows were lost and cannot be had again.
+	// Gap says that windows were lost and cannot be had again. Where Missing is
+	// 0, reading cannot even go on behind them.
 	Gap bool `json:"gap,omitempty"`
+	// Windows is how many windows of the running stage are folded, where some of
+	// them are not whole: Missing of them. Whole is how many whole ones are newer
+	// than the newest of these, Why what is missing of that.
+	Windows int64  `json:"windows,omitempty"`
+	Missing int64  `json:"missing,omitempty"`
+	Whole   int64  `json:"whole,omitempty"`
+	Why     string `json:"why,omitempty"`
 	// Newest is the end of the newest window read.
 	Newest time.Time `json:"newest,omitzero"`
 }
@@ -189,6 +220,20 @@ type Facts struct {
 	Commands []Command      `json:"commands,omitempty"`
 	// Moved counts units that changed version inside the current phase.
 	Moved int64 `json:"moved,omitempty"`
+	// Route is what the cluster says of the shares; nil where Headgate's own
+	// gateway serves them.
+	Route *RouteFact `json:"route,omitempty"`
+	// Actions is how the state's actions stand; one that is not told of is not
+	// done.
+	Actions []ActionFact `json:"actions,omitempty"`
+}
+
+// ActionFact is how an action stands.
+type ActionFact struct {
+	Intent
+	Done bool `json:"done,omitempty"`
+	// Why says what it waits for, or what is in its way.
+	Why string `json:"why,omitempty"`
 }
 
 // Act is the kind of a decision.
@@ -213,6 +258,8 @@ const (
 	ActApprove Act = "approve"
 	// ActLearn notes that a bandit's learning was stopped or goes on.
 	ActLearn Act = "learn"
+	// ActEdit notes that an edited plan took the place of the one before.
+	ActEdit Act = "edit"
 )
 
 // Decision is what was decided, why, and what it changed.
@@ -237,10 +284,14 @@ type IntentKind string
 const (
 	// IntentRoute asks for the state's slots to be served.
 	IntentRoute IntentKind = "route"
-	// IntentRetire asks for the plan's Loser to be done to the baseline.
+	// IntentRetire asks for the plan's Loser to be done to the version without
+	// traffic: the baseline, or the winner once the baseline is a copy of it.
 	IntentRetire IntentKind = "retire"
 	// IntentCopy asks for the winner to be copied over the baseline.
 	IntentCopy IntentKind = "copy"
+	// IntentRestore asks for the baseline to be what it was before a copy or a
+	// scaling down.
+	IntentRestore IntentKind = "restore"
 )
 
 // Intent is an action that the state asks for. It is stored before it is

@@ -53,6 +53,10 @@ const (
 	// BasisPairs are answers of two versions to the same request. They say
 	// nothing of how users react.
 	BasisPairs Basis = "pairs"
+	// BasisWindows are the plan's windows: a provider told one number for each and
+	// nothing of the spread inside. They depend on those before, which the error
+	// makes up for only approximately.
+	BasisWindows Basis = "windows"
 )
 
 // Verdict is what is believed now of one version in one role of one metric.
@@ -88,7 +92,7 @@ type Verdict struct {
 	// Equivalent says that the interval lies within the smallest effect that
 	// matters.
 	Equivalent bool `json:"equivalent,omitempty"`
-	// Need is about how many more units, requests or pairs a decision takes,
+	// Need is about how many more units, requests, pairs or windows a decision takes,
 	// when that can be said.
 	Need int64 `json:"need,omitempty"`
 	// Hidden says that the method keeps the figures from people until the

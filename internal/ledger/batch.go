@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -84,16 +85,21 @@ type unpacked struct {
 	exposures []queued
 	rows      []queuedRow
 	seals     []gatewaySeal
+	last      bool
+	origin    string
 	// What makes no sense.
 	dropped, droppedPairs, droppedPredictions, droppedCells int64
 }
 
-// gatewaySeal is a run of windows as one gateway sealed them.
+// gatewaySeal is a run of windows as one gateway sealed them; of other sources
+// than gateways', it has gaps only.
 type gatewaySeal struct {
 	join *join
 	phaseKey
+	source   experiment.Source
 	from, to int64
 	windows  []gatewayWindow
+	gaps     []experiment.Gap
 }
 
 type gatewayWindow struct {
@@ -105,7 +111,7 @@ type gatewayWindow struct {
 func (l *Ledger) unpack(b *experiment.Batch) *unpacked {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	in := &unpacked{gateway: b.Gateway, sequence: int64(b.Sequence)}
+	in := &unpacked{gateway: b.Gateway, sequence: int64(b.Sequence), last: b.Last, origin: storable(b.Origin)}
 	for i := range b.Exposures {
 		e := &b.Exposures[i]
 		if j := l.plans[e.Experiment]; j.takes(&e.Exposure, e.Groups) {
@@ -148,10 +154,17 @@ func (l *Ledger) unpack(b *experiment.Batch) *unpacked {
 
 // newGatewaySeal is false for a seal that is not of the plan, or malformed.
 func newGatewaySeal(j *join, s *experiment.Seal) (gatewaySeal, bool) {
-	if j == nil || s.Source != experiment.SourceGateway || !fits(s.Epoch, s.Phase) || s.From < 0 || s.To < s.From {
+	if j == nil || !slices.Contains(gapSources(experiment.SourceGateway), s.Source) || !fits(s.Epoch, s.Phase) || s.From < 0 || s.To < s.From {
 		return gatewaySeal{}, false
 	}
-	out := gatewaySeal{join: j, phaseKey: phaseKey{j.id, s.Epoch, s.Phase}, from: s.From, to: s.To}
+	if s.Source != experiment.SourceGateway && len(s.Cells) > 0 || len(s.Gaps) > maxGaps {
+		return gatewaySeal{}, false
+	}
+	out := gatewaySeal{join: j, phaseKey: phaseKey{j.id, s.Epoch, s.Phase}, source: s.Source, from: s.From, to: s.To}
+	for _, g := range experiment.MergeGaps(s.Gaps, s.From, s.To) {
+		g.Why = shortened(g.Why)
+		out.gaps = append(out.gaps, g)
+	}
 	byWindow := map[int64][]experiment.Cell{}
 	for _, c := range s.Cells {
 		if c.Epoch != s.Epoch || c.Phase != s.Phase || c.Window < s.From || c.Window >= s.To || c.Version < 0 || c.Version >= j.versions {
@@ -175,16 +188,14 @@ func (w *writer) addBatch(in *unpacked, now time.Time) (bool, error) {
 	if _, err := w.one(sqlGateway, []any{in.gateway}, &last); err != nil {
 		return false, fmt.Errorf("read gateway: %w", err)
 	}
-	if err := w.store.later(w.ctx, sqlSetGateway, in.gateway, max(last, in.sequence), now.UnixMilli()); err != nil {
+	if err := w.store.later(w.ctx, sqlSetGateway, in.gateway, max(last, in.sequence), now.UnixMilli(), in.origin); err != nil {
 		return false, fmt.Errorf("write gateway: %w", err)
 	}
 	if in.sequence <= last {
 		return false, nil
 	}
-	if last == 0 {
-		if err := w.store.later(w.ctx, sqlPurgeGateways, now.Add(-forgetGateway).UnixMilli()); err != nil {
-			return false, fmt.Errorf("forget gateways: %w", err)
-		}
+	if err := w.comeAndGo(in, last == 0, now); err != nil {
+		return false, err
 	}
 	w.tally.missingBatches += in.sequence - last - 1
 	phases := map[phaseKey]bool{}
@@ -208,8 +219,14 @@ func (w *writer) addBatch(in *unpacked, now time.Time) (bool, error) {
 		}
 	}
 	for i := range in.seals {
+		if s := &in.seals[i]; s.source != experiment.SourceGateway {
+			if err := w.addGatewayGaps(in.gateway, "", s, 0); err != nil {
+				return false, err
+			}
+			continue
+		}
 		delete(phases, in.seals[i].phaseKey)
-		if err := w.addGatewaySeal(in.gateway, &in.seals[i], now); err != nil {
+		if err := w.addGatewaySeal(in.gateway, in.origin, &in.seals[i], now); err != nil {
 			return false, err
 		}
 	}
@@ -219,6 +236,28 @@ func (w *writer) addBatch(in *unpacked, now time.Time) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// comeAndGo notes that a gateway ends with this batch, or begins with it: then
+// the one before it at its origin has ended, and long forgotten ones go.
+func (w *writer) comeAndGo(in *unpacked, begins bool, now time.Time) error {
+	if in.last {
+		if err := w.store.later(w.ctx, sqlEndGateway, in.gateway, now.UnixMilli()); err != nil {
+			return fmt.Errorf("write gateway: %w", err)
+		}
+	}
+	if !begins {
+		return nil
+	}
+	if in.origin != "" {
+		if err := w.store.later(w.ctx, sqlEndEarlier, in.gateway, in.origin, now.UnixMilli()); err != nil {
+			return fmt.Errorf("end earlier gateways: %w", err)
+		}
+	}
+	if err := w.store.later(w.ctx, sqlPurgeGateways, now.Add(-forgetGateway).UnixMilli()); err != nil {
+		return fmt.Errorf("forget gateways: %w", err)
+	}
+	return nil
 }
 
 func (r *queuedRow) phase() phaseKey {

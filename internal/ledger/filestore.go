@@ -176,7 +176,7 @@ func (s *fileStore) ask(ctx context.Context, want *wants) (*answers, error) {
 		if err != nil {
 			return nil, fmt.Errorf("find predictions: %w", err)
 		}
-		found, err := readJudged(rows, want.labels[i].experiment)
+		found, err := readJudged(rows, &want.labels[i])
 		if err = errors.Join(err, rows.Close()); err != nil {
 			return nil, fmt.Errorf("find predictions: %w", err)
 		}

@@ -17,9 +17,14 @@ import (
 // the experiment and in no later phase: it may not have told yet. A gateway of
 // which nothing was heard in the experiment for the plan's Stale is not waited
 // for: its cells as far as they came count, and the window lacks the rest, which
-// Stats.SilentGateways says. What it sends of that window later is counted, not
-// added. Where no gateway is heard of any more, nothing is sealed but what all
-// of them have sealed.
+// its seal says (Gaps), and Stats.SilentGateways. What it sends of that window
+// later is counted, not added. Where no gateway is heard of any more, nothing is
+// sealed but what all of them have sealed.
+//
+// A gateway is gone when it said so (Batch.Last), when another process is reached
+// at its origin, or when its origin is not expected any more. Whoever said so has
+// handed everything over. Of any other the windows up to its end lack what it had
+// not, and it is not waited for; later windows are whole without it.
 
 // sealedBy is how far a gateway has sealed a phase; found is false where nothing
 // was heard of it there.
@@ -48,7 +53,7 @@ func (w *writer) setSealedBy(k phaseKey, gateway string, sealed int64, now time.
 
 // addGatewaySeal stores the cells of windows that are not final, and that the
 // gateway has not sealed before.
-func (w *writer) addGatewaySeal(gateway string, s *gatewaySeal, now time.Time) error {
+func (w *writer) addGatewaySeal(gateway, origin string, s *gatewaySeal, now time.Time) error {
 	h, err := w.horizon(s.phaseKey)
 	if err != nil {
 		return err
@@ -59,6 +64,14 @@ func (w *writer) addGatewaySeal(gateway string, s *gatewaySeal, now time.Time) e
 	}
 	if known && sealed > 0 && s.from > sealed {
 		w.tally.missingWindows += s.from - sealed
+		if err := w.lack(s.phaseKey, experiment.SourceGateway, experiment.Gap{From: sealed, To: s.from, Why: "a gateway skipped windows"}); err != nil {
+			return err
+		}
+	}
+	if len(s.gaps) > 0 {
+		if err := w.addGatewayGaps(gateway, origin, s, sealed); err != nil {
+			return err
+		}
 	}
 	for i := range s.windows {
 		c := &s.windows[i]
@@ -73,6 +86,28 @@ func (w *writer) addGatewaySeal(gateway string, s *gatewaySeal, now time.Time) e
 	return w.setSealedBy(s.phaseKey, gateway, max(sealed, s.to), now)
 }
 
+// addGatewayGaps notes what a gateway says is missing. It does not know what an
+// earlier process in its place has handed over; that is not missing.
+func (w *writer) addGatewayGaps(gateway, origin string, s *gatewaySeal, sealed int64) error {
+	whole := int64(-1)
+	if sealed == 0 && origin != "" {
+		if _, err := w.one(sqlEarlierSealed, []any{s.experiment, s.epoch, s.phase, gateway, origin}, &whole); err != nil {
+			return fmt.Errorf("read an earlier gateway's windows: %w", err)
+		}
+	}
+	for _, g := range s.gaps {
+		g.From = max(g.From, whole)
+		if g.From >= g.To {
+			continue
+		}
+		w.tally.missingWindows += g.To - g.From
+		if err := w.lack(s.phaseKey, s.source, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // witness is what is known of a gateway when windows of a phase are sealed.
 type witness struct {
 	gateway string
@@ -82,7 +117,14 @@ type witness struct {
 	sealed      int64
 	here, later bool
 	leftOut     bool
+	// origin is where it was reached; ended is when it was gone, 0 while it is
+	// not, and lost that it had not handed everything over.
+	origin string
+	ended  int64
+	lost   bool
 }
+
+func (g *witness) gone() bool { return g.ended != 0 }
 
 // witnesses lists the gateways of an experiment as a phase sees them.
 func (w *writer) witnesses(k phaseKey) (all []witness, err error) {
@@ -94,12 +136,13 @@ func (w *writer) witnesses(k phaseKey) (all []witness, err error) {
 	for rows.Next() {
 		var name string
 		var epoch, phase int
-		var sealed, seen, leftOut int64
-		if err := rows.Scan(&name, &epoch, &phase, &sealed, &seen, &leftOut); err != nil {
+		var origin string
+		var sealed, seen, leftOut, ended, lost int64
+		if err := rows.Scan(&name, &epoch, &phase, &sealed, &seen, &leftOut, &origin, &ended, &lost); err != nil {
 			return nil, fmt.Errorf("read the gateways' windows: %w", err)
 		}
 		if len(all) == 0 || all[len(all)-1].gateway != name {
-			all = append(all, witness{gateway: name})
+			all = append(all, witness{gateway: name, origin: origin, ended: ended, lost: lost != 0})
 		}
 		g := &all[len(all)-1]
 		g.seen = max(g.seen, seen)
@@ -113,17 +156,29 @@ func (w *writer) witnesses(k phaseKey) (all []witness, err error) {
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read the gateways' windows: %w", err)
 	}
+	for i := range all {
+		if g := &all[i]; !g.gone() && !w.ledger.expects(g.origin) {
+			g.ended, g.lost = max(g.seen, 1), true
+		}
+	}
 	return all, nil
 }
 
 // ripe is up to where the phase's windows are final. It notes which gateways
-// are left out.
+// are left out, and of which windows something is missing for that.
 func (w *writer) ripe(s sealing, now time.Time) (int64, error) {
 	all, err := w.witnesses(s.phaseKey)
 	if err != nil {
 		return 0, err
 	}
-	all = slices.DeleteFunc(all, func(g witness) bool { return !g.here && g.later })
+	var gone []witness
+	all = slices.DeleteFunc(all, func(g witness) bool {
+		elsewhere := !g.here && g.later
+		if g.gone() && g.lost && !elsewhere {
+			gone = append(gone, g)
+		}
+		return g.gone() || elsewhere
+	})
 	silent := func(g witness) bool {
 		return s.join.stale > 0 && now.Sub(time.UnixMilli(g.seen)) > s.join.stale
 	}
@@ -136,8 +191,19 @@ func (w *writer) ripe(s sealing, now time.Time) (int64, error) {
 		return s.from, nil
 	}
 	to := slices.MinFunc(live, func(a, b witness) int { return cmp.Compare(a.sealed, b.sealed) }).sealed
+	for _, g := range gone {
+		if err := w.lack(s.phaseKey, experiment.SourceGateway, g.lacks(min(to, s.windowAt(time.UnixMilli(g.ended))))); err != nil {
+			return 0, err
+		}
+	}
 	for _, g := range all {
-		if !silent(g) || !g.here || g.leftOut || g.sealed >= to {
+		if !silent(g) || g.sealed >= to {
+			continue
+		}
+		if err := w.lack(s.phaseKey, experiment.SourceGateway, g.lacks(to)); err != nil {
+			return 0, err
+		}
+		if !g.here || g.leftOut {
 			continue
 		}
 		if err := w.store.later(w.ctx, sqlLeaveOut, s.experiment, s.epoch, s.phase, g.gateway); err != nil {

@@ -38,7 +38,14 @@ func storable(text string) string {
 type judged struct {
 	id, window int64
 	phaseKey
-	label sql.NullString
+	version     int
+	at, request int64
+	label       sql.NullString
+}
+
+// answersAs says whether two predictions of one unit are of the same request.
+func (p *judged) answersAs(o *judged) bool {
+	return p.phaseKey == o.phaseKey && p.at == o.at && p.request == o.request
 }
 
 // labels is the question for the predictions that an outcome is about.
@@ -74,7 +81,8 @@ func (w *writer) askLabels(j *join, batch []admitted) error {
 
 // recordLabel stores the truth about the predictions that an outcome is about:
 // the one of its token, the newest of its unit up to its time, or all of its
-// request. A prediction takes one label of each event.
+// request; and with each those that shadows made of the same request. A
+// prediction takes one label of each event.
 func (w *writer) recordLabel(j *join, a *admitted) (result, error) {
 	found := w.found[a.labels(j)]
 	best := unmatched

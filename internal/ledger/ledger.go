@@ -67,6 +67,8 @@ type Ledger struct {
 
 	mu    sync.RWMutex
 	plans map[string]*join
+	// expected are the origins of gateways; nil is all.
+	expected map[string]bool
 
 	exposures chan queued
 	rows      chan queuedRow

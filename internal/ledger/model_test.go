@@ -160,7 +160,7 @@ func (m *model) seal(s experiment.Source, phase int, from int64, now time.Time) 
 	case experiment.SourceOutcomes:
 		hold += 5 * time.Minute
 	case experiment.SourcePairs:
-		hold += 5 * time.Second
+		hold += 2*5*time.Second + experiment.PairSlack
 	}
 	to := int64(0)
 	for !m.starts[phase].Add(time.Duration(to+1)*time.Minute + hold).After(now) {
@@ -375,9 +375,11 @@ func TestLedgerIsTheModel(t *testing.T) {
 					}
 					for range rapid.IntRange(1, 4).Draw(rt, "predictions") {
 						p := experiment.Prediction{Exposure: exposed(rt), Groups: groupsOf(rt), Class: rapid.SampledFrom([]string{"cat", "dog"}).Draw(rt, "class")}
-						p.Request = key.HashUnit(requestName(rapid.IntRange(0, 9).Draw(rt, "request")))
+						// Only a shadow answers the request of another version.
+						p.Request = key.HashUnit(requestName(10*p.Version + rapid.IntRange(0, 9).Draw(rt, "request")))
 						b.Predictions = append(b.Predictions, p)
 					}
+					b.Predictions = append(b.Predictions, m.drawCopies(rt)...)
 					if rapid.Bool().Draw(rt, "as a batch") {
 						sequence++
 						b.Gateway, b.Sequence = "g", sequence

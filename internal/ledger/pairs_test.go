@@ -16,7 +16,7 @@ import (
 )
 
 // shadowPlan compares two things in pairs and judges predictions by labels. Its
-// pairs seal 15 s after a window's end, its labels 5 min 10 s.
+// pairs seal 27 s after a window's end, its labels 5 min 10 s.
 func shadowPlan() *experiment.Plan {
 	p := segmentedPlan()
 	label := func(name string, of experiment.LabelStat) experiment.Metric {
@@ -130,8 +130,8 @@ func TestPairsBecomeCells(t *testing.T) {
 		if s := l.Stats(); s.Pairs != 7 || s.DuplicatePairs != 1 {
 			t.Errorf("stats = %+v, want 7 pairs and a duplicate", s)
 		}
-		c.set(t0.Add(75 * time.Second))
-		if s := mustSeal(t, l, experiment.SourcePairs, 0, t0.Add(75*time.Second-1)); s.To != 0 {
+		c.set(t0.Add(87 * time.Second))
+		if s := mustSeal(t, l, experiment.SourcePairs, 0, t0.Add(87*time.Second-1)); s.To != 0 {
 			t.Errorf("pairs sealed up to %d before a copy's time is over", s.To)
 		}
 		s := mustSeal(t, l, experiment.SourcePairs, 0, c.Now())

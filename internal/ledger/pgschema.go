@@ -7,7 +7,7 @@ import "github.com/headgate-dev/headgate/internal/postgres"
 // postgresKind is what a ledger's schema is. It is held exclusively, for the
 // same reason as a file.
 func postgresKind() postgres.Kind {
-	return postgres.Kind{Name: "ledger", Exclusive: true, Migrations: []string{postgresSchema1}}
+	return postgres.Kind{Name: "ledger", Exclusive: true, Migrations: []string{postgresSchema1, postgresSchema2}}
 }
 
 // postgresSchema1 has the tables of the file's schema 3; what they are for is

@@ -319,7 +319,7 @@ func (s *pgStore) ask(ctx context.Context, want *wants) (*answers, error) {
 	for i := range want.labels {
 		q, args := want.labels[i].sql()
 		s.batch.Queue(s.text(q), args...).Query(func(rows pgx.Rows) (err error) {
-			got.labels[i], err = readJudged(pgLines{rows, func() {}}, want.labels[i].experiment)
+			got.labels[i], err = readJudged(pgLines{rows, func() {}}, &want.labels[i])
 			return err
 		})
 	}

@@ -303,6 +303,7 @@ func TestPlansDoNotDependOnStatistics(t *testing.T) {
 		"by token":           {s.text(sqlByToken), []any{"truth", 1, 7919, 1, 1, 1, 0}, []string{"Index Cond: ((unit = ", "AND (at = "}},
 		"by request":         {s.text(sqlByRequest), []any{"truth", 1, 7}, []string{"AND (request = "}},
 		"by unit":            {s.text(sqlByUnit), []any{"truth", 1, 7919, at}, []string{"Index Cond: ((unit = ", "AND (at <= "}},
+		"share labels":       {s.text(sqlShareLabels), []any{rows - 10}, []string{"using predictions_pkey", "Index Cond: ((unit = ", "using labels_pkey"}},
 		"oldest pairs":       {s.text(sqlOldestPairs), []any{1}, []string{"using pairs_by_window"}},
 		"oldest predictions": {s.text(sqlOldestPredictions), []any{1}, []string{"using predictions_by_window"}},
 		"drop pairs":         {s.text(sqlDropPairs), []any{1, 1, 1, 10, 100}, []string{"using pairs_by_window", "using pairs_pkey"}},

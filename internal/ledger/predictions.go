@@ -4,6 +4,7 @@ package ledger
 
 import (
 	"database/sql"
+	"fmt"
 	"math"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -34,17 +35,18 @@ type predictionRow struct {
 	groups            uint64
 	class             string
 	score             sql.NullFloat64
+	mirrored          bool
 }
 
 // newPredictionRow is false for a prediction that is not of the plan, or
 // malformed.
 func newPredictionRow(j *join, p *experiment.Prediction) (*predictionRow, bool) {
-	if j == nil || p.Version < 0 || p.Version >= j.versions || p.Window < 0 || !fits(p.Epoch, p.Phase) || !j.segments.has(p.Groups) || len(p.Class) > experiment.MaxClass {
+	if j == nil || p.Version < 0 || p.Version >= j.versions || p.Window < 0 || p.Mirrored && p.Version == 0 || !fits(p.Epoch, p.Phase) || !j.segments.has(p.Groups) || len(p.Class) > experiment.MaxClass {
 		return nil, false
 	}
 	row := &predictionRow{
 		epoch: p.Epoch, phase: p.Phase, window: p.Window, version: p.Version,
-		unit: int64(p.Unit), at: p.At.UnixMilli(), request: int64(p.Request), groups: p.Groups, class: storable(p.Class),
+		unit: int64(p.Unit), at: p.At.UnixMilli(), request: int64(p.Request), groups: p.Groups, class: storable(p.Class), mirrored: p.Mirrored,
 	}
 	if p.Score != nil {
 		if math.IsNaN(*p.Score) || math.Abs(*p.Score) > experiment.MaxOutcomeValue {
@@ -67,6 +69,7 @@ func (w *writer) keepPrediction(j *join, p *predictionRow) error {
 	if err := w.own(j); err != nil {
 		return err
 	}
+	w.mirrored = w.mirrored || p.mirrored
 	w.write.predictions.add(j.id, p.unit, p.at, p.request, p.epoch, p.phase, p.window, p.version, int64(p.groups), p.class, p.score)
 	return nil
 }
@@ -76,7 +79,13 @@ func (w *writer) flushPredictions() error {
 	if written == 0 {
 		return nil
 	}
+	if err := w.noteCopies(); err != nil {
+		return err
+	}
 	if err := w.insertLater(w.write.predictions); err != nil {
+		return err
+	}
+	if err := w.shareLabels(); err != nil {
 		return err
 	}
 	w.found = emptied(w.found) // What labels are about may be among them.
@@ -84,3 +93,30 @@ func (w *writer) flushPredictions() error {
 	w.grow(keptKey{w.rowsOwner, experiment.SourceOutcomes}, written)
 	return nil
 }
+
+// noteCopies notes after which prediction copies are written, once in a
+// transaction.
+func (w *writer) noteCopies() error {
+	if !w.mirrored || w.copiesFrom >= 0 {
+		return nil
+	}
+	if _, err := w.one(sqlLastPrediction, nil, &w.copiesFrom); err != nil {
+		return fmt.Errorf("find the last prediction: %w", err)
+	}
+	return nil
+}
+
+// shareLabels gives the copies that the transaction wrote the labels that their
+// originals have: whoever told those was told that they were accepted, and
+// sends none again.
+func (w *writer) shareLabels() error {
+	if w.copiesFrom < 0 {
+		return nil
+	}
+	if err := w.store.later(w.ctx, sqlShareLabels, w.copiesFrom); err != nil {
+		return fmt.Errorf("share labels with copies: %w", err)
+	}
+	return nil
+}
+
+func (w *writer) forgetCopies() { w.mirrored, w.copiesFrom = false, -1 }

@@ -99,6 +99,9 @@ func (w *writer) prune(j *join, k phaseKey, upto int64) (more bool, err error) {
 	if err := w.store.later(w.ctx, sqlPruneSeals, k.experiment, k.epoch, k.phase, upto); err != nil {
 		return false, fmt.Errorf("prune cells: %w", err)
 	}
+	if err := w.store.later(w.ctx, sqlPruneGaps, k.experiment, k.epoch, k.phase, upto); err != nil {
+		return false, fmt.Errorf("prune gaps: %w", err)
+	}
 	n, err := w.store.exec(w.ctx, sqlPruneRows, k.experiment, k.epoch, k.phase, upto, pruneBatch)
 	if err != nil {
 		return false, fmt.Errorf("prune units: %w", err)

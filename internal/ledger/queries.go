@@ -85,17 +85,22 @@ const (
 // Predictions and labels. What is found first is always the same: two requests
 // of a unit in one millisecond share a token.
 const (
-	foundPrediction = `SELECT p.id, p.epoch, p.phase, p."window",
+	foundPrediction = `SELECT p.id, p.epoch, p.phase, p."window", p.version, p.at, p.request,
 		(SELECT l.label FROM labels l WHERE l.prediction = p.id AND l.event = ?1) FROM predictions p WHERE p.experiment = ?2 `
-	inRequestOrder    = `p.request, p.class, coalesce(p.score, 0), p.id LIMIT 1`
+	inRequestOrder    = `p.request, p.class, coalesce(p.score, 0), p.id LIMIT 64`
 	predictionsToDrop = `(SELECT id FROM predictions WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND "window" <= ?4
 		ORDER BY "window", id LIMIT ?5)`
 
-	sqlByToken statement = foundPrediction + `AND p.unit = ?3 AND p.at = ?4 AND +p.epoch = ?5 AND +p.phase = ?6 AND p.version = ?7 ORDER BY ` + inRequestOrder
+	// Where the request was mirrored, the answers to its copies come with it; what
+	// is of other requests, firstOf leaves out.
+	sqlByToken statement = foundPrediction + `AND p.unit = ?3 AND p.at = ?4 AND +p.epoch = ?5 AND +p.phase = ?6
+		ORDER BY CASE WHEN p.version = ?7 THEN 0 ELSE 1 END, ` + inRequestOrder
 	// A request may have been answered by several versions: the truth is
 	// about all of them.
-	sqlByRequest  statement = foundPrediction + `AND p.request = ?3 AND p.request <> 0 ORDER BY p.at, p.version, p.id LIMIT 16`
-	sqlByUnit     statement = foundPrediction + `AND p.unit = ?3 AND p.at <= ?4 ORDER BY p.at DESC, p.epoch DESC, p.phase DESC, ` + inRequestOrder
+	sqlByRequest statement = foundPrediction + `AND p.request = ?3 AND p.request <> 0 ORDER BY p.at, p.version, p.id LIMIT 16`
+	sqlByUnit    statement = foundPrediction + `AND p.unit = ?3
+		AND p.at = (SELECT max(n.at) FROM predictions n WHERE n.experiment = ?2 AND n.unit = ?3 AND n.at <= ?4)
+		ORDER BY p.epoch DESC, p.phase DESC, ` + inRequestOrder
 	sqlJoinLabels statement = `SELECT p.id, p."window", p.version, p.unit, p.at, p.groups, p.class, p.score,
 			coalesce(l.event, ''), coalesce(l.label, ''), coalesce(l.at, 0)
 		FROM predictions p
@@ -104,6 +109,15 @@ const (
 			AND coalesce((SELECT e.moved FROM exposures e
 				WHERE e.experiment = p.experiment AND e.unit = p.unit AND +e.epoch = p.epoch AND +e.phase = p.phase), 0) = 0
 		ORDER BY p."window", p.version, p.unit, p.at, p.request, p.class, coalesce(p.score, 0), p.id, l.event`
+	// A copy that is answered after its original had its label has it too.
+	sqlShareLabels statement = `INSERT INTO labels (prediction, event, label, at)
+		SELECT m.id, l.event, l.label, l.at FROM predictions m
+		JOIN predictions p ON +p.experiment = +m.experiment AND p.unit = +m.unit AND p.at = +m.at
+			AND +p.epoch = +m.epoch AND +p.phase = +m.phase AND +p.request = +m.request AND +p.version = 0
+		JOIN labels l ON l.prediction = +p.id
+		WHERE m.id > ?1 AND +m.version <> 0
+		ON CONFLICT DO NOTHING`
+	sqlLastPrediction    statement = `SELECT coalesce(max(id), 0) FROM predictions`
 	sqlCountPredictions  statement = `SELECT count(*) FROM predictions WHERE experiment = ?1`
 	sqlOldestPredictions statement = `SELECT epoch, phase, "window", at FROM predictions
 		WHERE experiment = ?1 ORDER BY epoch, phase, "window" LIMIT 1`
@@ -114,12 +128,20 @@ const (
 // What gateways hand over.
 const (
 	sqlGateway    statement = `SELECT sequence FROM gateways WHERE gateway = ?1`
-	sqlSetGateway statement = `INSERT INTO gateways (gateway, sequence, seen) VALUES (?1, ?2, ?3)
-		ON CONFLICT (gateway) DO UPDATE SET sequence = excluded.sequence, seen = excluded.seen`
+	sqlSetGateway statement = `INSERT INTO gateways (gateway, sequence, seen, origin) VALUES (?1, ?2, ?3, ?4)
+		ON CONFLICT (gateway) DO UPDATE SET sequence = excluded.sequence, seen = excluded.seen, origin = excluded.origin`
+	// Whoever is reached where another was has taken its place.
+	sqlEndEarlier    statement = `UPDATE gateways SET ended = ?3, lost = 1 WHERE origin = ?2 AND gateway <> ?1 AND ended = 0`
+	sqlEndGateway    statement = `UPDATE gateways SET ended = ?2, lost = 0 WHERE gateway = ?1 AND ended = 0`
 	sqlPurgeGateways statement = `DELETE FROM gateways WHERE seen < ?1
 		AND NOT EXISTS (SELECT * FROM gateway_phases p WHERE p.gateway = gateways.gateway)`
-	sqlGatewayPhases statement = `SELECT gateway, epoch, phase, sealed, seen, left_out FROM gateway_phases
-		WHERE experiment = ?1 ORDER BY gateway, epoch, phase`
+	sqlGatewayPhases statement = `SELECT p.gateway, p.epoch, p.phase, p.sealed, p.seen, p.left_out, g.origin, g.ended, g.lost
+		FROM gateway_phases p JOIN gateways g ON g.gateway = p.gateway
+		WHERE p.experiment = ?1 ORDER BY p.gateway, p.epoch, p.phase`
+	// The most that gateways reached in the same place have sealed of a phase.
+	sqlEarlierSealed statement = `SELECT coalesce(max(p.sealed), -1) FROM gateways g
+		JOIN gateway_phases p ON p.gateway = g.gateway AND p.experiment = ?1 AND p.epoch = ?2 AND p.phase = ?3
+		WHERE g.origin = ?5 AND g.gateway <> ?4`
 	sqlGatewaySealed statement = `SELECT sealed FROM gateway_phases
 		WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND gateway = ?4`
 	sqlSetGatewayPhase statement = `INSERT INTO gateway_phases (experiment, epoch, phase, gateway, sealed, seen, left_out)
@@ -133,6 +155,25 @@ const (
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6)`
 	sqlDropGatewayCells  statement = `DELETE FROM gateway_cells WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND "window" < ?4`
 	sqlDropGatewayPhases statement = `DELETE FROM gateway_phases WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND sealed <= ?4`
+)
+
+// Windows that are not whole.
+const (
+	sqlExtendGap statement = `UPDATE gaps SET upto = ?6
+		WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND source = ?4 AND why = ?7 AND first < ?5 AND upto = ?5`
+	sqlAddGap statement = `INSERT INTO gaps (experiment, epoch, phase, source, first, upto, why) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+		ON CONFLICT (experiment, epoch, phase, source, first, why) DO UPDATE SET upto = CASE WHEN excluded.upto > gaps.upto THEN excluded.upto ELSE gaps.upto END`
+	sqlGaps statement = `SELECT first, upto, why FROM gaps
+		WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND source = ?4 AND first < ?6 AND upto > ?5 ORDER BY first, upto, why`
+	sqlPruneGaps statement = `DELETE FROM gaps WHERE experiment = ?1 AND epoch = ?2 AND phase = ?3 AND upto <= ?4`
+)
+
+// Which commits were made.
+const (
+	sqlCommitted statement = `SELECT number FROM commits WHERE writer = ?1`
+	sqlSetCommit statement = `INSERT INTO commits (writer, number, at) VALUES (?1, ?2, ?3)
+		ON CONFLICT (writer) DO UPDATE SET number = excluded.number, at = excluded.at`
+	sqlPurgeCommits statement = `DELETE FROM commits WHERE at < ?1`
 )
 
 // What forgets one unit.

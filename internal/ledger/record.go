@@ -19,8 +19,9 @@ const ahead = 5 * time.Minute
 // are on disk; commits are shared with other callers. A batch with anything
 // malformed, forged or expired is refused whole (CodeInvalid, with the field's
 // path); CodeUnavailable means that the store failed or ctx ended. Outcomes
-// with a Key can be sent again safely; one without may count twice then, where
-// the database went away in the middle of a commit.
+// with a Key can be sent again safely; so can those without,
+// unless the hint says that perhaps they were stored: the database went away in
+// the middle of a commit, and stayed away.
 func (l *Ledger) Record(ctx context.Context, id string, outcomes []experiment.UnitOutcome) (experiment.Receipt, error) {
 	j, err := l.lookup(id)
 	if err != nil {

@@ -40,9 +40,52 @@ func (m *model) pair(p experiment.Pair) {
 }
 
 func (m *model) predict(p experiment.Prediction) {
-	if p.Window >= m.sealed[experiment.SourceOutcomes][p.Phase] {
-		m.predictions = append(m.predictions, &modelPrediction{Prediction: p})
+	if p.Window < m.sealed[experiment.SourceOutcomes][p.Phase] {
+		return
 	}
+	row := &modelPrediction{Prediction: p}
+	for _, o := range m.predictions {
+		if p.Mirrored && o.Version == 0 && sameRequest(o, row) && o.label != "" {
+			row.label, row.told = o.label, o.told
+		}
+	}
+	m.predictions = append(m.predictions, row)
+}
+
+// sameRequest says whether one is the answer to a copy of the other's request.
+func sameRequest(a, b *modelPrediction) bool {
+	return a.Unit == b.Unit && a.At.Equal(b.At) && a.Phase == b.Phase && a.Request == b.Request
+}
+
+// ofOneRequest is a prediction and, of each other version, the first that answers
+// the same request.
+func (m *model) ofOneRequest(p *modelPrediction, order func(a, b *modelPrediction) int) []*modelPrediction {
+	out := []*modelPrediction{p}
+	for _, o := range slices.SortedStableFunc(slices.Values(m.predictions), order) {
+		if sameRequest(o, p) && !slices.ContainsFunc(out, func(x *modelPrediction) bool { return x.Version == o.Version }) {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// drawCopies makes answers to copies of some requests of which the baseline's
+// answer is known.
+func (m *model) drawCopies(rt *rapid.T) (copies []experiment.Prediction) {
+	var originals []*modelPrediction
+	for _, p := range m.predictions {
+		// Of requests that nothing tells apart nobody knows whose a copy is.
+		alike := slices.ContainsFunc(m.predictions, func(o *modelPrediction) bool { return o != p && sameRequest(o, p) })
+		if p.Version == 0 && !alike {
+			originals = append(originals, p)
+		}
+	}
+	if len(originals) == 0 || rapid.Bool().Draw(rt, "no copies") {
+		return nil
+	}
+	p := originals[rapid.IntRange(0, len(originals)-1).Draw(rt, "original")].Prediction
+	p.Version, p.Mirrored, p.Class = 1, true, rapid.SampledFrom([]string{"cat", "dog"}).Draw(rt, "class of the copy")
+	return []experiment.Prediction{p}
 }
 
 // label gives predictions their label and says what became of it.
@@ -62,11 +105,12 @@ func (m *model) label(key *experiment.Key, d *draft) (r experiment.Receipt) {
 			found = append(found, p)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b *modelPrediction) int {
+	order := func(a, b *modelPrediction) int {
 		return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.Phase, a.Phase), cmp.Compare(int64(a.Request), int64(b.Request)), cmp.Compare(a.Class, b.Class))
-	})
-	if d.Request == "" && len(found) > 1 {
-		found = found[:1]
+	}
+	slices.SortStableFunc(found, order)
+	if d.Request == "" && len(found) > 0 {
+		found = m.ofOneRequest(found[0], order)
 	}
 	best := 0
 	for _, p := range found {
@@ -234,7 +278,7 @@ func (m *model) drawTruth(rt *rapid.T, d *draft, key *experiment.Key) {
 	}
 	if rapid.Bool().Draw(rt, "by request") {
 		d.exposure, d.Token, d.Unit = nil, "", ""
-		d.Request = requestName(rapid.IntRange(0, 9).Draw(rt, "request"))
+		d.Request = requestName(rapid.IntRange(0, 29).Draw(rt, "request"))
 	}
 }
 

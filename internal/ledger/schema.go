@@ -11,7 +11,7 @@ func kind() sqlitefile.Kind {
 		Name:        "ledger",
 		Application: 0x48474c45, // "HGLE"
 		Exclusive:   true,
-		Migrations:  []string{schema1, schema2, schema3},
+		Migrations:  []string{schema1, schema2, schema3, schema4},
 	}
 }
 

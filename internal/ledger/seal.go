@@ -23,7 +23,9 @@ import (
 // an observation for each unit with one. SourcePairs compares answers to copied
 // requests in the same way. All give cells of everybody and of each slice.
 // SourceGateway gives what gateways have handed over with Add; its windows
-// seal by what they say, see there.
+// seal by what they say, see there. Windows that lack what a gateway lost or did
+// not tell are among the seal's Gaps, as far as it was known when they were
+// sealed.
 //
 // Windows that are sealed already give the same cells again; windows below from
 // are taken as sealed elsewhere. CodeNotFound when the experiment is not registered or the
@@ -40,10 +42,11 @@ func (l *Ledger) Seal(ctx context.Context, source experiment.Source, id string, 
 		return experiment.Seal{}, experiment.Errorf(experiment.CodeInvalid, "seal %s: from is %d: want 0 or more", id, from)
 	}
 	s := sealing{
-		join: j, phaseKey: phaseKey{j.id, epoch, phase}, source: source,
+		join: j, phaseKey: phaseKey{j.id, epoch, phase}, source: source, start: start,
 		from: from, to: max(from, experiment.SealedWindows(start, now, j.window, j.hold(source))),
 	}
 	var cells []experiment.Cell
+	var gaps []experiment.Gap
 	err = l.do(ctx, &job{solo: true, run: func(w *writer) (err error) {
 		if source == experiment.SourceGateway {
 			if s.to, err = w.ripe(s, now); err != nil {
@@ -53,12 +56,15 @@ func (l *Ledger) Seal(ctx context.Context, source experiment.Source, id string, 
 		if cells, err = w.seal(s); err != nil {
 			return err
 		}
+		if gaps, err = w.gapsIn(s); err != nil {
+			return err
+		}
 		return w.retire(j, now)
 	}})
 	if err != nil {
 		return experiment.Seal{}, err
 	}
-	return experiment.Seal{Source: source, Epoch: epoch, Phase: phase, From: s.from, To: s.to, Cells: cells}, nil
+	return experiment.Seal{Source: source, Epoch: epoch, Phase: phase, From: s.from, To: s.to, Cells: cells, Gaps: gaps}, nil
 }
 
 // sealing is one request to seal, resolved.
@@ -66,6 +72,7 @@ type sealing struct {
 	phaseKey
 	join     *join
 	source   experiment.Source
+	start    time.Time
 	from, to int64
 }
 

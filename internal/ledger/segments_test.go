@@ -288,8 +288,8 @@ func TestFilesOfBeforeGoOn(t *testing.T) {
 
 	now := t0.Add(90 * time.Second)
 	l := openSegmented(t, path, func() time.Time { return now })
-	if v := query(t, l, `SELECT user_version FROM pragma_user_version`); v != 3 {
-		t.Errorf("schema version = %d, want 3", v)
+	if v := query(t, l, `SELECT user_version FROM pragma_user_version`); v != 4 {
+		t.Errorf("schema version = %d, want 4", v)
 	}
 	// Known units stay what they were; a new one has groups.
 	l.Expose(exposure("open", 1, t0.Add(80*time.Second)), premium|old)
@@ -316,7 +316,7 @@ func TestFilesOfBeforeGoOn(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sqlitefile.Open(t.Context(), path, before); experiment.CodeOf(err) != experiment.CodeInvalid || !strings.Contains(err.Error(), "schema version 3") {
+	if _, err := sqlitefile.Open(t.Context(), path, before); experiment.CodeOf(err) != experiment.CodeInvalid || !strings.Contains(err.Error(), "schema version 4") {
 		t.Errorf("the program of before opens it: %v", err)
 	}
 }

@@ -2,7 +2,10 @@
 
 package ledger
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // store is where a ledger's rows are. It decides nothing: the writer asks for
 // what a transaction must know, decides on what it has in memory, and writes
@@ -113,15 +116,34 @@ func (q *labelQuery) sql() (statement, []any) {
 }
 
 // readJudged reads the lines that answer a labelQuery.
-func readJudged(rows lines, experiment int64) (found []judged, err error) {
+func readJudged(rows lines, q *labelQuery) (found []judged, err error) {
 	for rows.Next() {
-		p := judged{phaseKey: phaseKey{experiment: experiment}}
-		if err := rows.Scan(&p.id, &p.epoch, &p.phase, &p.window, &p.label); err != nil {
+		p := judged{phaseKey: phaseKey{experiment: q.experiment}}
+		if err := rows.Scan(&p.id, &p.epoch, &p.phase, &p.window, &p.version, &p.at, &p.request, &p.label); err != nil {
 			return nil, err
 		}
 		found = append(found, p)
 	}
+	if q.of != labelByRequest {
+		found = q.firstOf(found)
+	}
 	return found, rows.Err()
+}
+
+// firstOf is the first prediction, of the token's version where that is the
+// question, and those that other versions made of the same request.
+func (q *labelQuery) firstOf(found []judged) (out []judged) {
+	for _, p := range found {
+		switch {
+		case len(out) == 0 && q.of == labelByToken && p.version != q.version:
+			return nil
+		case len(out) == 0:
+		case !p.answersAs(&out[0]), slices.ContainsFunc(out, func(o judged) bool { return o.version == p.version }):
+			continue
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // table is a table that takes many rows at a time.

@@ -88,7 +88,8 @@ type writer struct {
 	pending     []queued
 	pendingRows []queuedRow
 
-	keys keys
+	keys    keys
+	commits commits
 
 	// What follows is of the transaction under way: what it asks for, the rows
 	// that it is going to write, its counts, the labels that it adds, the
@@ -99,6 +100,10 @@ type writer struct {
 	truths    map[truthID]string
 	growing   map[*join]bool
 	rowsOwner int64
+	// mirrored says that predictions of copies are among those that it writes,
+	// copiesFrom after which prediction; -1 is none.
+	mirrored   bool
+	copiesFrom int64
 	// checked is when the age of all rows was last looked at.
 	checked time.Time
 }
@@ -106,7 +111,7 @@ type writer struct {
 func newWriter(ctx context.Context, s store) *writer {
 	return &writer{
 		store: s, ctx: context.WithoutCancel(ctx), memory: newMemory(),
-		keys: newKeys(), want: newWants(), write: newBuffers(), truths: map[truthID]string{}, growing: map[*join]bool{},
+		keys: newKeys(), commits: newCommits(), want: newWants(), write: newBuffers(), truths: map[truthID]string{}, growing: map[*join]bool{},
 	}
 }
 
@@ -303,11 +308,11 @@ func (w *writer) transact(solo bool, f func() error) error {
 	w.keys.begin()
 	clear(w.truths)
 	clear(w.growing)
+	w.forgetCopies()
 	w.memory.begin()
-	fresh, err := w.store.begin(w.ctx, solo)
-	if fresh {
-		w.memory.forget()
-		w.keys = w.keys.unread()
+	err := w.settle()
+	if err == nil {
+		err = w.begin(solo)
 	}
 	hint := "nothing of it was stored; try again"
 	if err == nil {
@@ -315,11 +320,15 @@ func (w *writer) transact(solo bool, f func() error) error {
 			err = w.flush()
 		}
 		if err == nil {
-			hint = "perhaps it was stored, perhaps not; send it again with the same keys"
-			err = w.store.commit(w.ctx)
+			err = w.numberCommit()
 		}
 		if err != nil {
 			w.store.rollback(w.ctx)
+		} else if made, failed := w.commit(); made && failed != nil {
+			w.memory.forget()
+			w.keys = w.keys.unread()
+		} else if err = failed; w.commits.unknown {
+			hint = "perhaps it was stored, perhaps not; send it again with the same keys"
 		}
 	}
 	c := &w.ledger.counters
@@ -348,7 +357,13 @@ func (w *writer) flush() error {
 			return err
 		}
 	}
-	return w.insertLater(w.write.labels)
+	if w.write.labels.waiting() == 0 {
+		return nil
+	}
+	if err := w.insertLater(w.write.labels); err != nil {
+		return err
+	}
+	return w.shareLabels()
 }
 
 // purge forgets some of what need not be remembered any more.

@@ -31,7 +31,7 @@ type Finding struct {
 	// Unit is what Estimate, Interval and Limit are in, where they are not
 	// fractions to be read as percent: "bytes", "seconds" or "number".
 	Unit string `json:"unit,omitempty"`
-	// Basis is what the sample is made of: units, pairs or requests.
+	// Basis is what the sample is made of: units, pairs, requests or windows.
 	Basis string `json:"basis"`
 	N     int64  `json:"n"`
 	// Need is about how many more of the basis a decision takes.

@@ -101,6 +101,9 @@ func (x *explaining) happened(v *experiment.Verdict) (did, things string) {
 	if m != nil && m.Prediction != nil {
 		return "counted in " + m.Name, "answers counted in " + m.Name
 	}
+	if m != nil && m.Provider != nil {
+		return "counted in " + m.Name, "requests counted in " + m.Name
+	}
 	return "had failed", "failed requests"
 }
 

@@ -18,11 +18,23 @@ type Health struct {
 	OK bool `json:"ok"`
 	// Trouble lists what is wrong.
 	Trouble []string `json:"trouble,omitempty"`
+	// Incomplete is, by source, how many of the epoch's windows are not whole,
+	// whether that is trouble or not (any more).
+	Incomplete []Incomplete `json:"incomplete,omitempty"`
 	// Mismatch is the e-value of a sample-ratio mismatch; 1000 is the alarm.
 	Mismatch float64 `json:"mismatchEValue"`
 	// Joined is, where the plan asks for it, how many matured units were heard
 	// of.
 	Joined []Joined `json:"joined,omitempty"`
+}
+
+// Incomplete says that a part of what happened is missing and was not counted.
+type Incomplete struct {
+	Source string `json:"source"`
+	// Missing of Windows are not whole; Last is why, of the newest.
+	Missing int64  `json:"missing"`
+	Windows int64  `json:"windows"`
+	Last    string `json:"last"`
 }
 
 // Joined is the part of a version's matured units that have an outcome, or of its
@@ -39,7 +51,7 @@ type Joined struct {
 var troubles = []experiment.ReasonCode{
 	experiment.ReasonMismatch, experiment.ReasonSourceDown, experiment.ReasonStale, experiment.ReasonGap,
 	experiment.ReasonJoined, experiment.ReasonUnevenJoin, experiment.ReasonMoved, experiment.ReasonRewardRange,
-	experiment.ReasonSliceMismatch, experiment.ReasonVersionMix,
+	experiment.ReasonSliceMismatch, experiment.ReasonVersionMix, experiment.ReasonIncomplete,
 }
 
 // IsTrouble says that a reason with this code distrusts the evidence.
@@ -48,7 +60,7 @@ func IsTrouble(code experiment.ReasonCode) bool { return slices.Contains(trouble
 // healthOf gathers what the latest decision distrusted and, where another rule
 // decided first, what the judgement doubts.
 func healthOf(in *Input) Health {
-	h := Health{Mismatch: exp(in.Judgement.MismatchLogE), Joined: joinedOf(in)}
+	h := Health{Mismatch: exp(in.Judgement.MismatchLogE), Joined: joinedOf(in), Incomplete: incompleteOf(in)}
 	said := func(code experiment.ReasonCode) bool {
 		return slices.ContainsFunc(in.Latest.Reasons, func(r experiment.Reason) bool { return r.Code == code })
 	}
@@ -112,6 +124,28 @@ func joinedOf(in *Input) []Joined {
 				Metric: m.Name, Version: in.Plan.Versions[v].Name,
 				Share: 1 - float64(c.X)/float64(c.N), Floor: m.Floor(),
 			})
+		}
+	}
+	return out
+}
+
+// incompleteOf counts the windows that are not whole.
+func incompleteOf(in *Input) []Incomplete {
+	var out []Incomplete
+	totals := ofEpoch(in)
+	for _, source := range experiment.Sources() {
+		i := Incomplete{Source: string(source)}
+		for p := range totals.Phases {
+			phase := &totals.Phases[p]
+			gaps := phase.GapsOf(source)
+			i.Windows += *phase.Folded.Of(source)
+			i.Missing += gaps.Windows
+			if n := len(gaps.Last); n > 0 {
+				i.Last = gaps.Last[n-1].Why
+			}
+		}
+		if i.Missing > 0 {
+			out = append(out, i)
 		}
 	}
 	return out

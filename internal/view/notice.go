@@ -32,6 +32,8 @@ const (
 	NoticeWhere = "where"
 	// NoticePairs: nothing is known of how users react.
 	NoticePairs = "pairs"
+	// NoticeWindows: of some metrics windows are the sample.
+	NoticeWindows = "windows"
 	// NoticeHarm: some group is known to be harmed.
 	NoticeHarm = "harm"
 )
@@ -66,7 +68,22 @@ func noticesOf(in *Input) []Notice {
 	if live(in) && stage.Mirror != nil {
 		say(NoticePairs, "a mirror tells how versions answer, never how users react")
 	}
+	if names := windowed(in); len(names) > 0 {
+		say(NoticeWindows, "windows are the sample of %s: a provider tells one number for each, so that what is said of it is approximate", list(names))
+	}
 	return out
+}
+
+// windowed names the metrics of the verdicts of which windows are the sample.
+func windowed(in *Input) []string {
+	var names []string
+	for i := range in.Judgement.Verdicts {
+		v := &in.Judgement.Verdicts[i]
+		if v.Basis == experiment.BasisWindows && v.N > 0 && !slices.Contains(names, v.Metric) {
+			names = append(names, v.Metric)
+		}
+	}
+	return names
 }
 
 // live says that the experiment stands in a stage of its plan.

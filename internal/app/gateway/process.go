@@ -226,6 +226,7 @@ func (p *Process) end() error {
 		p.options.Log.Warn("cut off what was under way", "after", p.options.Drain)
 		_ = p.traffic.Close() // It was asked nicely.
 	}
+	p.spool.finish()
 	if left := p.spool.drain(ctx); left > 0 {
 		p.options.Log.Warn("rows that nobody has taken over are lost", "rows", left)
 	}

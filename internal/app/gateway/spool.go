@@ -79,6 +79,21 @@ func (s *spool) waiting() float64 {
 // lookAgain is the time between two looks at whether everything is taken.
 const lookAgain = 20 * time.Millisecond
 
+// finish makes the last batch, with the cells of all windows: there are no more
+// requests.
+func (s *spool) finish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	runs := inRuns(s.windows.fresh(true))
+	if len(runs) == 0 {
+		runs = append(runs, nil)
+	}
+	for _, seals := range runs {
+		s.cut(seals)
+	}
+	s.ready[len(s.ready)-1].Last = true
+}
+
 // drain waits until somebody has taken everything over, where somebody does, or
 // ctx ends. It says how many rows are left.
 func (s *spool) drain(ctx context.Context) int {
@@ -86,9 +101,9 @@ func (s *spool) drain(ctx context.Context) int {
 	defer t.Stop()
 	for {
 		s.mu.Lock()
-		left, asked := s.rows, s.asked
+		left, batches, asked := s.rows, len(s.ready), s.asked
 		s.mu.Unlock()
-		if left == 0 || !asked {
+		if left+batches == 0 || !asked {
 			return left
 		}
 		select {
@@ -140,7 +155,7 @@ func (s *spool) cut(seals []experiment.Seal) {
 		s.rows -= n
 		s.dropped.Add(float64(n))
 		later := *s.ready[1]
-		later.Seals = slices.Concat(s.ready[0].Seals, later.Seals)
+		later.Seals = withLost(slices.Concat(s.ready[0].Seals, later.Seals), s.ready[0])
 		s.ready[1] = &later
 		s.ready = slices.Delete(s.ready, 0, 1)
 	}
@@ -162,7 +177,7 @@ func (s *spool) next(after uint64) *experiment.Batch {
 		s.ready = slices.Delete(s.ready, 0, 1)
 	}
 	if len(s.ready) == 0 {
-		runs := inRuns(s.windows.fresh())
+		runs := inRuns(s.windows.fresh(false))
 		if s.filled > 0 && len(runs) == 0 {
 			s.cut(nil)
 		}
@@ -208,8 +223,10 @@ func inParts(seal experiment.Seal) (parts []experiment.Seal) {
 		}
 		part := seal
 		part.To, part.Cells = seal.Cells[n].Window, seal.Cells[:n]
+		part.Gaps = experiment.MergeGaps(seal.Gaps, part.From, part.To)
 		parts = append(parts, part)
 		seal.From, seal.Cells = part.To, seal.Cells[n:]
+		seal.Gaps = experiment.MergeGaps(seal.Gaps, seal.From, seal.To)
 	}
 	return append(parts, seal)
 }

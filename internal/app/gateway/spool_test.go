@@ -32,6 +32,7 @@ func (s *site) batch(p *Process, query string) *experiment.Batch {
 
 func TestBatchesAreGivenUntilTheyAreTaken(t *testing.T) {
 	s := newSite(t)
+	s.o.Drain = 50 * time.Millisecond // Nobody takes the last batch.
 	write(t, s.o.Snapshot, text(t, s.snapshot(1, 1)))
 	p := s.start()
 	if b := s.batch(p, ""); b != nil {
@@ -124,8 +125,19 @@ func TestASpoolIsBounded(t *testing.T) {
 	var got, batches int
 	last := uint64(0)
 	for b := s.next(0); b != nil; b = s.next(last) {
-		if last == 0 && (b.Sequence == 1 || len(b.Seals) != 1) {
-			t.Errorf("the first that is left is %d with %d seals", b.Sequence, len(b.Seals))
+		if last == 0 {
+			if b.Sequence == 1 || len(b.Seals) != 4 || b.Seals[0].Source != experiment.SourceGateway {
+				t.Errorf("the first that is left is %d with %+v", b.Sequence, b.Seals)
+			}
+			first := b.Exposures[0].Window // All before it are gone, and told as one.
+			want := []experiment.Seal{
+				{Source: experiment.SourceExposures, To: first, Gaps: []experiment.Gap{{To: first, Why: whyDropped}}},
+				{Source: experiment.SourcePairs, To: 1, Gaps: []experiment.Gap{{To: 1, Why: whyDropped}}},
+				{Source: experiment.SourceOutcomes, To: 1, Gaps: []experiment.Gap{{To: 1, Why: whyDropped}}},
+			}
+			if diff := cmp.Diff(want, b.Seals[1:]); diff != "" {
+				t.Errorf("what is told of the rows that went (-want +got):\n%s", diff)
+			}
 		}
 		if last > 0 && b.Sequence != last+1 {
 			t.Errorf("batch %d follows %d", b.Sequence, last)

@@ -65,6 +65,9 @@ func writeBatch(to io.Writer, b *experiment.Batch) (skipped int) {
 	skipped += writeRows(w, "pairs", b.Pairs)
 	skipped += writeRows(w, "predictions", b.Predictions)
 	skipped += writeRows(w, "seals", b.Seals)
+	if b.Last {
+		_, _ = w.WriteString(`,"last":true`)
+	}
 	_, _ = w.WriteString("}\n")
 	_ = w.Flush()
 	return skipped

@@ -46,6 +46,14 @@ type phase struct {
 	spooled int64
 }
 
+// why says why the windows below first are gone.
+func (p *phase) why() string {
+	if p.restarted {
+		return whyRestarted
+	}
+	return whyUnread
+}
+
 func newWindows(g *dataplane.Gateway, now func() time.Time, registry prometheus.Registerer) *windows {
 	w := &windows{gateway: g, now: now, unread: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "headgate_gateway_windows_unread_total",
@@ -70,7 +78,6 @@ func (w *windows) open(r *experiment.Route, again bool) {
 			p.first, p.restarted = p.asked+1, true
 		}
 	}
-	p.spooled = p.first
 	w.phases = append(w.phases, p)
 	if n := len(w.phases) - maxPhases; n > 0 {
 		w.phases = slices.Delete(w.phases, 0, n)
@@ -100,11 +107,7 @@ func (w *windows) seal(id string, epoch, number int, from int64) (experiment.Sea
 		return experiment.Seal{}, experiment.Errorf(experiment.CodeNotFound, "this gateway has not served phase %d.%d", epoch, number)
 	}
 	if from >= 0 && from < p.first {
-		why := "they were not asked for in time"
-		if p.restarted {
-			why = "the gateway was restarted"
-		}
-		return experiment.Seal{}, experiment.Errorf(experiment.CodeConflict, "windows %d to %d of phase %d.%d are gone, %s: a gap", from, p.first-1, epoch, number, why).
+		return experiment.Seal{}, experiment.Errorf(experiment.CodeConflict, "windows %d to %d of phase %d.%d are gone, %s: a gap", from, p.first-1, epoch, number, p.why()).
 			WithHint("go on from %d", p.first)
 	}
 	s, err := w.gateway.Seal(p.experiment, epoch, number, from, w.now())
@@ -114,16 +117,24 @@ func (w *windows) seal(id string, epoch, number int, from int64) (experiment.Sea
 	return s, err
 }
 
-// fresh seals what is ripe and was in no batch yet, of all phases.
-func (w *windows) fresh() []experiment.Seal {
+// fresh seals what is ripe and was in no batch yet, of all phases: at the end
+// the window under way too. Windows that are gone are a gap.
+func (w *windows) fresh(end bool) []experiment.Seal {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var seals []experiment.Seal
 	for _, p := range w.phases {
+		now := w.now()
+		if end {
+			now = now.Add(p.window + p.lag)
+		}
 		from := max(p.spooled, p.first)
-		s, err := w.gateway.Seal(p.experiment, p.epoch, p.phase, from, w.now())
+		s, err := w.gateway.Seal(p.experiment, p.epoch, p.phase, from, now)
 		if err != nil || s.To <= from {
 			continue // The gateway has let go of the phase, or nothing is ripe.
+		}
+		if p.spooled < from {
+			s.From, s.Gaps = p.spooled, []experiment.Gap{{From: p.spooled, To: from, Why: p.why()}}
 		}
 		p.spooled, s.Experiment = s.To, p.experiment
 		seals = append(seals, s)

@@ -74,7 +74,7 @@ func (p *Process) seals(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), sealWithin)
 	defer cancel()
-	seal, err := p.ledger.Seal(ctx, source, id, int(numbers[0]), int(numbers[1]), start, numbers[2], time.Now())
+	seal, err := p.ledger.Seal(ctx, source, id, int(numbers[0]), int(numbers[1]), start, numbers[2], p.options.now())
 	if err != nil {
 		httpapi.WriteError(w, err)
 		return

@@ -11,7 +11,7 @@
 //   - An outcome is acknowledged once it is stored, and counted once under its
 //     key.
 //   - Either side may be killed at any moment: what was acknowledged is counted
-//     exactly once, and what a killed gateway had not handed over is lost: it
-//     its restart shows, but it is not yet a gap that decisions know of.
+//     exactly once, and what a killed gateway had not handed over is lost: its
+//     windows are a gap that decisions know of.
 //   - It listens on loopback unless told otherwise.
 package ledger

@@ -41,6 +41,8 @@ type Options struct {
 	// Token must come with outcomes; empty asks for none.
 	Token string
 	Log   *slog.Logger
+
+	now func() time.Time
 }
 
 // Process takes over what gateways have counted and what applications tell, and
@@ -65,6 +67,9 @@ type Process struct {
 func Start(ctx context.Context, o Options) (*Process, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.now == nil {
+		o.now = time.Now
 	}
 	p := &Process{options: o, failed: make(chan error, 1)}
 	if err := p.open(ctx); err != nil {
@@ -100,7 +105,7 @@ func (p *Process) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.ledger, err = p.store(ctx, store.Options{Key: key, Registry: registry}); err != nil {
+	if p.ledger, err = p.store(ctx, store.Options{Key: key, Registry: registry, Now: p.options.now}); err != nil {
 		return err
 	}
 	for _, plan := range p.options.Plans {
@@ -108,9 +113,11 @@ func (p *Process) open(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, g := range p.pullers {
-		g.store = p.ledger
+	origins := make([]string, len(p.pullers))
+	for i, g := range p.pullers {
+		g.store, origins[i] = p.ledger, g.url
 	}
+	p.ledger.Expect(origins)
 	p.api = p.server(registry)
 	return nil
 }

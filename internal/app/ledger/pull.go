@@ -66,7 +66,7 @@ type PullState struct {
 	Rows  int64 `json:"rows"`
 	Again int64 `json:"again"`
 	// Restarts is how often another process answered than before, Skipped how
-	// many batches it had let go: both are gaps.
+	// many batches it had let go: what was in them is a gap of its windows.
 	Restarts int64 `json:"restarts"`
 	Skipped  int64 `json:"skipped"`
 	// At is when the gateway last answered, Failing why it does not.
@@ -184,6 +184,7 @@ func (p *puller) pull(ctx context.Context) (more bool, err error) {
 		// Storing it again would do no harm, but asking at once would.
 		return false, fmt.Errorf("the gateway answers with batch %d after %d", b.Sequence, last.Sequence)
 	}
+	b.Origin = p.url
 	fresh, err := p.store.Add(ctx, b)
 	if err != nil {
 		return false, fmt.Errorf("store batch %d: %w", b.Sequence, err)
