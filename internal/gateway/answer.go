@@ -70,9 +70,10 @@ func (c *call) sampled() (wants uint32) {
 }
 
 // draw is the call's lot: it is in a sample that is larger.
-func (c *call) draw() experiment.Share {
-	return experiment.Share(mix(c.hash^mix(uint64(c.started.UnixNano()))) >> 32 * experiment.Whole >> 32)
-}
+func (c *call) draw() experiment.Share { return lot(mix(c.hash ^ mix(uint64(c.started.UnixNano())))) }
+
+// lot is the part of the whole that a hash lies at.
+func lot(hash uint64) experiment.Share { return experiment.Share(hash >> 32 * experiment.Whole >> 32) }
 
 // mix is the finalizer of SplitMix64 (Steele, Lea, Flood 2014): every bit of x
 // moves about half of the bits of the result.

@@ -43,6 +43,8 @@ type phaseLog struct {
 	sealed, freed int64
 	// gone says that the whole log was discarded: what comes now is lost.
 	gone bool
+	// carried says that requests of the phase came through this gateway.
+	carried atomic.Bool
 }
 
 // window is one interval of exposure time.
@@ -92,6 +94,14 @@ type observation struct {
 // until the window's end is called. A request that was late to ask goes into
 // the first window that is still open: nothing is ever added to a sealed one.
 func (l *phaseLog) begin(at time.Time) *window {
+	if !l.carried.Load() {
+		l.carried.Store(true)
+	}
+	return l.hold(at)
+}
+
+// hold is begin for what is no request.
+func (l *phaseLog) hold(at time.Time) *window {
 	i := max(0, int64(at.Sub(l.start)/l.length))
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -204,16 +214,16 @@ func (l *phaseLog) appendCells(cells []experiment.Cell, w *window) []experiment.
 	key := experiment.CellKey{Epoch: l.id.epoch, Phase: l.id.phase, Window: w.index}
 	for key.Version = range w.tallies {
 		t := &w.tallies[key.Version]
-		if t.counts == nil {
-			continue
+		if t.counts == nil && t.told == nil {
+			continue // A shadow has no requests, and yet its answers say something.
 		}
 		key.Slice = ""
-		cells = l.appendRow(cells, key, t.row(0, l.width()), &t.latency)
+		cells = l.appendRow(cells, key, t, 0)
 		cells = l.appendHeard(cells, key, t, 0)
 		cells = l.appendTold(cells, key, t.told, 0)
 		for i, slice := range l.slices {
 			key.Slice = slice
-			cells = l.appendRow(cells, key, t.row(1+i, l.width()), nil)
+			cells = l.appendRow(cells, key, t, 1+i)
 			cells = l.appendHeard(cells, key, t, 1+i)
 			cells = l.appendTold(cells, key, t.told, 1+i)
 		}
@@ -221,8 +231,17 @@ func (l *phaseLog) appendCells(cells []experiment.Cell, w *window) []experiment.
 	return cells
 }
 
-// appendRow appends the cells of one version in one slice.
-func (l *phaseLog) appendRow(cells []experiment.Cell, key experiment.CellKey, row []stats.Counts, latency *stats.Sketch) []experiment.Cell {
+// appendRow appends the cells of one version in one slice, place 0 being
+// everybody: there alone are latencies.
+func (l *phaseLog) appendRow(cells []experiment.Cell, key experiment.CellKey, t *tally, place int) []experiment.Cell {
+	if t.counts == nil {
+		return cells
+	}
+	row := t.row(place, l.width())
+	var latency *stats.Sketch
+	if place == 0 {
+		latency = &t.latency
+	}
 	if row[0].N > 0 {
 		key.Metric = experiment.CellRequests
 		cells = append(cells, experiment.Cell{CellKey: key, Evidence: experiment.Evidence{Counts: row[0], Sketch: latency}})

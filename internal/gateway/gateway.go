@@ -130,7 +130,7 @@ func New(o Options) (*Gateway, error) {
 	g.cells.metrics = g.metrics
 	g.life, g.end = context.WithCancel(context.Background())
 	g.answers.life = g.life
-	g.shadows.open(g.life, o.Paired)
+	g.shadows.open(g.life, o.Paired, &g.answers)
 	g.answers.key, g.answers.predicted, g.answers.rowsDropped = o.Key, o.Predicted, g.metrics.predictions.rowsDropped
 	g.full = newFull(g)
 	g.pools.dial = new(net.Dialer).DialContext

@@ -70,6 +70,12 @@ type hearing struct {
 	stopped finding
 	// sawFeatures says that the request was read.
 	sawFeatures, absent, null bool
+
+	// copied says that the answer is to a copy. It counts in another window where
+	// its own is sealed: the first that is open from shifts on, unless that is
+	// zero.
+	copied bool
+	shifts time.Time
 }
 
 // hear begins to listen to the answer that the assigned version gives to a
@@ -131,20 +137,7 @@ func inHeader(metric int, value string) reading {
 
 // prepare says whether a body can be looked at, and makes room for it.
 func (h *hearing) prepare(length int64, head headers) finding {
-	kind := head.header("Content-Type")
-	plain := isJSON(kind)
-	h.events = !plain && isEvents(kind)
-	if length == 0 || !h.events && !plain {
-		if h.reads() {
-			h.reading.Found = unkept(length, kind)
-		}
-		return findingUnfit
-	}
-	switch coding := head.header("Content-Encoding"); {
-	case coding == "" || strings.EqualFold(coding, "identity"):
-	case strings.EqualFold(coding, "gzip") || strings.EqualFold(coding, "x-gzip"):
-		h.packed = true
-	default:
+	if !h.fits(length, head.header("Content-Type"), head.header("Content-Encoding")) {
 		return findingUnfit
 	}
 	if h.tail = h.events && !h.packed && !h.reads(); h.tail {
@@ -162,6 +155,26 @@ func (h *hearing) prepare(length int64, head headers) finding {
 		}
 	}
 	return findingRead
+}
+
+// fits says whether a body is one that can be looked at, by what its head says.
+func (h *hearing) fits(length int64, kind, coding string) bool {
+	plain := isJSON(kind)
+	h.events = !plain && isEvents(kind)
+	if length == 0 || !h.events && !plain {
+		if h.reads() {
+			h.reading.Found = unkept(length, kind)
+		}
+		return false
+	}
+	switch {
+	case coding == "" || strings.EqualFold(coding, "identity"):
+	case strings.EqualFold(coding, "gzip") || strings.EqualFold(coding, "x-gzip"):
+		h.packed = true
+	default:
+		return false
+	}
+	return true
 }
 
 // isJSON says whether a content type is JSON's (RFC 8259; RFC 6839, section 3.1).

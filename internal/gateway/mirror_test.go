@@ -32,13 +32,15 @@ type mirrored struct {
 
 	mu    sync.Mutex
 	pairs []experiment.Pair
+	// predicted are the predictions, of all versions.
+	predicted rows
 }
 
 // newMirrored mirrors everything from the first backend to the others.
 func newMirrored(t testing.TB, change func(r *experiment.Route), backends ...string) *mirrored {
 	t.Helper()
 	m := &mirrored{reg: prometheus.NewRegistry()}
-	m.Gateway = testGateway(t, Options{Registry: m.reg, Paired: m.paired})
+	m.Gateway = testGateway(t, Options{Registry: m.reg, Paired: m.paired, Predicted: m.predicted.take})
 	m.route = routeTo(experiment.Baseline(len(backends)), backends...)
 	m.route.PhaseStart = time.Now()
 	m.route.Mirror = &experiment.MirrorRoute{Share: experiment.Whole, Timeout: 10 * time.Second}

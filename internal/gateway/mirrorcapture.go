@@ -33,6 +33,12 @@ type original struct {
 	edit           modelEdit
 	request        *bodyCopy
 	body           []byte
+	// route and window are the request's own. asked is what is kept of it where
+	// the copies' answers are read for what they predict; nil is that they are
+	// not.
+	route  *route
+	window *window
+	asked  *question
 	// since is when its head went on its way.
 	since  time.Time
 	answer reply
@@ -95,6 +101,7 @@ func (g *Gateway) capture(c *call, x exchange) {
 			ID: pairID(x), Unit: c.exposure.Unit, At: c.started, Groups: c.groups,
 		},
 		request: g.keepBody(c),
+		route:   c.route, window: c.window, asked: g.asked(c, x),
 	}
 }
 
@@ -140,6 +147,9 @@ func (o *original) answers(status int, length int64, head headers) {
 		return
 	}
 	o.answer.begin(status, head)
+	if o.asked != nil && o.asked.request == 0 && o.route.predictions.Rows {
+		o.asked.request = o.mirror.shadows.answers.idIn(head)
+	}
 	switch {
 	case status == http.StatusSwitchingProtocols || strings.HasPrefix(head.header("Content-Type"), "text/event-stream"):
 		o.spoil(copyUnfit)

@@ -50,16 +50,17 @@ type shadows struct {
 	// workers send copies, comparers compare them.
 	workers   sync.WaitGroup
 	comparers sideline
-	// paired takes the pairs.
-	paired func(*experiment.Pair) bool
+	// paired takes the pairs, answers what candidates predict.
+	paired  func(*experiment.Pair) bool
+	answers *answerReader
 }
 
 // open makes the shadows ready.
-func (s *shadows) open(life context.Context, paired func(*experiment.Pair) bool) {
+func (s *shadows) open(life context.Context, paired func(*experiment.Pair) bool, answers *answerReader) {
 	dialer := net.Dialer{Timeout: dialTimeout}
 	s.kept.most, s.heard.most = maxOriginals, maxShadowAnswers
 	s.comparers.life, s.comparers.rests = life, comparesRest
-	s.paired = paired
+	s.paired, s.answers = paired, answers
 	s.transport = &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)

@@ -18,11 +18,15 @@ func (c *shadowCopy) begun() time.Time { return c.since }
 
 // do implements task: the two answers are compared.
 func (c *shadowCopy) do(late bool) {
+	var compared []experiment.Compared
+	ok := false
 	if !late {
-		if compared, ok := c.compare(); ok {
-			c.deliver(compared)
-			return
-		}
+		compared, ok = c.compare()
+	}
+	c.predicts(late)
+	if ok {
+		c.deliver(compared)
+		return
 	}
 	c.shadow.metrics.pairs[pairDropped].Inc()
 	c.release()
@@ -59,6 +63,7 @@ func (c *shadowCopy) compare() (out []experiment.Compared, ok bool) {
 	defer cancel()
 	path, _, _ := strings.Cut(o.target, "?")
 	baseline, candidate := m.read(&o.answer, path), m.read(&c.answer, path)
+	c.puid = m.shadows.answers.idIn(metaOf(baseline.Value))
 	out = m.compare.Compare(ctx, &baseline, &candidate)
 	if out == nil {
 		out = []experiment.Compared{} // It is a pair even where no metric wants it.

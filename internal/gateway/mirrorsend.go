@@ -23,6 +23,12 @@ type shadowCopy struct {
 	// as fast as it came.
 	held     int64
 	heldBack bool
+	// kind and coding are the types of its body, digests what its head says of
+	// what the candidate is made of. puid is the hash of the id that the
+	// baseline's body gives the request, 0 for none.
+	kind, coding string
+	digests      []string
+	puid         uint64
 }
 
 // send sends the copy, once, and has what comes back compared.
@@ -41,6 +47,7 @@ func (c *shadowCopy) send() copyResult {
 		return c.drop(result)
 	}
 	c.shadow.metrics.copies[result].Inc()
+	c.explained(result)
 	if result != copyAnswered {
 		c.deliver(nil)
 		return result
@@ -65,6 +72,7 @@ func (c *shadowCopy) ask(ctx context.Context) copyResult {
 	}
 	defer func() { _ = res.Body.Close() }() // Nobody wants the rest.
 	c.answer.begin(res.StatusCode, fullAnswer(res.Header))
+	c.heads(res.Header)
 	c.answer.failed = res.StatusCode >= http.StatusInternalServerError
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return copyFailed // Nobody asked for it.

@@ -51,8 +51,17 @@ func (r *answerReader) idIn(head headers) uint64 {
 // question gives what is kept of a call's request; nil where its prediction is
 // not read: it is no evidence, is not in the sample, or asks for none.
 func (g *Gateway) question(c *call, x exchange) *question {
+	q := g.asked(c, x)
+	if q != nil && !q.explains && c.route.predictions.features {
+		q.body = g.keepBody(c)
+	}
+	return q
+}
+
+// asked is question without the body.
+func (g *Gateway) asked(c *call, x exchange) *question {
 	p := c.route.predictions
-	if c.window == nil || !p.bodies && !p.explanations || c.draw() >= p.Sample || !p.asksOne(x.method()) {
+	if p == nil || c.window == nil || !p.bodies && !p.explanations || c.draw() >= p.Sample || !p.asksOne(x.method()) {
 		return nil
 	}
 	path, _, _ := strings.Cut(x.target(), "?")
@@ -63,9 +72,6 @@ func (g *Gateway) question(c *call, x exchange) *question {
 	q := &question{path: strings.Clone(path), explains: explains}
 	if explains {
 		return q
-	}
-	if p.features {
-		q.body = g.keepBody(c)
 	}
 	if p.Rows {
 		q.request = g.answers.idIn(x)
@@ -110,14 +116,20 @@ func (c *call) exposed(g *Gateway, x exchange) experiment.Exposure {
 // left before that was known.
 func (g *Gateway) explained(c *call, e *ending, took time.Duration) {
 	failed := e.failed || e.status/100 != 2
-	var s telling
-	for i, a := range c.route.predictions.Metrics {
+	s := c.route.predictions.explanation(failed, !failed, took)
+	c.route.log.addSaid(c.window, c.version, c.groups, &s)
+}
+
+// explanation is what a request for an explanation tells, of the time that it
+// took only where that is known.
+func (p *predicting) explanation(failed, timed bool, took time.Duration) (s telling) {
+	for i, a := range p.Metrics {
 		switch a.Kind {
 		case experiment.FailedExplanations:
 			s.tells = append(s.tells, tell{metric: i, hit: failed})
 		case experiment.ExplanationTime:
-			s.tells = append(s.tells, tell{metric: i, mean: true, valued: !failed, value: took.Seconds()})
+			s.tells = append(s.tells, tell{metric: i, mean: true, valued: timed, value: took.Seconds()})
 		}
 	}
-	c.route.log.addSaid(c.window, c.version, c.groups, &s)
+	return s
 }

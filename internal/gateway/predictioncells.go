@@ -4,6 +4,7 @@ package gateway
 
 import (
 	"sync"
+	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/stats"
@@ -79,6 +80,17 @@ func (l *phaseLog) addSaid(w *window, version int, groups uint64, s *telling) bo
 		addName(&t.told.digests[i], value, 1, maxDigestValues)
 	}
 	return true
+}
+
+// addCopied is addSaid for an answer to a copy. Windows do not wait for those, so
+// that what comes when its own is sealed goes into the first that is open.
+func (l *phaseLog) addCopied(w *window, at time.Time, version int, groups uint64, s *telling) bool {
+	if l.addSaid(w, version, groups, s) {
+		return true
+	}
+	w = l.hold(at)
+	defer w.end()
+	return l.addSaid(w, version, groups, s)
 }
 
 // addNames counts by name, at most so many apart.

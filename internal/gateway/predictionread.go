@@ -65,7 +65,7 @@ func (h *hearing) readPrediction(body []byte, value any, isJSON bool) {
 		}
 		return
 	}
-	if h.question.request == 0 && h.predictions.Rows {
+	if h.question.request == 0 && h.predictions.Rows && !h.copied {
 		h.question.request = h.reader.idIn(metaOf(value))
 	}
 	ctx, cancel := context.WithTimeout(h.reader.life, evaluateWithin)
@@ -128,7 +128,7 @@ func (h *hearing) recordPrediction() {
 	s := telling{digests: h.digests}
 	if h.question == nil {
 		if len(s.digests) > 0 {
-			h.log.addSaid(h.window, h.version, h.groups, &s)
+			h.said(&s)
 		}
 		return
 	}
@@ -139,13 +139,21 @@ func (h *hearing) recordPrediction() {
 		}
 	}
 	sum := h.lay(&s)
-	kept := h.log.addSaid(h.window, h.version, h.groups, &s)
+	kept := h.said(&s)
 	if h.predictions.reads {
 		h.count(&s, sum, kept)
 	}
 	if h.predictions.Rows && h.reading.Found == prediction.Read {
 		h.handOut()
 	}
+}
+
+// said counts what an answer says; false is that it came too late.
+func (h *hearing) said(s *telling) bool {
+	if h.shifts.IsZero() {
+		return h.log.addSaid(h.window, h.version, h.groups, s)
+	}
+	return h.log.addCopied(h.window, h.shifts, h.version, h.groups, s)
 }
 
 // tell is what the answer says to a metric; false if nothing.
@@ -212,7 +220,7 @@ func (h *hearing) handOut() {
 	}
 	row := experiment.Prediction{
 		Exposure: h.question.exposure, Groups: h.groups, Request: h.question.request,
-		Class: shortened(h.reading.Class, experiment.MaxClass),
+		Class: shortened(h.reading.Class, experiment.MaxClass), Mirrored: h.copied,
 	}
 	if h.reading.HasScore {
 		score := h.reading.Score

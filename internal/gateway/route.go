@@ -20,7 +20,11 @@ const baseline = 0
 
 // Capabilities is what this gateway can do of what plans may need.
 func Capabilities() []experiment.Capability {
-	return []experiment.Capability{experiment.CapSticky, experiment.CapSegments, experiment.CapMirror, experiment.CapPredictions, experiment.CapOutcomes}
+	return []experiment.Capability{
+		experiment.CapSticky, experiment.CapSegments, experiment.CapWhere, experiment.CapCohort, experiment.CapOverrides, experiment.CapExclude,
+		experiment.CapRefuse, experiment.CapFineShares, experiment.CapMirror, experiment.CapCopies, experiment.CapMirrorLimits,
+		experiment.CapAnswers, experiment.CapRewrite, experiment.CapPredictions, experiment.CapOutcomes,
+	}
 }
 
 // route is a snapshot laid out for serving. It never changes, so a request

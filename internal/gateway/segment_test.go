@@ -389,7 +389,11 @@ func TestSegmentsBelongToThePhase(t *testing.T) {
 }
 
 func TestCapabilitiesAreWhatIsServed(t *testing.T) {
-	want := []experiment.Capability{experiment.CapSticky, experiment.CapSegments, experiment.CapMirror, experiment.CapPredictions, experiment.CapOutcomes}
+	want := []experiment.Capability{
+		experiment.CapSticky, experiment.CapSegments, experiment.CapWhere, experiment.CapCohort, experiment.CapOverrides, experiment.CapExclude,
+		experiment.CapRefuse, experiment.CapFineShares, experiment.CapMirror, experiment.CapCopies, experiment.CapMirrorLimits,
+		experiment.CapAnswers, experiment.CapRewrite, experiment.CapPredictions, experiment.CapOutcomes,
+	}
 	if diff := cmp.Diff(want, Capabilities()); diff != "" {
 		t.Errorf("capabilities (-want +got):\n%s", diff)
 	}

@@ -60,7 +60,7 @@ func (j *judging) armsOf(p *experiment.PhaseTotals, m *experiment.Metric, versio
 		return arms{}, false
 	}
 	a, ok := stratified(strata, m)
-	return a, ok && min(a.nCandidate, a.nBaseline) >= burnIn && a.candidate.SE > 0 && a.baseline.SE > 0
+	return a, ok && min(a.nCandidate, a.nBaseline) >= leastOf(m) && a.known(m)
 }
 
 // stratum is what both versions show in one group.
@@ -75,7 +75,7 @@ func (s stratum) merge(o stratum) stratum {
 
 // add leaves out the sketches, which are long to merge and not needed.
 func add(e, o experiment.Evidence) experiment.Evidence {
-	return experiment.Evidence{Counts: e.Counts.Merge(o.Counts), Units: e.Units.Merge(o.Units)}
+	return experiment.Evidence{Counts: e.Counts.Merge(o.Counts), Units: e.Units.Merge(o.Units), Batches: e.Batches.Merge(o.Batches)}
 }
 
 // arms estimates the metric; false where it has no value in one of the
@@ -88,7 +88,9 @@ func (s stratum) arms(m *experiment.Metric) (arms, bool) {
 	if errC != nil || errB != nil {
 		return a, false
 	}
-	a.shareSpread()
+	if !m.Windowed() { // A version with less traffic has noisier windows.
+		a.shareSpread()
+	}
 	return a, true
 }
 

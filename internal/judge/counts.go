@@ -35,7 +35,7 @@ func (j *judging) countEvidence(s subject, c pooled, margin experiment.Margin, w
 	logE := j.normalEvidence(s, c, margin, worse, alpha)
 	for i, p := range j.phases(s.scope) {
 		exact := 0.0
-		if groups, own := j.groupsOf(p, s.slice); !own || len(groups) == 0 {
+		if groups, own := j.groupsFor(p, s.metric, s.slice); !own || len(groups) == 0 {
 			exact = j.exactEvidence(s, p, margin.Absolute, worse, alpha)
 		}
 		high, low := max(logE[i], exact), min(logE[i], exact)
@@ -91,7 +91,7 @@ func (j *judging) ratioEvidence(s subject, margin float64, worse bool) []float64
 // segments are the hits of both versions in a phase, by group where it is
 // stratified, with those first whose excess is looked for.
 func (j *judging) segments(p *experiment.PhaseTotals, s subject, allowed float64, candidateMore bool) []counter.Segment {
-	groups, own := j.groupsOf(p, s.slice)
+	groups, own := j.groupsFor(p, s.metric, s.slice)
 	segment := func(slice string) counter.Segment {
 		c := p.GetSlice(s.version, s.metric.Cell(), slice).Counts
 		b := p.GetSlice(0, s.metric.Cell(), slice).Counts

@@ -28,17 +28,33 @@
 // experiments that assign units treat requests as independent, which units that
 // send many requests make too narrow; such verdicts carry BasisRequests. Pairs
 // of a mirror say nothing of how users react, so they meet limits and are never
-// compared.
+// compared. What a shadow predicts is compared like what versions with traffic
+// do: labels tell of its answers what they would tell of any.
 //
 // Pairs of one unit are one observation; they agree or differ together, for all
 // that is known while few differ.
+//
+// # Windows
+//
+// Of some metrics a provider tells one number for each window and version, and
+// nothing of the spread inside. Windows are then the sample (BasisWindows), from
+// twelve of each version on. Windows depend on those before, so that their error
+// is that of batches of neighbours, widened for what still depends and for how
+// few they are (stats.Batches). That is an estimate: what is said of such a metric
+// is approximate, "any time" included. Versions are not paired by window; a
+// window that one of them lacks is missing there alone. What else a provider
+// tells are counts like any other.
 //
 // # Predictions and labels
 //
 // Ratios over labels are metrics of units, shares and means of predictions are
 // metrics of requests. An area under the ROC curve is compared between versions
 // as between independent samples (DeLong); it takes the predictions of one unit
-// for independent. Drift is the distance of a candidate's outputs from the
+// for independent. So it is with all that is told of predictions in a mirror,
+// where both versions answer the same cases: the covariance would take both
+// answers to a case, which cells do not keep. What versions get wrong together
+// makes such intervals wider than they need be; only of versions that err on each
+// other's right cases would they be too narrow. Drift is the distance of a candidate's outputs from the
 // baseline's in the same phases, held against a limit; the baseline does not
 // drift. Both are of everybody: they have no slices.
 //

@@ -170,6 +170,8 @@ func (j *judging) planned(m *experiment.Metric) float64 {
 		return j.plan.PlannedPairs()
 	case experiment.BasisUnits:
 		return j.plannedUnits
+	case experiment.BasisWindows:
+		return j.plan.PlannedWindows()
 	default:
 		return j.plannedRequests
 	}

@@ -756,6 +756,14 @@ func TestStreak(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a window that is not whole ends it", func(t *testing.T) {
+		p.Stages[0].Ramp.Hold.Settle = 0
+		ph := &experiment.PhaseTotals{Shares: experiment.Shares{9000, 1000}, Clean: 3}
+		seal := experiment.Seal{From: 4, To: 7, Cells: slices.Concat(clean(4), clean(5), clean(6)), Gaps: []experiment.Gap{{From: 2, To: 6, Why: "silent"}}}
+		if got := Streak(p, ph, seal); got != 1 {
+			t.Errorf("got %d, want 1", got)
+		}
+	})
 	t.Run("a version without share is not asked for traffic", func(t *testing.T) {
 		ph := &experiment.PhaseTotals{Shares: experiment.Shares{10_000, 0}}
 		if got := Streak(p, ph, experiment.Seal{From: 5, To: 6}); got != 1 {

@@ -55,6 +55,8 @@ func (j *judging) limitIn(slice string, version int, role experiment.Role, o exp
 		j.unitLimit(&v, m, o, scope)
 	case v.Basis == experiment.BasisPairs:
 		j.meanLimit(&v, m, o, scope, pairInterval)
+	case m.Windowed():
+		j.windowLimit(&v, m, o, scope)
 	case m.OfAnswers():
 		j.meanLimit(&v, m, o, scope, answerInterval)
 	default:
@@ -121,4 +123,43 @@ func (j *judging) unitLimit(v *experiment.Verdict, m *experiment.Metric, o exper
 			v.Need = needLimit(estimate, float64(n), o, level, j.plannedUnits)
 		}
 	}
+}
+
+// windowLimit judges the windows of the scope together, as if it were one series.
+// Its confidence sequence is approximate: how much windows depend on those before
+// is estimated. A gauge that has stood still for SteadyWindows is known; of what
+// it will do nothing is.
+func (j *judging) windowLimit(v *experiment.Verdict, m *experiment.Metric, o experiment.Objective, scope int) {
+	var all experiment.Evidence
+	for _, p := range j.phases(scope) {
+		all = add(all, p.GetSlice(v.Version, m.Cell(), v.Slice))
+	}
+	v.N = all.Units.N
+	if v.N == 0 || all.Units.MeanX == 0 {
+		return
+	}
+	value := all.Units.MeanY / all.Units.MeanX
+	v.Estimate = &value
+	estimate, n, err := windows(all)
+	switch {
+	case err != nil, estimate.SE == 0 && n < experiment.SteadyWindows:
+		return
+	case estimate.SE == 0:
+		v.Interval = &stats.Interval{Low: value, High: value}
+	default:
+		planned := j.planned(m)
+		mix, err := stats.NewMixture(j.harmAlpha, planned)
+		if err != nil {
+			return
+		}
+		interval, err := mix.Interval(estimate, float64(n), j.harmAlpha)
+		if err != nil {
+			return
+		}
+		v.Interval = &interval
+		if against(o, interval) == experiment.Undecided {
+			v.Need = needLimit(estimate, float64(n), o, j.harmAlpha, planned)
+		}
+	}
+	v.Status = against(o, *v.Interval)
 }

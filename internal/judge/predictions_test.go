@@ -308,3 +308,46 @@ func TestStreakOfPredictions(t *testing.T) {
 		}
 	}
 }
+
+// TestAShadowIsJudgedByWhatItPredicts: in a mirror a candidate has predictions
+// and labels without any exposure. They meet its gates, are held against the
+// baseline's as if they were other cases', and say nothing of the split.
+func TestAShadowIsJudgedByWhatItPredicts(t *testing.T) {
+	p := labels()
+	p.Stages = append([]experiment.Stage{{
+		Name: "shadow", Mirror: &experiment.Mirror{Share: experiment.Whole},
+		Require: []experiment.Objective{{Metric: "accuracy", Min: ptr(.8)}, {Metric: "psi", Max: ptr(.2)}},
+	}}, p.Stages...)
+	p.Reward = nil
+	p.Guardrails = []experiment.Guardrail{{Metric: "accuracy", NoWorseThan: experiment.Margin{Absolute: .05}}}
+	const n = 4000
+	cats := map[string]int64{"cat": n / 2, "dog": n / 2}
+	for name, c := range map[string]struct {
+		right                  int
+		classes, digests       map[string]int64
+		gate, drift, guardrail experiment.Status
+	}{
+		"alike":            {3600, cats, map[string]int64{"two": n}, experiment.Met, experiment.Met, experiment.NotWorse},
+		"less right":       {3000, cats, map[string]int64{"two": n}, experiment.Violated, experiment.Met, experiment.Worse},
+		"of other classes": {3600, map[string]int64{"cat": n}, map[string]int64{"two": n}, experiment.Met, experiment.Violated, experiment.NotWorse},
+		"two things":       {3600, cats, map[string]int64{"two": n / 2, "three": n / 2}, experiment.Untrustworthy, experiment.Untrustworthy, experiment.Untrustworthy},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j, _ := Judge(p, totals(phase(1, experiment.Baseline(2),
+				counts(0, experiment.CellExposures, n, 0), counts(0, experiment.CellRequests, n, 0), counts(1, experiment.CellMirrored, n, 0),
+				units(0, "accuracy", n, 3600, 1), units(1, "accuracy", n, c.right, 1), classes(0, cats), classes(1, c.classes),
+				digest(0, "x-artifact", map[string]int64{"one": n}), digest(1, "x-artifact", c.digests),
+			)), experiment.Monitors{}, at(0))
+			gate, drift, guardrail := j.Find(1, experiment.RoleGate, "accuracy"), j.Find(1, experiment.RoleGate, "psi"), j.Find(1, experiment.RoleGuardrail, "accuracy")
+			if gate.Status != c.gate || drift.Status != c.drift || guardrail.Status != c.guardrail {
+				t.Errorf("accuracy %s, drift %s, guardrail %s; want %s, %s, %s", gate.Status, drift.Status, guardrail.Status, c.gate, c.drift, c.guardrail)
+			}
+			if gate.N != n || guardrail.N != n || guardrail.NBaseline != n {
+				t.Errorf("accuracy of %d, guardrail of %d and %d: want %d", gate.N, guardrail.N, guardrail.NBaseline, n)
+			}
+			if j.Mismatch || j.Pairs != n || !slices.Equal(j.Seen, []int64{n, 0}) {
+				t.Errorf("mismatch %t, %d pairs, seen %v", j.Mismatch, j.Pairs, j.Seen)
+			}
+		})
+	}
+}

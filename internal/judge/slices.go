@@ -32,6 +32,14 @@ func (j *judging) groupsOf(p *experiment.PhaseTotals, slice string) (groups []st
 	return groups, true
 }
 
+// groupsFor is groupsOf for a metric: what a provider tells is of everybody.
+func (j *judging) groupsFor(p *experiment.PhaseTotals, m *experiment.Metric, slice string) (groups []string, own bool) {
+	if m.Telemetry() {
+		return nil, false
+	}
+	return j.groupsOf(p, slice)
+}
+
 // strata splits what a candidate and the baseline show in a phase into groups.
 //
 // A group of which either version has less than the burn-in cannot stand
@@ -42,7 +50,7 @@ func (j *judging) groupsOf(p *experiment.PhaseTotals, slice string) (groups []st
 // that it has no share of.
 func (j *judging) strata(p *experiment.PhaseTotals, m *experiment.Metric, version int, slice string) []stratum {
 	whole := stratum{candidate: p.GetSlice(version, m.Cell(), slice), baseline: p.GetSlice(0, m.Cell(), slice)}
-	groups, own := j.groupsOf(p, slice)
+	groups, own := j.groupsFor(p, m, slice)
 	if len(groups) == 0 {
 		return []stratum{whole}
 	}
@@ -72,7 +80,7 @@ func (j *judging) strata(p *experiment.PhaseTotals, m *experiment.Metric, versio
 // stands reports whether a group has enough to be compared alone.
 func (s stratum) stands(m *experiment.Metric) bool {
 	a, ok := s.arms(m)
-	return ok && min(a.nCandidate, a.nBaseline) >= burnIn
+	return ok && min(a.nCandidate, a.nBaseline) >= leastOf(m)
 }
 
 // guardrails judges the plan's guardrails for one candidate, for everybody and

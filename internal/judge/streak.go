@@ -10,8 +10,9 @@ import (
 // Streak continues a phase's count of consecutive clean windows over the
 // windows of a gateway seal. A window is clean when every candidate with a
 // share had traffic in it and met every objective, and every gate of the
-// phase's stage, that requests can tell, by its plain rate. Windows inside the
-// settling time neither count nor break the streak.
+// phase's stage, that requests can tell, by its plain rate. A window that is not
+// whole is not clean. Windows inside the settling time neither count nor break
+// the streak.
 func Streak(p *experiment.Plan, phase *experiment.PhaseTotals, seal experiment.Seal) int {
 	streak := phase.Clean
 	settle := SettleWindows(p, phase.Stage)
@@ -22,7 +23,7 @@ func Streak(p *experiment.Plan, phase *experiment.PhaseTotals, seal experiment.S
 	for w := seal.From; w < seal.To; w++ {
 		switch {
 		case w < settle:
-		case cleanWindow(p, limits, phase, seal.Cells, w):
+		case !seal.Lacks(w) && cleanWindow(p, limits, phase, seal.Cells, w):
 			streak++
 		default:
 			streak = 0
@@ -51,12 +52,12 @@ func cleanWindow(p *experiment.Plan, limits []experiment.Objective, phase *exper
 		}
 		for _, o := range limits {
 			m := p.Metric(o.Metric)
-			if !counted(m) {
-				continue
+			if !counted(m) || m.Provider != nil {
+				continue // Not of requests, or told by another source.
 			}
 			c := find(cells, w, v, m.Cell())
-			if m.Prediction != nil && c.N == 0 {
-				continue // Not every window has explanations, or answers that were read.
+			if (m.Prediction != nil || m.Telemetry()) && c.N == 0 {
+				continue // Not every window has explanations, answers that were read, or samples.
 			}
 			rate, err := c.Proportion()
 			if err != nil || o.Max != nil && rate.Value > *o.Max || o.Min != nil && rate.Value < *o.Min {

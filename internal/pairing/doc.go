@@ -9,6 +9,8 @@
 //   - A pair is made once both answers are there, in whatever order they come
 //     and however often they are told.
 //   - Redaction comes before anything is kept.
+//   - What is joined comes with what both answers say, so that it is read for
+//     predictions: the baseline's once, however many candidates there are.
 //   - Memory is bounded in answers, bytes and time: what finds no other half in
 //     time, or no room, is let go and counted.
 //

@@ -65,6 +65,20 @@ type answer struct {
 	at time.Time
 }
 
+// Joined is a request that the baseline and a candidate answered.
+type Joined struct {
+	experiment.Pair
+	// Baseline is nil where an earlier pair of the same request has it.
+	Baseline, Candidate *Said
+}
+
+// Said is what an answer says, without what is redacted.
+type Said struct {
+	// Path is the request's, empty where the event does not tell it.
+	Path string
+	Body []byte
+}
+
 // New makes a joiner for a plan. The hash is the keyed hash of units. The error
 // is of an expression that cannot be compiled.
 func New(p *experiment.Plan, hash func(string) uint64) (*Joiner, error) {
@@ -95,7 +109,7 @@ func (j *Joiner) Stats() Stats {
 
 // Add takes an event and gives the pairs that it completes, for the route that
 // is served now.
-func (j *Joiner) Add(ctx context.Context, e *experiment.Event, route *experiment.Route, now time.Time) []experiment.Pair {
+func (j *Joiner) Add(ctx context.Context, e *experiment.Event, route *experiment.Route, now time.Time) []Joined {
 	j.expire(now)
 	version := j.versionOf(e.Names)
 	if version < 0 || route.Mirror == nil || version > 0 && !slices.Contains(route.Mirror.Versions, version) {
@@ -174,12 +188,12 @@ func (j *Joiner) read(e *experiment.Event, at time.Time) *answer {
 }
 
 // complete compares the candidates that have answered with the baseline.
-func (j *Joiner) complete(ctx context.Context, r *request, route *experiment.Route) []experiment.Pair {
+func (j *Joiner) complete(ctx context.Context, r *request, route *experiment.Route) []Joined {
 	baseline := r.answers[0]
 	if baseline == nil {
 		return nil
 	}
-	var pairs []experiment.Pair
+	var pairs []Joined
 	for v := 1; v < len(r.answers); v++ {
 		candidate := r.answers[v]
 		if candidate == nil {
@@ -189,7 +203,11 @@ func (j *Joiner) complete(ctx context.Context, r *request, route *experiment.Rou
 		within, cancel := context.WithTimeout(ctx, compareWithin)
 		compared := j.metrics.Compare(within, &baseline.Answer, &candidate.Answer)
 		cancel()
-		pairs = append(pairs, j.pair(r, v, route, compared))
+		joined := Joined{Pair: j.pair(r, v, route, compared), Candidate: candidate.said()}
+		if len(r.paired) == 0 {
+			joined.Baseline = baseline.said()
+		}
+		pairs = append(pairs, joined)
 		r.paired = append(r.paired, v)
 		j.bytes -= len(candidate.Text)
 		r.bytes -= len(candidate.Text)
@@ -204,6 +222,8 @@ func (j *Joiner) complete(ctx context.Context, r *request, route *experiment.Rou
 	}
 	return pairs
 }
+
+func (a *answer) said() *Said { return &Said{Path: a.Path, Body: a.Text} }
 
 // took is how long an answer took, 0 where the request's time is not known.
 func took(r *request, a *answer) time.Duration {

@@ -54,7 +54,7 @@ func event(id, version string, kind experiment.EventKind, at time.Duration, body
 func TestTwoAnswersToARequestMakeAPair(t *testing.T) {
 	j, route := world(t)
 	now := start.Add(90 * time.Second)
-	add := func(e *experiment.Event) []experiment.Pair { return j.Add(t.Context(), e, route, now) }
+	add := func(e *experiment.Event) []Joined { return j.Add(t.Context(), e, route, now) }
 	for _, e := range []*experiment.Event{
 		event("r-1", "v1", experiment.EventRequest, 70*time.Second, "{}"),
 		event("r-1", "ranker-2", experiment.EventResponse, 70*time.Second+250*time.Millisecond, `{"label":"cat"}`),
@@ -66,9 +66,12 @@ func TestTwoAnswersToARequestMakeAPair(t *testing.T) {
 		}
 	}
 	got := add(event("r-1", "v1", experiment.EventResponse, 70*time.Second+200*time.Millisecond, `{"label":"dog"}`))
-	want := []experiment.Pair{{
-		Experiment: "models", Epoch: 1, Phase: 2, Window: 1, Version: 1, ID: "r-1", Unit: hash("r-1"), At: start.Add(70 * time.Second),
-		Compared: []experiment.Compared{{Value: 0, Baseline: "dog", Candidate: "cat"}, {Value: 1}},
+	want := []Joined{{
+		Pair: experiment.Pair{
+			Experiment: "models", Epoch: 1, Phase: 2, Window: 1, Version: 1, ID: "r-1", Unit: hash("r-1"), At: start.Add(70 * time.Second),
+			Compared: []experiment.Compared{{Value: 0, Baseline: "dog", Candidate: "cat"}, {Value: 1}},
+		},
+		Baseline: &Said{Body: []byte(`{"label":"dog"}`)}, Candidate: &Said{Body: []byte(`{"label":"cat"}`)},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("(-want +got):\n%s", diff)
@@ -80,7 +83,7 @@ func TestTwoAnswersToARequestMakeAPair(t *testing.T) {
 			}
 		}
 	}
-	if got := add(event("r-1", "v3", experiment.EventResponse, 71*time.Second, `{"label":"dog"}`)); len(got) != 1 || got[0].Version != 2 || got[0].Compared[0].Value != 1 {
+	if got := add(event("r-1", "v3", experiment.EventResponse, 71*time.Second, `{"label":"dog"}`)); len(got) != 1 || got[0].Version != 2 || got[0].Compared[0].Value != 1 || got[0].Baseline != nil || got[0].Candidate == nil {
 		t.Errorf("the second candidate: %+v", got)
 	}
 	if s := j.Stats(); s.Pairs != 2 || s.Unknown != 0 {
@@ -106,8 +109,9 @@ func TestWhatBelongsToNothingIsCounted(t *testing.T) {
 	route.Mirror = &experiment.MirrorRoute{Versions: []int{1}}
 	add("r-2", "v1", time.Second)
 	add("r-3", "v2", time.Second)
-	add("r-4", "v2", 4*time.Second+time.Millisecond)
-	add("r-2", "v2", 4*time.Second+time.Millisecond) // The other half has gone.
+	over := time.Second + j.plan.PairsHold() + time.Millisecond
+	add("r-4", "v2", over)
+	add("r-2", "v2", over) // The other half has gone.
 	if diff := cmp.Diff([]int64{1, 1, 0}, j.Stats().Unpaired); diff != "" {
 		t.Errorf("unpaired by version (-want +got):\n%s", diff)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/gateway"
 	"github.com/headgate-dev/headgate/internal/pairing"
 )
 
@@ -87,11 +88,26 @@ func (r *Run) pairEvents(ctx context.Context) {
 			pairs := l.joiner.Add(ctx, e, &route, time.Now())
 			l.bytes.Add(-int64(len(e.Body)))
 			for i := range pairs {
-				r.ledger.Pair(&pairs[i]) // What it drops it counts.
+				r.joined(&pairs[i], e.ID)
 			}
 			l.count(r.plan)
 		}
 	}
+}
+
+// joined hands a pair on, and what its answers predict: both are of one request.
+func (r *Run) joined(p *pairing.Joined, id string) {
+	r.ledger.Pair(&p.Pair) // What it drops it counts.
+	overhear := func(version int, said *pairing.Said) {
+		if said != nil {
+			r.gateway.Overhear(&gateway.Overheard{
+				Experiment: p.Experiment, Epoch: p.Epoch, Phase: p.Phase, Window: p.Window, At: p.At, Version: version,
+				ID: id, Unit: p.Unit, Path: said.Path, Body: said.Body,
+			})
+		}
+	}
+	overhear(0, p.Baseline)
+	overhear(p.Version, p.Candidate)
 }
 
 // count shows what the joiner has counted since the last time.

@@ -104,6 +104,10 @@ func (h *Host) open(ctx context.Context, o Options) error {
 		return err
 	}
 	for _, e := range o.Experiments {
+		if kind := e.Plan.Router.Kind(); kind != experiment.RouterGateway {
+			return experiment.Errorf(experiment.CodeInvalid, "spec.traffic.%s: %s is carried by a cluster", kind, e.Plan.ID()).
+				WithHint("apply it to a cluster where headgate controller runs, or write traffic: {gateway: {}}")
+		}
 		if err := e.Plan.Fits("gateway", gateway.Capabilities()); err != nil {
 			return err
 		}

@@ -169,6 +169,10 @@ func TestRestartLosesNothing(t *testing.T) {
 		t.Errorf("the acknowledged outcome was not found again: %+v, %v", got, err)
 	}
 	until(t, r, "evidence goes on", func(r *Run) bool { return r.View().Versions[0].Requests > 0 })
+	// What the first process had not folded of its requests is a gap, not a zero.
+	if gaps := r.View().Health.Incomplete; len(gaps) != 1 || gaps[0].Source != "gateway" || gaps[0].Missing == 0 || gaps[0].Missing > gaps[0].Windows || !strings.Contains(gaps[0].Last, "started anew") {
+		t.Errorf("after a restart this is said to be missing: %+v", gaps)
+	}
 	if n, err := engine.Replay(r.Journal(t.Context())); err != nil || n < 2 {
 		t.Errorf("%d entries replayed: %v", n, err)
 	}

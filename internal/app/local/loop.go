@@ -4,7 +4,6 @@ package local
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -18,14 +17,14 @@ import (
 // mark of a kill comes before either.
 //
 // Request counts live in the gateway's memory until they are folded: what a
-// process that died had not folded is lost, at most a few windows. Lost windows
-// hold no requests, so they pass no gate and break the streak of clean ones;
-// exposures and outcomes are in the ledger and go on as if nothing had been.
+// process that died had not folded is lost, at most a few windows, and is a gap.
+// Exposures and outcomes are in the ledger and go on as if nothing had been.
 func (r *Run) resume(ctx context.Context) error {
 	now := moment()
 	rec, err := r.store.Load(ctx, r.plan.ID())
+	begins := experiment.CodeOf(err) == experiment.CodeNotFound
 	switch {
-	case experiment.CodeOf(err) == experiment.CodeNotFound:
+	case begins:
 		out := engine.Begin(r.plan, now)
 		if rec, err = r.store.Save(ctx, r.plan.ID(), out.Record, *out.Entry); err != nil {
 			return err
@@ -39,6 +38,9 @@ func (r *Run) resume(ctx context.Context) error {
 	}
 	r.record = rec
 	r.before = len(rec.Totals.Phases) - 1
+	if !begins {
+		r.lost = lostWith(r.plan, &rec.Totals.Phases[r.before], now)
+	}
 	if err := r.route(); err != nil {
 		return err
 	}
@@ -55,6 +57,21 @@ func (r *Run) resume(ctx context.Context) error {
 	judgement, _ := judge.Judge(r.plan, &rec.Totals, rec.Monitors, judge.AtState(&rec.State, now))
 	r.publish(judgement, now)
 	return nil
+}
+
+// longestExchange is how long a request may keep its window from being sealed.
+const longestExchange = 30 * time.Second
+
+// lostWith is what was lost with an earlier process: the windows of the phase
+// that it may have served and had not folded. What was later than that, nobody
+// served; it is no gap.
+func lostWith(p *experiment.Plan, phase *experiment.PhaseTotals, now time.Time) []experiment.Gap {
+	from := phase.Folded.Gateway
+	unfolded := int64((p.Lag+longestExchange+p.Window-1)/p.Window) + 2
+	return []experiment.Gap{{
+		From: from, To: min(from+unfolded, int64(now.Sub(phase.Start)/p.Window)+1),
+		Why: "the process was started anew, and what it had not counted was lost",
+	}}
 }
 
 // moment is now, as precise as the journal writes it.
@@ -163,72 +180,33 @@ func (r *Run) publish(j experiment.Judgement, now time.Time) {
 	}
 }
 
-// read asks every source for what sealed since the last step, phase by phase.
-// A source that fails is a fact, not an error (D5).
+// read asks every source for what sealed since the last step.
 func (r *Run) read(ctx context.Context, now time.Time) ([]experiment.Seal, []experiment.SourceHealth) {
-	var seals []experiment.Seal
-	var health []experiment.SourceHealth
-	for _, source := range r.plan.Sources() {
-		h := experiment.SourceHealth{Source: source}
-		for i := range r.record.Totals.Phases {
-			p := &r.record.Totals.Phases[i]
-			last := r.windows(i, now)
-			from := *p.Folded.Of(source)
-			if from >= last || (source == experiment.SourceGateway && i < r.before) {
-				continue
-			}
-			seal, err := r.seal(ctx, source, p, from, now)
-			if err != nil {
-				describe(&h, err)
-				continue
-			}
-			seal.To = min(seal.To, last)
-			if seal.To > from {
-				seals = append(seals, seal)
-			}
-			if i == len(r.record.Totals.Phases)-1 {
-				h.Newest = p.Start.Add(time.Duration(seal.To)*r.plan.Window + r.plan.Hold(source) + r.plan.Window)
-			}
-		}
-		health = append(health, h)
-	}
-	return seals, health
-}
-
-// describe turns a source's failure into a fact.
-func describe(h *experiment.SourceHealth, err error) {
-	if experiment.CodeOf(err) == experiment.CodeConflict {
-		h.Gap = true
-		return
-	}
-	h.Down = err.Error()
-	if errors.Is(err, context.DeadlineExceeded) {
-		h.Down = "it did not answer in time"
-	}
-}
-
-// windows is the number of windows that phase number i has, the running one
-// included. A phase that is over has one more than its time: requests go on in
-// it until its successor is recorded and served.
-func (r *Run) windows(i int, now time.Time) int64 {
-	phases := r.record.Totals.Phases
-	end := now.Add(r.plan.Window)
-	if i+1 < len(phases) {
-		end = phases[i+1].Start.Add(r.plan.Window)
-	}
-	return int64((end.Sub(phases[i].Start) + r.plan.Window - 1) / r.plan.Window)
+	return engine.Collect(ctx, r.plan, &r.record.Totals, now, r.seal)
 }
 
 // readTimeout bounds one read of the ledger.
 const readTimeout = 10 * time.Second
 
-func (r *Run) seal(ctx context.Context, source experiment.Source, p *experiment.PhaseTotals, from int64, now time.Time) (experiment.Seal, error) {
-	if source == experiment.SourceGateway {
-		return r.gateway.Seal(r.plan.ID(), p.Epoch, p.Phase, from, now)
+// seal asks one source. The gateway knows nothing of the phases that an earlier
+// process served to their end.
+func (r *Run) seal(ctx context.Context, w engine.Wanted, now time.Time) (experiment.Seal, error) {
+	p := w.Phase
+	switch {
+	case w.Source == experiment.SourceGateway && w.Index < r.before:
+		return experiment.Seal{Source: w.Source, Epoch: p.Epoch, Phase: p.Phase, From: w.From, To: w.From}, nil
+	case w.Source == experiment.SourceGateway:
+		seal, err := r.gateway.Seal(r.plan.ID(), p.Epoch, p.Phase, w.From, now)
+		if w.Index == r.before {
+			seal.Gaps = experiment.MergeGaps(r.lost, seal.From, seal.To)
+		}
+		return seal, err
+	case w.Source == experiment.SourceMetrics:
+		return r.providers.Seal(ctx, w, now)
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	return r.ledger.Seal(ctx, source, r.plan.ID(), p.Epoch, p.Phase, p.Start, from, now)
+	return r.ledger.Seal(ctx, w.Source, r.plan.ID(), p.Epoch, p.Phase, p.Start, w.From, now)
 }
 
 // moved counts the units that changed version inside the current phase. A
@@ -254,7 +232,7 @@ func (r *Run) forget(ctx context.Context, now time.Time) {
 	}
 	for r.pruned+1 < len(phases) {
 		p := &phases[r.pruned]
-		windows := r.windows(r.pruned, now)
+		windows := engine.Windows(r.plan, &r.record.Totals, r.pruned, now)
 		for _, source := range r.plan.Sources() {
 			if source != experiment.SourceGateway && *p.Folded.Of(source) < windows {
 				return

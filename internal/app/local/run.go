@@ -19,6 +19,7 @@ import (
 	"github.com/headgate-dev/headgate/internal/gateway"
 	"github.com/headgate-dev/headgate/internal/judge"
 	"github.com/headgate-dev/headgate/internal/ledger"
+	source "github.com/headgate-dev/headgate/internal/source/prometheus"
 	"github.com/headgate-dev/headgate/internal/view"
 )
 
@@ -44,6 +45,11 @@ type Run struct {
 	// before is the number of phases that an earlier process served to the
 	// end: the gateway knows nothing of them any more.
 	before int
+	// providers are where metrics are read from, beside the gateway and the
+	// ledger; nil where the plan reads none.
+	providers *source.Plan
+	// lost is what was lost of the last of them, or of the one that goes on.
+	lost []experiment.Gap
 	// pruned is the number of phases whose rows the ledger has let go.
 	pruned int
 	// early are the newest early readings, and when they were made.
@@ -99,6 +105,9 @@ func (r *Run) open(ctx context.Context, dir string, key *experiment.Key, shared 
 	}
 	r.store, r.ledger = shared.record, shared.ledger
 	if err := r.ledger.Register(r.plan); err != nil {
+		return err
+	}
+	if r.providers, err = openProviders(r.plan); err != nil {
 		return err
 	}
 	if listensTo(r.plan) {

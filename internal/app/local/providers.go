@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package local
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/source/prometheus"
+)
+
+// openProviders connects to the providers that a plan's metrics are read from.
+func openProviders(p *experiment.Plan) (*prometheus.Plan, error) {
+	sources := make(map[string]*prometheus.Source)
+	for _, provider := range p.Providers {
+		made, err := prometheus.New(prometheus.Options{Provider: *provider.Prometheus, Secrets: readSecret})
+		if err != nil {
+			return nil, err
+		}
+		sources[provider.Name] = made
+	}
+	return prometheus.ForPlan(p, sources)
+}
+
+// readSecret reads a variable or a file. Errors name the place and never what
+// stands there.
+func readSecret(_ context.Context, s experiment.Secret) (string, error) {
+	switch {
+	case s.Env != "":
+		value, ok := os.LookupEnv(s.Env)
+		if !ok {
+			return "", experiment.Errorf(experiment.CodeInvalid, "the variable %s is not set", s.Env)
+		}
+		return value, nil
+	case s.File != "":
+		text, err := os.ReadFile(s.File)
+		if err != nil {
+			return "", experiment.Errorf(experiment.CodeInvalid, "read a secret: %w", err)
+		}
+		return strings.TrimRight(string(text), "\r\n"), nil
+	}
+	return "", experiment.Errorf(experiment.CodeInvalid, "Secret %s/%s: there is no cluster here", s.Name, s.Key).
+		WithHint("without a cluster a secret is {env: NAME} or {file: PATH}")
+}
