@@ -1,20 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package v1alpha1 is the public contract of Headgate: the Experiment as people
-// write it, in a file or (later) as a Kubernetes object. What stands here works;
-// what does not work yet is not here, and is refused as an unknown field.
+// write it, in a file or as a Kubernetes object (package kube wraps it for the
+// API server). What stands here works; what does not work yet is not here, and
+// is refused as an unknown field.
 //
 // Quantities are strings with a unit: "1%" or "0.01" for fractions, "250ms" for
 // durations. Files may use bare numbers for fractions.
+//
+// The schema of the CRD is generated from these types. It bounds lists and says
+// what CEL can; internal/translate is the whole truth.
+//
+// +kubebuilder:object:generate=true
 package v1alpha1
 
 // Group and version, and the kinds.
 const (
 	APIVersion     = "headgate.dev/v1alpha1"
 	KindExperiment = "Experiment"
+	KindMetric     = "Metric"
 )
 
-// Experiment declares versions, traffic, metrics and stages.
+// Experiment declares versions, traffic, metrics and stages, as a file holds it.
+//
+// +kubebuilder:object:generate=false
 type Experiment struct {
 	APIVersion string   `json:"apiVersion"`
 	Kind       string   `json:"kind"`
@@ -22,7 +31,10 @@ type Experiment struct {
 	Spec       Spec     `json:"spec"`
 }
 
-// Metadata names an experiment.
+// Metadata names an experiment. Of an object of a cluster, what else the API
+// server keeps there is not read.
+//
+// +kubebuilder:object:generate=false
 type Metadata struct {
 	Name      string `json:"name"`
 	Namespace string `json:"namespace,omitempty"`
@@ -34,38 +46,92 @@ type Spec struct {
 	Owner      string `json:"owner,omitempty"`
 	Hypothesis string `json:"hypothesis,omitempty"`
 	// Versions: the first is the baseline, the rest are candidates.
+	//
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x.name == y.name))",message="give each version a name of its own"
+	// +listType=atomic
 	Versions   []Version  `json:"versions"`
 	Traffic    Traffic    `json:"traffic"`
-	Assignment Assignment `json:"assignment,omitempty"`
-	Segments   []Segment  `json:"segments,omitempty"`
+	Assignment Assignment `json:"assignment,omitzero"`
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x.name == y.name))",message="give each segment a name of its own"
+	// +listType=atomic
+	Segments []Segment `json:"segments,omitempty"`
 	// Predictions says how predictions are read from answers, Redact what is
 	// taken out of requests and answers before anything is made of them.
 	Predictions *Predictions `json:"predictions,omitempty"`
-	Redact      []Redaction  `json:"redact,omitempty"`
-	Metrics     []Metric     `json:"metrics,omitempty"`
-	Reward      *Reward      `json:"reward,omitempty"`
-	Objectives  []Objective  `json:"objectives,omitempty"`
-	Guardrails  []Guardrail  `json:"guardrails,omitempty"`
-	Stages      []Stage      `json:"stages"`
-	Promote     *Promote     `json:"promote,omitempty"`
-	Budget      *Budget      `json:"budget,omitempty"`
-	Ledger      *Ledger      `json:"ledger,omitempty"`
-	Analysis    Analysis     `json:"analysis,omitempty"`
-	Evidence    Evidence     `json:"evidence,omitempty"`
-	OnUnknown   OnUnknown    `json:"onUnknown,omitempty"`
+	// +kubebuilder:validation:MaxItems=32
+	// +listType=atomic
+	Redact []Redaction `json:"redact,omitempty"`
+	// Providers are where metrics are read from.
+	//
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x.name == y.name))",message="give each provider a name of its own"
+	// +listType=atomic
+	Providers []Provider `json:"providers,omitempty"`
+	// +kubebuilder:validation:MaxItems=24
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x.name == y.name))",message="give each metric a name of its own"
+	// +listType=atomic
+	Metrics []Metric `json:"metrics,omitempty"`
+	Reward  *Reward  `json:"reward,omitempty"`
+	// +kubebuilder:validation:MaxItems=24
+	// +listType=atomic
+	Objectives []Objective `json:"objectives,omitempty"`
+	// +kubebuilder:validation:MaxItems=24
+	// +listType=atomic
+	Guardrails []Guardrail `json:"guardrails,omitempty"`
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=12
+	// +kubebuilder:validation:XValidation:rule="self.all(x, self.exists_one(y, x.name == y.name))",message="give each stage a name of its own"
+	// +listType=atomic
+	Stages    []Stage   `json:"stages"`
+	Promote   *Promote  `json:"promote,omitempty"`
+	Budget    *Budget   `json:"budget,omitempty"`
+	Ledger    *Ledger   `json:"ledger,omitempty"`
+	Analysis  Analysis  `json:"analysis,omitzero"`
+	Evidence  Evidence  `json:"evidence,omitzero"`
+	OnUnknown OnUnknown `json:"onUnknown,omitzero"`
+	// OnDelete is what becomes of the traffic when the object is deleted before
+	// its end: restore (default) gives the baseline everything, leave leaves
+	// the route as it is.
+	//
+	// +kubebuilder:validation:Enum=restore;leave
+	OnDelete string `json:"onDelete,omitempty"`
+	// Drift is what is done when somebody else rewrites the shares: correct
+	// (default) writes them again, hold waits until they are as asked for, alert
+	// only says so.
+	//
+	// +kubebuilder:validation:Enum=correct;hold;alert
+	Drift string `json:"drift,omitempty"`
+	// Control is a person's wish, the same as the commands of the command line.
+	// It is no part of the plan: changing it changes nothing else.
+	Control *Control `json:"control,omitempty"`
 }
 
 // Version is one servable model variant.
 type Version struct {
+	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name"`
-	// Backend is in the router's terms; for the gateway a base URL.
-	Backend string `json:"backend"`
+	// Backend is in the router's terms: for the gateway a base URL, for a
+	// VirtualService HOST[:PORT][/SUBSET], for an HTTPRoute
+	// [NAMESPACE/]SERVICE[:PORT]. Fields have none.
+	//
+	// +kubebuilder:validation:MaxLength=1000
+	Backend string `json:"backend,omitempty"`
 	// Model is the name that the backend knows the model by, where it is not
 	// the one that clients ask for.
 	Model string       `json:"model,omitempty"`
 	Path  *PathRewrite `json:"path,omitempty"`
-	Cost  *Cost        `json:"cost,omitempty"`
+	// Workload is the Deployment that serves the version in a cluster, in the
+	// experiment's namespace.
+	//
+	// +kubebuilder:validation:MaxLength=253
+	Workload string `json:"workload,omitempty"`
+	Cost     *Cost  `json:"cost,omitempty"`
 	// Parts say what the version is made of, by name: model, features, prompt.
+	//
+	// +kubebuilder:validation:MaxProperties=16
 	Parts map[string]string `json:"parts,omitempty"`
 }
 
@@ -83,37 +149,14 @@ type Cost struct {
 	PerToken Quantity `json:"perToken,omitempty"`
 }
 
-// Traffic names exactly one router.
-type Traffic struct {
-	Gateway *GatewayTraffic `json:"gateway,omitempty"`
-}
-
-// GatewayTraffic is Headgate's own gateway.
-type GatewayTraffic struct {
-	// Listen is the address that it listens on; a free port on loopback by
-	// default.
-	Listen string `json:"listen,omitempty"`
-	// Fallback is which requests the baseline answers where a candidate does
-	// not: unsent (default), those that no byte was sent of; or idempotent,
-	// every one, because it may be sent twice.
-	Fallback string `json:"fallback,omitempty"`
-	Probe    *Probe `json:"probe,omitempty"`
-	// Concurrency bounds each version's requests under way, Queue those that
-	// wait for a place.
-	Concurrency int64 `json:"concurrency,omitempty"`
-	Queue       int64 `json:"queue,omitempty"`
-}
-
-// Probe asks the versions whether they are healthy.
-type Probe struct {
-	Path  string   `json:"path"`
-	Every Duration `json:"every,omitempty"`
-}
-
 // Assignment says who is assigned.
 type Assignment struct {
-	Unit Unit `json:"unit,omitempty"`
-	// By is who assigns: gateway (default) or client, the application.
+	Unit Unit `json:"unit,omitzero"`
+	// By is who assigns: gateway, Headgate's; client, the application; or
+	// router, the serving stack, which draws for each request. The default is
+	// gateway for Headgate's gateway, and router for all others.
+	//
+	// +kubebuilder:validation:Enum=gateway;client;router
 	By string `json:"by,omitempty"`
 	// Cohort goes with by: client.
 	Cohort *Cohort `json:"cohort,omitempty"`
@@ -122,8 +165,13 @@ type Assignment struct {
 	Missing string `json:"missing,omitempty"`
 	// Overrides give testers a version, Exclude keeps bots and synthetic load
 	// on the baseline; neither is counted.
-	Overrides []Override  `json:"overrides,omitempty"`
-	Exclude   []Exclusion `json:"exclude,omitempty"`
+	//
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	Overrides []Override `json:"overrides,omitempty"`
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	Exclude []Exclusion `json:"exclude,omitempty"`
 }
 
 // Cohort is where the application says which version a request gets, by its
@@ -142,11 +190,15 @@ type Override struct {
 // Exclusion matches requests whose header contains one of some texts, whatever
 // their case; or, without texts, that carry the header.
 type Exclusion struct {
-	Header   string   `json:"header"`
+	Header string `json:"header"`
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
 	Contains []string `json:"contains,omitempty"`
 }
 
 // Unit says where the unit stands in a request; exactly one field is set.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.header), has(self.cookie), has(self.jsonPath), has(self.request)].exists_one(x, x)",message="exactly one of header, cookie, jsonPath and request is required: for example header: x-user-id"
 type Unit struct {
 	Header   string `json:"header,omitempty"`
 	Cookie   string `json:"cookie,omitempty"`
@@ -157,15 +209,25 @@ type Unit struct {
 // Segment is a named way to tell requests apart. Exactly one of Header, Cookie
 // and JSONPath says where the value stands, and exactly one of Values and Bins
 // names its groups; what they do not name is the group "other".
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.header), has(self.cookie), has(self.jsonPath)].exists_one(x, x)",message="exactly one of header, cookie and jsonPath is required: for example header: x-tier"
+// +kubebuilder:validation:XValidation:rule="[has(self.values), has(self.bins)].exists_one(x, x)",message="exactly one of values and bins is required: for example values: [premium]"
 type Segment struct {
+	// +kubebuilder:validation:MaxLength=63
 	Name     string `json:"name"`
 	Header   string `json:"header,omitempty"`
 	Cookie   string `json:"cookie,omitempty"`
 	JSONPath string `json:"jsonPath,omitempty"`
 	// Values names a group for each value.
+	//
+	// +kubebuilder:validation:MaxItems=7
+	// +listType=atomic
 	Values []string `json:"values,omitempty"`
 	// Bins are the rising edges between groups of numbers: [1, 10] makes "<1",
 	// "1..10" and ">=10".
+	//
+	// +kubebuilder:validation:MaxItems=7
+	// +listType=atomic
 	Bins []Quantity `json:"bins,omitempty"`
 	// Stratify weighs the groups alike in all versions when the reward is
 	// compared, and watches the sample ratio of each.
@@ -187,6 +249,8 @@ type Range struct {
 
 // Margin is relative to the baseline or absolute in the metric's unit; exactly
 // one is set.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.relative), has(self.absolute)].exists_one(x, x)",message="exactly one of relative and absolute is required: for example {relative: 1%}"
 type Margin struct {
 	Relative Quantity `json:"relative,omitempty"`
 	Absolute Quantity `json:"absolute,omitempty"`
@@ -194,11 +258,16 @@ type Margin struct {
 
 // Objective is an absolute limit; exactly one of Max and Min is set. For
 // latency the limit is a duration.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.max), has(self.min)].exists_one(x, x)",message="exactly one of max and min is required"
 type Objective struct {
 	Metric string   `json:"metric"`
 	Max    Quantity `json:"max,omitempty"`
 	Min    Quantity `json:"min,omitempty"`
 	// Slices names the segments in whose every group it holds too.
+	//
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=atomic
 	Slices []string `json:"slices,omitempty"`
 	// Owner is who answers for the limit, if it is not the experiment's owner.
 	Owner string `json:"owner,omitempty"`
@@ -210,6 +279,9 @@ type Guardrail struct {
 	Metric      string `json:"metric"`
 	NoWorseThan Margin `json:"noWorseThan"`
 	// Slices names the segments in whose every group it holds too.
+	//
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=atomic
 	Slices []string `json:"slices,omitempty"`
 	// Owner is who answers for it, if it is not the experiment's owner.
 	Owner string `json:"owner,omitempty"`
@@ -250,6 +322,9 @@ type Promote struct {
 type KeepWarm struct {
 	AtLeast Duration `json:"atLeast,omitempty"`
 	// Matured names metrics whose outcomes must have had their time.
+	//
+	// +kubebuilder:validation:MaxItems=24
+	// +listType=atomic
 	Matured []string `json:"matured,omitempty"`
 	// Approval names who must approve the end.
 	Approval string `json:"approval,omitempty"`

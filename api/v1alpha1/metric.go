@@ -4,17 +4,65 @@ package v1alpha1
 
 // Metric is how outcomes or telemetry become a number per version.
 type Metric struct {
+	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name"`
 	// Goal is increase or decrease; built-in metrics know their own.
 	Goal string `json:"goal,omitempty"`
-	From From   `json:"from"`
-	// Trust is self-reported where what a version says of itself may decide.
+	// From is required, unless the metric is a reusable one: Ref.
+	From From `json:"from,omitzero"`
+	// Trust is self-reported where what a version says of itself may decide; for
+	// a provider's metric also observed, where somebody else counted.
 	Trust string `json:"trust,omitempty"`
+	// Ref takes goal, from and trust from an object of kind Metric, Params are
+	// what its parameters are here.
+	Ref *MetricRef `json:"ref,omitempty"`
+	// +kubebuilder:validation:MaxProperties=16
+	Params map[string]string `json:"params,omitempty"`
+}
+
+// MetricRef names an object of kind Metric.
+type MetricRef struct {
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// Namespace is the experiment's where it is left out.
+	//
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace,omitempty"`
+}
+
+// ReusableMetric is a metric that several experiments use, as a file holds it.
+//
+// +kubebuilder:object:generate=false
+type ReusableMetric struct {
+	APIVersion string     `json:"apiVersion"`
+	Kind       string     `json:"kind"`
+	Metadata   Metadata   `json:"metadata"`
+	Spec       MetricSpec `json:"spec"`
+}
+
+// MetricSpec is a reusable metric itself.
+type MetricSpec struct {
+	// Params are what the texts of from.prometheus call {{.Params.NAME}}.
+	//
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	Params []MetricParam `json:"params,omitempty"`
+	Goal   string        `json:"goal,omitempty"`
+	From   From          `json:"from"`
+	Trust  string        `json:"trust,omitempty"`
+}
+
+// MetricParam is a parameter; without a default it has to be given.
+type MetricParam struct {
+	// +kubebuilder:validation:MaxLength=63
+	Name    string  `json:"name"`
+	Default *string `json:"default,omitempty"`
 }
 
 // From is the source of a metric; exactly one field is set.
 type From struct {
-	// Builtin is a metric of the router's pack: error-rate or latency.
+	// Builtin is a metric of the router's pack: error-rate or latency, and of
+	// routers of a cluster mean-latency, requests, ready-replicas or restarts.
 	Builtin string `json:"builtin,omitempty"`
 	// Quantile goes with latency: 0.99, or 99%.
 	Quantile Quantity `json:"quantile,omitempty"`
@@ -34,6 +82,87 @@ type From struct {
 	Drift *Drift `json:"drift,omitempty"`
 	// Labels judge predictions by the truth, which comes later.
 	Labels *Labels `json:"labels,omitempty"`
+	// Prometheus is read from a provider.
+	Prometheus *Prometheus `json:"prometheus,omitempty"`
+}
+
+// Prometheus says what is read from a provider that speaks Prometheus' HTTP API.
+// Exactly one form is filled: events and total, sum and count, buckets and above,
+// or query. Texts are templates, filled in for each version: {{.Version}},
+// {{.Backend}}, {{.Workload}}, {{.Namespace}}, {{.Experiment}} and
+// {{.Params.NAME}}.
+type Prometheus struct {
+	// Provider names one of spec.providers; it may be left out where there is one.
+	Provider string `json:"provider,omitempty"`
+	// Events and Total select counters: the metric is the share of events.
+	//
+	// +kubebuilder:validation:MaxLength=4096
+	Events string `json:"events,omitempty"`
+	// +kubebuilder:validation:MaxLength=4096
+	Total string `json:"total,omitempty"`
+	// Sum and Count select counters: the metric is a mean.
+	//
+	// +kubebuilder:validation:MaxLength=4096
+	Sum string `json:"sum,omitempty"`
+	// +kubebuilder:validation:MaxLength=4096
+	Count string `json:"count,omitempty"`
+	// Buckets selects the buckets of a classic histogram: the metric is the share
+	// above Above, a duration or a number in the series' unit.
+	//
+	// +kubebuilder:validation:MaxLength=4096
+	Buckets string   `json:"buckets,omitempty"`
+	Above   Quantity `json:"above,omitempty"`
+	// Query is PromQL that gives one number as of a moment.
+	//
+	// +kubebuilder:validation:MaxLength=4096
+	Query string `json:"query,omitempty"`
+}
+
+// Provider is a place that metrics are read from.
+type Provider struct {
+	// +kubebuilder:validation:MaxLength=63
+	Name       string              `json:"name"`
+	Prometheus *PrometheusProvider `json:"prometheus,omitempty"`
+}
+
+// PrometheusProvider is a server that speaks Prometheus' HTTP API.
+type PrometheusProvider struct {
+	// +kubebuilder:validation:MaxLength=1000
+	URL string `json:"url"`
+	// Username and Password are for basic authentication, Token is a bearer's.
+	//
+	// +kubebuilder:validation:MaxLength=256
+	Username string  `json:"username,omitempty"`
+	Password *Secret `json:"password,omitempty"`
+	Token    *Secret `json:"token,omitempty"`
+	// CA verifies the server, beside the system's roots; Certificate and Key are
+	// the client's own. All are PEM.
+	CA          *Secret `json:"ca,omitempty"`
+	Certificate *Secret `json:"certificate,omitempty"`
+	Key         *Secret `json:"key,omitempty"`
+	// Tenant goes with every request as X-Scope-OrgID.
+	//
+	// +kubebuilder:validation:MaxLength=256
+	Tenant string `json:"tenant,omitempty"`
+	// Scrape is the longest time between two samples of a series.
+	Scrape Duration `json:"scrape,omitempty"`
+	// Delay is how long after a scrape its samples can be asked for at the
+	// latest.
+	Delay Duration `json:"delay,omitempty"`
+}
+
+// Secret says where a secret stands: a key of a Secret object in the experiment's
+// namespace, a variable of the process's environment, or a file. Exactly one is
+// given.
+type Secret struct {
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key,omitempty"`
+	// +kubebuilder:validation:MaxLength=256
+	Env string `json:"env,omitempty"`
+	// +kubebuilder:validation:MaxLength=1000
+	File string `json:"file,omitempty"`
 }
 
 // Output is a ratio over answers: what Sum finds in each per what Count finds,
@@ -118,8 +247,14 @@ type Predictions struct {
 	// Sample is the share of answers that is read.
 	Sample Quantity `json:"sample,omitempty"`
 	// Features are the inputs that each request should have.
+	//
+	// +kubebuilder:validation:MaxItems=64
+	// +listType=atomic
 	Features []string `json:"features,omitempty"`
 	// Digests are headers of answers that tell what a version is made of.
+	//
+	// +kubebuilder:validation:MaxItems=8
+	// +listType=atomic
 	Digests []string `json:"digests,omitempty"`
 }
 

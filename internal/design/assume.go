@@ -106,7 +106,7 @@ func groupHint(p *experiment.Plan, segment string) string {
 
 // share says whether a metric is a share of requests.
 func share(m *experiment.Metric) bool {
-	return m.Builtin != nil || m.Prediction != nil && !m.Prediction.Kind.Mean()
+	return (m.Builtin != nil || m.Provider != nil) && !m.Windowed() || m.Prediction != nil && !m.Prediction.Kind.Mean()
 }
 
 func (v Value) check(p *experiment.Plan) error {
@@ -118,7 +118,7 @@ func (v Value) check(p *experiment.Plan) error {
 		return experiment.Errorf(experiment.CodeInvalid, "the baseline of %s is %v with a deviation of %v: want finite numbers", v.Metric, v.Mean, v.SD)
 	case share(m) && !(v.Mean >= 0 && v.Mean <= 1):
 		return experiment.Errorf(experiment.CodeInvalid, "the baseline of %s is %v: want a share of requests, 0 to 100%%", v.Metric, v.Mean)
-	case v.SD == 0 && m.Builtin == nil && proportion(m) && !(v.Mean > 0 && v.Mean < 1):
+	case v.SD == 0 && !share(m) && proportion(m) && !(v.Mean > 0 && v.Mean < 1):
 		return experiment.Errorf(experiment.CodeInvalid, "the baseline of %s is %v, which is no proportion", v.Metric, v.Mean).
 			WithHint("say how much it varies from unit to unit: %v±DEVIATION", v.Mean)
 	}
@@ -175,6 +175,11 @@ func (w *world) value(metric string) *Value {
 	}
 	v := w.a.Values[i]
 	m := w.plan.Metric(metric)
+	if m.Windowed() {
+		w.note("windows are the sample of %s and are taken to be independent of each other: windows that are like those before take longer", metric)
+		v.SD *= windowCaution
+		return &v
+	}
 	if v.SD > 0 || !proportion(m) {
 		return &v
 	}
@@ -189,7 +194,7 @@ func (w *world) value(metric string) *Value {
 // Of labels only accuracy and the squared error are means over all that is
 // labelled: how many predictions the others are of is not known.
 func proportion(m *experiment.Metric) bool {
-	return m.Labels == nil || m.Labels.Of == experiment.Accuracy || m.Labels.Of == experiment.Brier
+	return !m.Windowed() && (m.Labels == nil || m.Labels.Of == experiment.Accuracy || m.Labels.Of == experiment.Brier)
 }
 
 // sampled is the share of the units or requests that tell of a metric: answers
@@ -207,6 +212,8 @@ func (w *world) sampled(m *experiment.Metric) float64 {
 // assumedOf notes what is taken for granted of a metric's sample.
 func (w *world) assumedOf(m *experiment.Metric) {
 	switch {
+	case m.Provider != nil && !m.Windowed():
+		w.note("%s is taken to be counted once for each request", m.Name)
 	case m.Labels != nil:
 		w.note("every prediction is taken to get its label, %s after its request at the latest", Days(m.Labels.Window))
 	case m.Prediction != nil && (m.Prediction.Kind == experiment.FailedExplanations || m.Prediction.Kind == experiment.ExplanationTime):

@@ -221,6 +221,11 @@ func (c *concluding) parts() {
 // basis is about what the samples are made of.
 func (c *concluding) basis() {
 	p := c.plan
+	for i := range p.Metrics {
+		if m := &p.Metrics[i]; m.Windowed() && c.judged(m.Name) {
+			c.cannot("the exact certainty about "+m.Name, "a provider tells one number for each window: windows are the sample, and how much they depend on each other is estimated")
+		}
+	}
 	if p.Assignment.Unit.Request {
 		c.cannot("how a user who keeps one version behaves", "each request is drawn anew")
 		return
@@ -231,6 +236,18 @@ func (c *concluding) basis() {
 			return
 		}
 	}
+}
+
+// judged says whether anything is decided by a metric.
+func (c *concluding) judged(metric string) bool {
+	p := c.plan
+	limits := slices.Clone(p.Objectives)
+	for i := range p.Stages {
+		limits = append(limits, p.Stages[i].Require...)
+	}
+	return p.Reward != nil && p.Reward.Metric == metric ||
+		slices.ContainsFunc(p.Guardrails, func(g experiment.Guardrail) bool { return g.Metric == metric }) ||
+		slices.ContainsFunc(limits, func(o experiment.Objective) bool { return o.Metric == metric })
 }
 
 // reach is about whom the verdict is for.

@@ -93,7 +93,7 @@ func (w *world) guard(out *Guard, g *experiment.Guardrail, stages []Stage, st *S
 	v := w.value(g.Metric)
 	switch {
 	case v != nil && v.SD == 0 && !proportion(w.plan.Metric(g.Metric)):
-		out.Missing = "how much " + g.Metric + " varies from unit to unit"
+		out.Missing = "how much " + g.Metric + " varies " + varies(w.plan.Metric(g.Metric))
 		return nil
 	case v == nil || v.SD == 0:
 		out.Missing = "how " + g.Metric + " stands today"
@@ -104,7 +104,7 @@ func (w *world) guard(out *Guard, g *experiment.Guardrail, stages []Stage, st *S
 		out.Missing = "a baseline of " + g.Metric + " above 0, of which the margin is a part"
 		return nil
 	}
-	power := w.notWorse(g, v, f.shares, phaseOf(stages, st.Name))
+	power := w.notWorse(g, v, sampleShares(w.plan.Metric(g.Metric), f.shares), phaseOf(stages, st.Name))
 	n, err := sampleFor(out.Wanted, power)
 	if err != nil {
 		return err
@@ -151,6 +151,9 @@ func (w *world) comparable(st *Stage, f *flow, basis experiment.Basis) float64 {
 		// most to the stage's horizon.
 		return w.units * w.matching(s.Where) * max(0, st.takes.AtMost-w.maturity()).Seconds()
 	}
+	if basis == experiment.BasisWindows {
+		return w.windowsPerSecond(len(f.shares)) * takes.Seconds()
+	}
 	return w.requests * w.matching(s.Where) * takes.Seconds()
 }
 
@@ -160,10 +163,7 @@ func (w *world) comparable(st *Stage, f *flow, basis experiment.Basis) float64 {
 func (w *world) notWorse(g *experiment.Guardrail, v *Value, shares experiment.Shares, phase int) func(n float64) (float64, error) {
 	p := w.plan
 	m := p.Metric(g.Metric)
-	alpha, tuned := p.CandidateAlpha(), p.PlannedRequests()
-	if m.Basis() == experiment.BasisUnits {
-		tuned = p.PlannedUnits()
-	}
+	alpha, tuned := p.CandidateAlpha(), w.tuned(m)
 	margin, keep := g.NoWorseThan.Of(v.Mean), 1.0
 	if g.NoWorseThan.Relative > 0 {
 		keep = 1 - m.Goal.Sign()*g.NoWorseThan.Relative // The margin moves with the baseline.
@@ -211,6 +211,10 @@ func (w *world) limits(stages []Stage) ([]Limit, error) {
 		m := w.plan.Metric(o.Metric)
 		if m.Drift != nil {
 			w.note("how many answers show that %s is within its limit is not foretold: it depends on how many classes or scores there are", m.Name)
+		}
+		if m.Basis() == experiment.BasisWindows {
+			w.note("how many windows show that %s is within its limit is not foretold; there are at least %d of each version", m.Name, experiment.LeastWindows)
+			continue
 		}
 		if m.ByUnit() || m.WholeSample() || o.Max == nil {
 			continue

@@ -74,9 +74,9 @@ func near(a, b float64) bool { return math.Abs(a-b) <= 1e-6*max(1, math.Abs(b)) 
 
 func TestTimetable(t *testing.T) {
 	r := of(t, shop(), shopping())
-	// 2,000 pairs at 2/s; a window, the lag and the time of a copy until the last
-	// is known.
-	shadow := 1080 * time.Second
+	// 2,000 pairs at 2/s; a window, the lag, the times of both answers and what a
+	// pair takes besides until the last is known.
+	shadow := 1097 * time.Second
 	// Readiness while it settles, then 600 requests at 1/s, in whole windows.
 	canary := 120*time.Second + 610*time.Second
 	// 6,000 units at 5/s, the last of them judged a window, its outcome window
@@ -89,7 +89,7 @@ func TestTimetable(t *testing.T) {
 		shares, kind   string
 		exposed, units int64
 	}{
-		{"shadow", shadow, time.Hour, "100%/0%", "mirror", 0, 5400},
+		{"shadow", shadow, time.Hour, "100%/0%", "mirror", 0, 5485},
 		{"canary", canary, 2 * time.Hour, "", "ramp", 305, 3650},
 		{"ab", ab, 3 * time.Hour, "50%/50%", "split", 4675, 9350},
 		{"cut", 15 * time.Minute, 15 * time.Minute, "0%/100%", "switch", 4500, 4500},
@@ -127,7 +127,7 @@ func TestCostsByPosture(t *testing.T) {
 		cost   Cost
 	}{
 		// Everything by v1, a fifth by v2 too, both up.
-		{1.2, Cost{Total: 10.8 + 6.48 + 3*h(1080), Copies: 6.48, Extra: 6.48 + 2*h(1080)}},
+		{1.2, Cost{Total: 10.97 + 6.582 + 3*h(1097), Copies: 6.582, Extra: 6.582 + 2*h(1097)}},
 		// v2 is idle for two minutes, then a tenth costs thrice as much.
 		{1, Cost{Total: 7.3 + 610*.002 + 3*h(730), Idle: 2 * h(120), Extra: 610*.002 + 2*h(730)}},
 		{1, Cost{Total: 18.7 + 9350*.002 + 3*h(1870), Extra: 9350*.002 + 2*h(1870)}},

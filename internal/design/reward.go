@@ -100,7 +100,7 @@ func (w *world) reward() (*Reward, error) {
 		out.Missing = "how " + p.Reward.Metric + " stands today"
 		return out, nil
 	case v.SD == 0:
-		out.Missing = "how much " + p.Reward.Metric + " varies from unit to unit"
+		out.Missing = "how much " + p.Reward.Metric + " varies " + varies(p.Metric(p.Reward.Metric))
 		return out, nil
 	}
 	w.assumedOf(p.Metric(p.Reward.Metric))
@@ -171,17 +171,18 @@ func (w *world) isProportion(metric string) bool {
 
 // needs says which sample finds the smallest effect, and how long it takes.
 func (w *world) needs(out *Reward, s *experiment.Stage, t Truth) error {
-	n, err := needed(w.plan, s.Split.Shares, t, out.Effect, out.Wanted)
+	shares := sampleShares(w.plan.Metric(out.Metric), s.Split.Shares)
+	n, err := needed(w.plan, shares, t, out.Effect, out.Wanted)
 	if err != nil || n == 0 || n > 1e15 {
 		return err
 	}
 	out.Needed = int64(math.Ceil(n))
-	for _, share := range s.Split.Shares {
+	for _, share := range shares {
 		out.PerVersion = append(out.PerVersion, int64(math.Ceil(n*share.Fraction())))
 	}
 	z := (stats.NormalQuantile(out.Wanted) - stats.NormalQuantile(out.Alpha)) * t.sd() / out.Effect
-	out.Inflation = n / (z * z * perUnit(s.Split.Shares))
-	if w.units > 0 {
+	out.Inflation = n / (z * z * perUnit(shares))
+	if w.rewarded() > 0 {
 		traffic := stats.Traffic{PerDay: w.rewarded() * day.Seconds(), Exposure: w.matching(s.Where), Maturation: w.maturity().Hours() / 24}
 		// Centuries are no duration; the sample alone says enough.
 		if days, weeks, matured, err := traffic.Duration(n); err == nil {
@@ -195,7 +196,7 @@ func (w *world) needs(out *Reward, s *experiment.Stage, t Truth) error {
 func (w *world) asWritten(out *Reward, s *experiment.Stage, v *Value, t Truth) error {
 	looks := w.looks(s)
 	if len(looks) == 0 {
-		if w.units == 0 {
+		if w.rewarded() == 0 {
 			out.Missing = "the traffic"
 			return nil
 		}
@@ -204,14 +205,15 @@ func (w *world) asWritten(out *Reward, s *experiment.Stage, v *Value, t Truth) e
 	}
 	n := looks[len(looks)-1].Information
 	out.Planned = int64(n)
-	test := testOf(w.plan, s.Split.Shares, w.plan.PlannedUnits(), out.Effect)
-	power, err := test.power(w.plan, looks, out.Effect, t.se(n, s.Split.Shares))
+	shares := sampleShares(w.plan.Metric(out.Metric), s.Split.Shares)
+	test := testOf(w.plan, shares, w.tunedReward(), out.Effect)
+	power, err := test.power(w.plan, looks, out.Effect, t.se(n, shares))
 	if err != nil {
 		return err
 	}
 	out.Power = &power
 	out.AtLeast = test.method == experiment.Anytime || test.method == experiment.Bayesian && s.Split.Until.Decided
-	out.Detectable, err = test.detectable(w.plan, looks, s.Split.Shares, out.Wanted, func(effect float64) (Truth, bool) { return w.truth(v, effect) })
+	out.Detectable, err = test.detectable(w.plan, looks, shares, out.Wanted, func(effect float64) (Truth, bool) { return w.truth(v, effect) })
 	out.DetectableRelative = relative(out.Detectable, v.Mean)
 	return err
 }
@@ -219,10 +221,23 @@ func (w *world) asWritten(out *Reward, s *experiment.Stage, v *Value, t Truth) e
 // rewarded is how many units per second tell of the reward: metrics of answers
 // and predictions look at a sample.
 func (w *world) rewarded() float64 {
-	if r := w.plan.Reward; r != nil {
-		return w.units * w.sampled(w.plan.Metric(r.Metric))
+	r := w.plan.Reward
+	if r == nil {
+		return w.units
 	}
-	return w.units
+	m := w.plan.Metric(r.Metric)
+	if m.Windowed() {
+		return w.windowsPerSecond(len(w.plan.Versions))
+	}
+	return w.units * w.sampled(m)
+}
+
+// tunedReward is what intervals of the reward are tuned to.
+func (w *world) tunedReward() float64 {
+	if m := w.plan.Metric(w.plan.Reward.Metric); m.Windowed() {
+		return w.tuned(m)
+	}
+	return w.plan.PlannedUnits()
 }
 
 // looks are the looks at a split with the units that are judged by then, as
@@ -269,7 +284,8 @@ func (w *world) early(s *experiment.Stage) (float64, bool) {
 	if !ok || effect == 0 {
 		return 0, false
 	}
-	test := testOf(w.plan, s.Split.Shares, w.plan.PlannedUnits(), effect)
-	f, err := test.expected(w.plan, looks, effect, t.se(looks[len(looks)-1].Information, s.Split.Shares))
+	shares := sampleShares(w.plan.Metric(w.plan.Reward.Metric), s.Split.Shares)
+	test := testOf(w.plan, shares, w.tunedReward(), effect)
+	f, err := test.expected(w.plan, looks, effect, t.se(looks[len(looks)-1].Information, shares))
 	return f, err == nil
 }

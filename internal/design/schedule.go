@@ -216,7 +216,7 @@ func (w *world) step(s *experiment.Stage, share experiment.Share) (time.Duration
 
 // maturity is how long after its exposure a unit is judged at the latest.
 func (w *world) maturity() time.Duration {
-	return w.plan.Window + w.plan.OutcomeWindow() + w.plan.Lag
+	return w.plan.Window + w.plan.OutcomeWindow() + w.sealing()
 }
 
 // until times a split or a bandit.

@@ -109,6 +109,26 @@ var watchedEntries = []Entry{
 		"A limit that only a different model would break finds no drift.",
 		"Lower the limit to 0.2 or less, and see at what it stands between identical versions.",
 	},
+	{
+		CodeComputed, Warning, "{metric} asks the provider for {what}, one number a window, of counters that tell more",
+		"Of a number nothing is known but itself, so that windows become the sample: it takes hours where counts take minutes, and an interpolated quantile is not exact.",
+		"Select the counters: {events, total} for a share, {buckets, above} for a share above a limit, {sum, count} for a mean.",
+	},
+	{
+		CodeNotNamed, Info, "no provider is listed: {what} is read from the one that the controller is configured with",
+		"The same file means another server in another cluster, and its scrape interval is taken to be 30 s at most.",
+		"Write spec.providers.",
+	},
+	{
+		CodeThinWindow, Warning, "an evidence window of {window} holds fewer than two samples of {provider}, which has one every {scrape}",
+		"What happened in a window is the difference of two samples; where there is one, windows take from each other and some hold nothing.",
+		"Lengthen evidence.window to twice the scrape interval or more, or correct scrape.",
+	},
+	{
+		CodeBareSecret, Warning, "{provider} is sent a secret over http",
+		"Whoever is on the way can read it, and use it.",
+		"Write https, with ca where the certificate is your own.",
+	},
 }
 
 var statisticsEntries = []Entry{
@@ -186,6 +206,11 @@ var statisticsEntries = []Entry{
 		CodePromotesAnyway, Warning, "{stage} promotes at its horizon without evidence that the candidate is better",
 		"A null result is no reason to change, unless the candidate is wanted for another one.",
 		"Write otherwise: keep, or ask; if the candidate is cheaper, say so in the hypothesis.",
+	},
+	{
+		CodeFewWindows, Warning, "{role} {metric} has {windows} windows of each version in {stage}: below {least} hardly anything is told from noise",
+		"Where windows are the sample, a busy hour is no more than a quiet one: only time makes it larger.",
+		"Lengthen the stage, shorten evidence.window, or select counters instead.",
 	},
 }
 

@@ -60,6 +60,7 @@ func Check(p *experiment.Plan, a *design.Assumptions) []Finding {
 	c.exposure()
 	c.modelNames()
 	c.predictions()
+	c.telemetry()
 	for i := range p.Stages {
 		at := fmt.Sprintf("spec.stages[%d]", i)
 		if m := p.Stages[i].Mirror; m != nil {

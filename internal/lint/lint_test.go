@@ -85,6 +85,23 @@ func labelled() *experiment.Plan {
 	return p
 }
 
+// telling is the careful plan with a guardrail and a limit that a provider tells.
+func telling() *experiment.Plan {
+	p := careful()
+	p.Providers = []experiment.Provider{{Name: "team", Prometheus: &experiment.PrometheusProvider{
+		URL: "https://prometheus:9090", Token: &experiment.Secret{Env: "TOKEN"}, Scrape: 30 * time.Second,
+	}}}
+	told := func(name string, q experiment.PrometheusQuery) experiment.Metric {
+		return experiment.Metric{Name: name, Goal: experiment.Decrease, Provider: &experiment.ProviderMetric{Provider: "team", Prometheus: &q}}
+	}
+	p.Metrics = append(p.Metrics,
+		told("mesh-errors", experiment.PrometheusQuery{Events: []string{"a1", "a2"}, Total: []string{"b1", "b2"}}),
+		told("depth", experiment.PrometheusQuery{Query: []string{"max(queue1)", "max(queue2)"}}))
+	p.Objectives = append(p.Objectives, experiment.Objective{Metric: "mesh-errors", Max: ptr(.01)})
+	p.Guardrails = append(p.Guardrails, experiment.Guardrail{Metric: "depth", NoWorseThan: experiment.Margin{Relative: .2}})
+	return p
+}
+
 // switching is the careful plan with a switch at its end, which it is all for.
 func switching() *experiment.Plan {
 	p := careful()
@@ -102,6 +119,7 @@ func TestCarefulPlans(t *testing.T) {
 		"an A/B test":            {careful(), nil, []Code{CodeSideEffects}},
 		"an A/B test at traffic": {careful(), busy(), []Code{CodeSideEffects}},
 		"a bandit":               {learning(), nil, []Code{CodeSideEffects}},
+		"a provider":             {telling(), nil, []Code{CodeSideEffects}},
 		"labels":                 {labelled(), nil, []Code{CodeSideEffects}},
 		"a switch":               {switching(), nil, []Code{CodeRewardUndecided, CodeSideEffects}},
 	} {
@@ -173,6 +191,17 @@ var faults = []fault{
 	{"labels that may go missing", labelled, func(p *experiment.Plan) { p.Metrics[5].Labels.Joined = 0 }, nil, CodeNotLabelled, "spec.metrics[5].from.labels", "right"},
 	{"rows that go before their labels come", labelled, func(p *experiment.Plan) { p.Retention.Rows = 0 }, &design.Assumptions{Requests: 100}, CodeRowsGone, "spec.ledger.retention.rows", "1,000,000 rows last 2.8h at this traffic, and right takes 3d"},
 	{"few rows", labelled, func(p *experiment.Plan) { p.Retention.Rows = 2000 }, &design.Assumptions{Units: 86400, PerUnit: 2}, CodeRowsGone, "spec.ledger.retention.rows", "2,000 rows last 17m"},
+	{"a number of counters", telling, func(p *experiment.Plan) {
+		p.Metrics[6].Provider.Prometheus.Query = []string{"sum (rate (x1[1m]))", "sum(rate(x2[1m]))"}
+	}, nil, CodeComputed, "spec.metrics[6].from.prometheus.query", "depth asks the provider for rate(…)"},
+	{"a quantile of a histogram", telling, func(p *experiment.Plan) {
+		p.Metrics[6].Provider.Prometheus.Query = []string{"histogram_quantile(.99, x1)", "histogram_quantile(.99, x2)"}
+	}, nil, CodeComputed, "spec.metrics[6].from.prometheus.query", "histogram_quantile"},
+	{"a provider that is not listed", telling, func(p *experiment.Plan) { p.Providers = nil }, nil, CodeNotNamed, "spec.providers", "mesh-errors is read"},
+	{"a router whose figures come from nowhere", careful, func(p *experiment.Plan) { p.Router.HTTPRoute = &experiment.RouteObject{Name: "x"} }, nil, CodeNotNamed, "spec.providers", "what the router tells"},
+	{"windows that are too short", telling, func(p *experiment.Plan) { p.Providers[0].Prometheus.Scrape = 45 * time.Second }, nil, CodeThinWindow, "spec.providers[0].prometheus.scrape", "window of 60s"},
+	{"a secret that all can read", telling, func(p *experiment.Plan) { p.Providers[0].Prometheus.URL = "http://prometheus:9090" }, nil, CodeBareSecret, "spec.providers[0].prometheus.url", "team is sent a secret"},
+	{"a guardrail of few windows", telling, func(p *experiment.Plan) { p.Window = 12 * time.Hour }, nil, CodeFewWindows, "spec.stages[2]", "guardrail depth has 56 windows"},
 	{"a drift that is none", labelled, func(p *experiment.Plan) { p.Objectives[2].Max = ptr(.5) }, nil, CodeLooseDrift, "spec.objectives[2].max", "shift may reach 0.5"},
 	{"a gate on a drift that is none", labelled, func(p *experiment.Plan) {
 		p.Stages[2].Require = []experiment.Objective{{Metric: "shift", Max: ptr(1)}}

@@ -40,8 +40,8 @@ type Law struct {
 	// unit, per event of a ratio's denominator, or per request (for latency the
 	// share over the limit).
 	Values []float64 `json:"values"`
-	// SD is the standard deviation of one unit's or pair's value; 0 is that
-	// values are 0 or 1.
+	// SD is the standard deviation of one unit's, pair's or window's value; 0 is
+	// that values are 0 or 1, of windows that they do not vary.
 	SD float64 `json:"sd,omitempty"`
 	// Heard is the share of units that are heard of at all, where Values count
 	// among those; 0 is 1. A ratio per an event that another metric counts takes
@@ -101,6 +101,8 @@ const (
 func DefaultLaw(p *experiment.Plan, m *experiment.Metric) Law {
 	value := defaultReward
 	switch {
+	case m.Telemetry():
+		return defaultTelemetry(p, m)
 	case m.Builtin != nil && m.Builtin.Kind == experiment.ErrorRate:
 		value = defaultErrors
 	case m.Builtin != nil:
@@ -211,7 +213,7 @@ func (l *Law) check(p *experiment.Plan) error {
 	if len(l.Values) != len(p.Versions) {
 		return experiment.Errorf(experiment.CodeInvalid, "%s: %d values for %d versions", l.Metric, len(l.Values), len(p.Versions))
 	}
-	share := (l.SD == 0 || m.Builtin != nil) && m.Drift == nil || isArea(m)
+	share := (l.SD == 0 || m.Builtin != nil) && m.Drift == nil && !m.Windowed() || isArea(m)
 	for v, x := range l.Values {
 		switch {
 		case math.IsNaN(x) || math.Abs(x) > maxValue:

@@ -24,11 +24,12 @@ type Fast struct {
 	per      []int // by metric: the metric that counts what it is a ratio per
 	order    []int // in which metrics are drawn
 
-	lag, outcome, pairs int64 // in windows, rounded up: until a source seals
-	limit               int64 // of a run, in windows
-	truth               Truth
-	reward              int // the reward's metric, -1 for none
-	best                int // the first version of the best
+	// In windows, rounded up: until a source seals.
+	lag, outcome, pairs, metrics int64
+	limit                        int64 // of a run, in windows
+	truth                        Truth
+	reward                       int // the reward's metric, -1 for none
+	best                         int // the first version of the best
 }
 
 // NewFast lays out a world. The error is of CodeInvalid and names what cannot
@@ -49,6 +50,7 @@ func NewFast(p *experiment.Plan, a Assumptions) (*Fast, error) {
 	}
 	w.layOrder()
 	w.lag, w.outcome, w.pairs = w.windows(p.Lag), w.windows(p.Hold(experiment.SourceOutcomes)), w.windows(p.Hold(experiment.SourcePairs))
+	w.metrics = w.windows(p.Hold(experiment.SourceMetrics))
 	w.limit = w.windows(w.longest())
 	w.truth = w.findTruth()
 	w.best, w.reward = slices.Index(w.truth.Best, true), -1
@@ -69,6 +71,9 @@ func (w *Fast) windows(d time.Duration) int64 {
 func (w *Fast) longest() time.Duration {
 	p := w.plan
 	settled := p.OutcomeWindow() + p.Lag + 2*p.Window
+	for _, source := range p.Sources() {
+		settled = max(settled, p.Hold(source)+2*p.Window)
+	}
 	total := settled + p.OnUnknown.After
 	for i := range p.Stages {
 		total += p.Stages[i].AtMost() + settled

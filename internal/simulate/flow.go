@@ -44,7 +44,7 @@ type span struct {
 	// and those that have not asked in this phase.
 	total, unseen [][experiment.MaxVersions]int64
 	batches       []*batch
-	sealed        [4]int // batches, by source
+	sealed        [5]int // batches, by source
 	windows       int64  // that it has lasted
 }
 
@@ -58,7 +58,9 @@ type flow struct {
 	spare  []*batch
 	cells  []experiment.Cell
 	sum    sums
-	one    tally // of the version and kind that is being drawn
+	// ledger says that exposures come from it, compared that pairs are joined.
+	ledger, compared bool
+	one              tally // of the version and kind that is being drawn
 }
 
 // sums are what a run has come to for its users.
@@ -69,7 +71,11 @@ type sums struct {
 }
 
 func newFlow(w *Fast) *flow {
-	return &flow{w: w, dice: newDice(), one: tally{metrics: make([]measured, len(w.plan.Metrics))}}
+	sources := w.plan.Sources()
+	return &flow{
+		w: w, dice: newDice(), one: tally{metrics: make([]measured, len(w.plan.Metrics))},
+		ledger: slices.Contains(sources, experiment.SourceExposures), compared: slices.Contains(sources, experiment.SourcePairs),
+	}
 }
 
 // Streams of numbers that belong to no window.
@@ -148,7 +154,7 @@ func (f *flow) draw(until, batch int64) {
 		to := min(end, from+batch)
 		if batch > 1 {
 			length := end - s.windows
-			for _, hold := range [3]int64{f.w.lag, f.w.outcome, f.w.pairs} {
+			for _, hold := range [4]int64{f.w.lag, f.w.outcome, f.w.pairs, f.w.metrics} {
 				if cut := s.windows + (length-hold%length)%length; from < cut && cut < to {
 					to = cut
 				}
@@ -190,6 +196,7 @@ func (f *flow) batch(s *span, from, to int64) *batch {
 			f.mirror(b, s.mirror, k, asked, seconds*k.share)
 		}
 	}
+	f.telemetry(b, s)
 	return b
 }
 
@@ -250,6 +257,9 @@ func (f *flow) act(k *kind, version int, evidence bool) {
 			// Those of failed requests are too few to tell.
 			read := f.dice.binomial(f.one.requests, m.Sample().Fraction())
 			f.one.metrics[i].pair = f.pair(read, read, law.values[version], law.sd, false)
+		case m.Provider != nil && m.Provider.Counted():
+			f.one.metrics[i] = measured{read: f.one.requests, slow: f.dice.binomial(f.one.requests, law.values[version])}
+		case m.Telemetry(): // Drawn by the window.
 		case m.Builtin != nil && m.Builtin.Kind == experiment.ErrorRate:
 			f.one.failed = f.dice.binomial(f.one.requests, law.values[version])
 		case m.Builtin != nil:

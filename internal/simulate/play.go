@@ -96,7 +96,7 @@ func (p *player) play(seed uint64, journal bool) (Trial, error) {
 	var said []experiment.Command
 	for now := int64(0); ; {
 		p.seals, p.health = f.seals(now, p.seals[:0], p.health[:0])
-		in := engine.Input{Now: f.at(now), Ready: p.ready, Seals: p.seals, Sources: p.health, Commands: said, Memo: p.memo}
+		in := engine.Input{Now: f.at(now), Ready: p.ready, Seals: p.seals, Sources: p.health, Commands: said, Memo: p.memo, Actions: engine.Acted(&rec.State)}
 		if journal {
 			t.Steps = append(t.Steps, kept(in))
 		}

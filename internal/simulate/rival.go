@@ -141,7 +141,10 @@ func value(p *experiment.Plan, name string, all []tally, version int) (float64, 
 		case m.Prediction != nil && !m.Prediction.Kind.Mean():
 			x := &t.metrics[i]
 			return float64(x.slow) / float64(x.read), x.read > 0
-		case m.Outcomes != nil || m.Labels != nil || m.OfAnswers():
+		case m.Provider != nil && m.Provider.Counted(), m.Builtin != nil && m.Builtin.Kind == experiment.Restarts:
+			x := &t.metrics[i]
+			return float64(x.slow) / float64(x.read), x.read > 0
+		case m.Outcomes != nil || m.Labels != nil || m.OfAnswers() || m.Windowed():
 			x := &t.metrics[i].pair
 			return x.MeanY / x.MeanX, x.N > 0 && x.MeanX > 0
 		case m.Builtin != nil && m.Builtin.Kind == experiment.ErrorRate:

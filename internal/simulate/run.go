@@ -52,7 +52,7 @@ func Run(p *experiment.Plan, w *World, seed uint64, journal bool) (Result, error
 		next := now.Add(p.Window)
 		t.send(now, next)
 		now = next
-		out, err := engine.Step(p, rec, engine.Input{Now: now, Seals: t.seals(now)})
+		out, err := engine.Step(p, rec, engine.Input{Now: now, Seals: t.seals(now), Actions: engine.Acted(&rec.State)})
 		if err != nil {
 			return r, err
 		}

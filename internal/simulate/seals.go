@@ -25,6 +25,13 @@ func (f *flow) hold(source experiment.Source) int64 {
 		return f.w.outcome
 	case experiment.SourcePairs:
 		return f.w.pairs
+	case experiment.SourceMetrics:
+		return f.w.metrics
+	case experiment.SourceGateway:
+		if f.w.plan.Router.Kind() != experiment.RouterGateway {
+			return f.w.metrics
+		}
+		return f.w.lag
 	default:
 		return f.w.lag
 	}
@@ -103,6 +110,7 @@ func (f *flow) appendCells(s *span, source experiment.Source, b *batch) {
 		switch source {
 		case experiment.SourceGateway:
 			f.requestCells(t, key.Slice, add)
+			f.packCells(t, key.Slice, add)
 		case experiment.SourceExposures:
 			if t.units > 0 {
 				add(experiment.CellExposures, experiment.Evidence{Counts: stats.Counts{N: t.units}})
@@ -114,6 +122,8 @@ func (f *flow) appendCells(s *span, source experiment.Source, b *batch) {
 					add(m.Name, e)
 				}
 			}
+		case experiment.SourceMetrics:
+			f.providerCells(t, key.Slice, add)
 		default:
 			f.pairCells(t, add)
 		}

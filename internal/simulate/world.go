@@ -28,7 +28,9 @@ type Answer struct {
 	Failed   bool
 	Latency  time.Duration
 	Outcomes []Outcome
-	// Numbers are what metrics of answers read in it, where their sample has it.
+	// Numbers are what metrics of answers read in it, where their sample has it,
+	// and by how much it raises the counters of a provider's metrics: Sum is of
+	// events, Count of the total.
 	Numbers []Number
 }
 
@@ -241,8 +243,14 @@ func (t *traffic) cells(out []experiment.Cell, p *phase, source experiment.Sourc
 				if m.Builtin != nil && m.Builtin.Kind == experiment.Latency {
 					add(m.Name, experiment.Evidence{Counts: stats.Counts{N: c.N, X: p.counts[w].slow[i][v]}})
 				}
-				if pair := p.counts[w].numbers[i][v]; pair.N > 0 {
+				if pair := p.counts[w].numbers[i][v]; pair.N > 0 && m.OfAnswers() {
 					add(m.Name, experiment.Evidence{Units: pair, Counts: stats.Counts{N: pair.N}})
+				}
+			}
+		case experiment.SourceMetrics:
+			for i, m := range t.plan.Metrics {
+				if pair := p.counts[w].numbers[i][v]; m.Provider != nil && pair.N > 0 {
+					add(m.Name, ofCounters(&m, pair))
 				}
 			}
 		case experiment.SourceExposures:

@@ -50,16 +50,25 @@ func (t *translator) response(path string, in *v1alpha1.Response) *experiment.Re
 	return &experiment.ResponseMetric{Header: in.Header, Value: in.Value, Sample: t.sample(path+".sample", in.Sample)}
 }
 
-// trustSelf is the word that lets what a version says of itself decide.
-const trustSelf = "self-reported"
+// trustSelf is the word that lets what a version says of itself decide. Of what a
+// provider has nobody here knows who counted it, a mesh or the version:
+// trustObserved says that it was not the version.
+const (
+	trustSelf     = "self-reported"
+	trustObserved = "observed"
+)
 
 func (t *translator) trust(path string, m v1alpha1.Metric) bool {
-	t.option(path, m.Trust, trustSelf)
+	if m.From.Prometheus != nil {
+		t.option(path, m.Trust, trustSelf, trustObserved)
+	} else {
+		t.option(path, m.Trust, trustSelf)
+	}
 	if m.Trust == "" || !t.clean(path) {
 		return false
 	}
-	if m.From.Response == nil {
-		t.fail(path, quote(m.Trust), "trust goes with from: response only", "leave trust out: nothing else is a version's own word")
+	if m.From.Response == nil && m.From.Prometheus == nil {
+		t.fail(path, quote(m.Trust), "trust goes with from: response and from: prometheus only", "leave trust out: nothing else is a version's own word")
 		return false
 	}
 	return true
@@ -68,7 +77,7 @@ func (t *translator) trust(path string, m v1alpha1.Metric) bool {
 // Why a version's own word does not decide (D10), and what would.
 const (
 	ownWord  = "a version's own word"
-	trustOut = "add trust: self-reported to the metric if you take its word, or measure it by outcomes or output"
+	trustOut = "add trust: self-reported to the metric if you take its word (of a provider, trust: observed if the version is not who counts), or measure it by outcomes or output"
 )
 
 // answersAsReward reports rewards of answers that cannot be one. A sample of
@@ -78,6 +87,8 @@ func (t *translator) answersAsReward(path string, m *experiment.Metric) {
 	switch {
 	case m.SelfReported():
 		t.fail(path, quote(m.Name), "the reward is "+ownWord, trustOut)
+	case m.Provider != nil && !t.plan.Assignment.Unit.Request:
+		t.fail(path, quote(m.Name), "what a provider tells knows no units, and what one of them does is alike", "post the number as an outcome of the unit, or assign requests by unit: {request: true}")
 	case m.OfAnswers() && !t.plan.Assignment.Unit.Request:
 		t.fail(path, quote(m.Name), "answers of one unit are alike, so that they are no sample of units", "post the number as an outcome of the unit, or assign requests by unit: {request: true}")
 	}
@@ -120,6 +131,6 @@ func (t *translator) observed() {
 		}
 	}
 	if at != "" {
-		t.fail(at, "", "all that a promotion waits for is "+ownWord, "add an objective on error-rate, or trust: self-reported to the metric")
+		t.fail(at, "", "all that a promotion waits for is "+ownWord, "add an objective on error-rate, or to the metric trust: self-reported (of a provider, trust: observed if the version is not who counts)")
 	}
 }

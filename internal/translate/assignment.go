@@ -3,6 +3,7 @@
 package translate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,17 +20,19 @@ const (
 
 func (t *translator) assignment() {
 	a, path := t.api.Spec.Assignment, "spec.assignment"
-	set := 0
-	for _, on := range []bool{a.Unit.Header != "", a.Unit.Cookie != "", a.Unit.JSONPath != "", a.Unit.Request} {
-		if on {
-			set++
-		}
+	switch {
+	case t.unrouted():
+		t.option(path+".by", a.By, byGateway, byClient, byRouter)
+		a.Unit.Request = a.Unit.Request || unitsIn(a.Unit) == 0
+	case t.own():
+		t.option(path+".by", a.By, byGateway, byClient)
+	default:
+		a = t.assignedByRouter(path, a)
 	}
-	if set != 1 {
-		t.fail(path+".unit", fmt.Sprintf("%d of them", set), "exactly one of header, cookie, jsonPath and request is required", "for example unit: {header: x-user-id}")
+	if n := unitsIn(a.Unit); n != 1 {
+		t.fail(path+".unit", fmt.Sprintf("%d of them", n), "exactly one of header, cookie, jsonPath and request is required", "for example unit: {header: x-user-id}")
 	}
 	t.place(path+".unit", a.Unit.Header, a.Unit.Cookie, a.Unit.JSONPath)
-	t.option(path+".by", a.By, "gateway", "client")
 	t.option(path+".missing", a.Missing, "baseline", "reject")
 	t.plan.Assignment = experiment.Assignment{
 		Unit:          experiment.Unit{Header: a.Unit.Header, Cookie: a.Unit.Cookie, JSONPath: a.Unit.JSONPath, Request: a.Unit.Request},
@@ -38,11 +41,55 @@ func (t *translator) assignment() {
 		Exclude:       t.exclusions(path+".exclude", a),
 	}
 	switch {
-	case a.By == "client":
+	case a.By == byClient:
 		t.cohort(path, a)
 	case a.Cohort != nil:
 		t.fail(path+".cohort", "", "a cohort goes with by: client", "write by: client, or leave cohort out")
 	}
+}
+
+// Who assigns, in people's words.
+const (
+	byGateway = "gateway"
+	byClient  = "client"
+	byRouter  = "router"
+)
+
+// unitsIn counts the places that a unit is said to stand in.
+func unitsIn(u v1alpha1.Unit) int {
+	n := 0
+	for _, on := range []bool{u.Header != "", u.Cookie != "", u.JSONPath != "", u.Request} {
+		if on {
+			n++
+		}
+	}
+	return n
+}
+
+// assignedByRouter fills in what goes without saying where the serving stack
+// carries the traffic, and reports what only Headgate's gateway can do.
+func (t *translator) assignedByRouter(path string, a v1alpha1.Assignment) v1alpha1.Assignment {
+	a.By = cmp.Or(a.By, byRouter)
+	if a.By == byGateway {
+		t.fail(path+".by", quote(a.By), "no gateway of Headgate's sees the requests",
+			"write by: router, which draws for each request, or by: client; or traffic: {gateway: {}}, which keeps users with their version")
+	} else {
+		t.choice(path+".by", a.By, byRouter, byClient)
+	}
+	if !t.given(path + ".unit") {
+		a.Unit.Request = true
+	}
+	if a.By == byRouter && !a.Unit.Request && unitsIn(a.Unit) == 1 {
+		t.fail(path+".unit", "", "the serving stack draws for each request, and keeps nobody with a version",
+			"write unit: {request: true}, or let the application assign (by: client), or Headgate's gateway (traffic: {gateway: {}})")
+	}
+	if a.By == byClient && !a.Unit.Request && unitsIn(a.Unit) == 1 {
+		t.fail(path+".unit", "", "the serving stack counts requests, and knows no units", "leave unit out: the cohort header says which version a request gets")
+	}
+	if a.Missing != "" {
+		t.fail(path+".missing", quote(a.Missing), "the router asks no unit of a request", "leave missing out")
+	}
+	return a
 }
 
 // cohort reads how the application assigns, and refuses what would be
@@ -58,10 +105,10 @@ func (t *translator) cohort(path string, a v1alpha1.Assignment) {
 	if strings.EqualFold(a.Cohort.Header, a.Unit.Header) && a.Unit.Header != "" {
 		t.fail(at, quote(a.Cohort.Header), "it is the unit's header", "a unit is who meets a version, a cohort names the version: give each a header")
 	}
-	if a.Unit.Request {
+	if a.Unit.Request && t.own() && !t.unrouted() {
 		t.fail(path+".unit.request", "true", "an application that assigns names its units in POST /v1/exposures, and a request has no name", "say which header, cookie or jsonPath holds the unit")
 	}
-	if a.Missing == "reject" {
+	if a.Missing == "reject" && t.own() {
 		t.fail(path+".missing", quote(a.Missing), "by: client asks no unit of a request; without a known cohort it gets the baseline", "leave missing out")
 	}
 }
@@ -125,10 +172,18 @@ func (t *translator) few(path string, n int) {
 	}
 }
 
+// assigner is who assigns where the application does not.
+func (t *translator) assigner() string {
+	if t.own() {
+		return byGateway
+	}
+	return byRouter
+}
+
 // enforced reports what cannot be had where the application assigns: Headgate
 // gives traffic back to the baseline, and moves none to candidates.
 func (t *translator) enforced() {
-	if t.api.Spec.Assignment.By != "client" {
+	if t.api.Spec.Assignment.By != byClient {
 		return
 	}
 	for i, s := range t.api.Spec.Stages {
@@ -136,11 +191,11 @@ func (t *translator) enforced() {
 		for _, kind := range kindsOf(s) {
 			if kind != experiment.KindSplit && kind != experiment.KindObserve {
 				t.fail(path+"."+string(kind), "", "the application assigns, so that Headgate moves no share",
-					"use split, with the shares that the application gives, or observe; or write assignment.by: gateway")
+					"use split, with the shares that the application gives, or observe; or write assignment.by: "+t.assigner())
 			}
 		}
 		if len(s.Where) > 0 {
-			t.fail(path+".where", "", "the application assigns, and decides who takes part", "leave where out, or write assignment.by: gateway")
+			t.fail(path+".where", "", "the application assigns, and decides who takes part", "leave where out, or write assignment.by: "+t.assigner())
 		}
 	}
 	if p := t.api.Spec.Promote; p != nil && p.KeepWarm != nil && p.KeepWarm.Holdback != "" {

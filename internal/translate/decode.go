@@ -3,9 +3,7 @@
 package translate
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"slices"
 	"strconv"
@@ -32,40 +30,68 @@ type decoder struct {
 	broken   []string        // paths that could not be read
 	values   int
 	problems Problems
+	metrics  []*reusable // those of the file's other documents
 }
+
+func newDecoder() *decoder { return &decoder{lines: map[string]int{}, nulls: map[string]bool{}} }
 
 // decode reads one experiment from YAML or JSON. The lines of its fields go
 // with it, so that later problems can name theirs. The experiment is nil if
 // nothing sensible can be said about its content.
 func decode(data []byte) (*v1alpha1.Experiment, *decoder) {
-	d := &decoder{lines: map[string]int{}, nulls: map[string]bool{}}
-	if len(data) > maxFile {
-		d.add("", 0, fmt.Sprintf("%d bytes", len(data)), fmt.Sprintf("the file is larger than %d bytes", maxFile), "an experiment is a few kilobytes; is this the right file?")
+	d := newDecoder()
+	roots := d.documents(data)
+	if len(roots) == 0 {
 		return nil, d
 	}
-	root, next, err := parse(data)
-	switch {
-	case errors.Is(err, io.EOF), err == nil && root.Tag == "!!null" && next == nil:
-		d.add("", 0, "", "the file is empty", "")
-		return nil, d
-	case err != nil:
-		d.notYAML(data, err)
-		return nil, d
-	case next != nil:
-		d.add("", next.Line, "", "the file has more than one document", "put each experiment into a file of its own")
-		return nil, d
+	if len(roots) > 1 {
+		metrics, others := apart(roots)
+		if len(others) != 1 {
+			d.add("", more(roots, others).Line, "", "the file has more than one document", "put each experiment into a file of its own; only reusable metrics, kind: Metric, may stand beside it")
+			return nil, d
+		}
+		roots, d.metrics = others, reusables(metrics)
 	}
 	e := new(v1alpha1.Experiment)
-	d.value(root, reflect.ValueOf(e).Elem(), "")
-	switch {
-	case d.values > maxValues:
-		d.problems = nil
-		d.add("", 0, "", fmt.Sprintf("more than %d values", maxValues), "an experiment has some hundred, aliases written out")
-		return nil, d
-	case slices.Contains(d.broken, ""):
+	if !d.read(roots[0], reflect.ValueOf(e).Elem()) {
 		return nil, d
 	}
 	return e, d
+}
+
+// more is the first document that is one too many.
+func more(roots, others []*yaml.Node) *yaml.Node {
+	if len(others) > 1 {
+		return others[1]
+	}
+	return roots[1]
+}
+
+// documents parses a file; none if it says nothing that can be read.
+func (d *decoder) documents(data []byte) []*yaml.Node {
+	if len(data) > maxFile {
+		d.add("", 0, fmt.Sprintf("%d bytes", len(data)), fmt.Sprintf("the file is larger than %d bytes", maxFile), "an experiment is a few kilobytes; is this the right file?")
+		return nil
+	}
+	roots, err := parse(data)
+	switch {
+	case err != nil:
+		d.notYAML(data, err)
+	case len(roots) == 0:
+		d.add("", 0, "", "the file is empty", "")
+	}
+	return roots
+}
+
+// read decodes a document; false if nothing sensible can be said about it.
+func (d *decoder) read(root *yaml.Node, v reflect.Value) bool {
+	d.value(root, v, "")
+	if d.values > maxValues {
+		d.problems = nil
+		d.add("", 0, "", fmt.Sprintf("more than %d values", maxValues), "an experiment has some hundred, aliases written out")
+		return false
+	}
+	return !slices.Contains(d.broken, "")
 }
 
 func (d *decoder) add(path string, line int, value, message, hint string) {
@@ -186,6 +212,9 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, path string) {
 			d.value(e.value, v.Field(i), e.path)
 			continue
 		}
+		if slices.Contains(kept(v.Type()), e.key) {
+			continue
+		}
 		hint := nearest(e.key, fields)
 		if slices.Contains(planned, e.key) {
 			hint = "it is planned, but does not work yet: leave it out"
@@ -195,6 +224,21 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, path string) {
 			d.broken = append(d.broken, join(path, meant)) // Not missing, but mistyped.
 		}
 	}
+}
+
+// kept are the fields that the API server and its tools keep in an object beside
+// what people say of the experiment. An object can be read as kubectl gives it.
+func kept(t reflect.Type) []string {
+	switch t {
+	case reflect.TypeFor[v1alpha1.Experiment]():
+		return []string{"status"}
+	case reflect.TypeFor[v1alpha1.Metadata]():
+		return []string{
+			"annotations", "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers", "generateName",
+			"generation", "labels", "managedFields", "ownerReferences", "resourceVersion", "selfLink", "uid",
+		}
+	}
+	return nil
 }
 
 func (d *decoder) mapping(n *yaml.Node, v reflect.Value, path string) {

@@ -18,6 +18,8 @@ func (t *translator) fits() {
 	t.enforced()
 	t.redacted()
 	t.alone()
+	t.control()
+	t.able()
 	if !t.clean("spec.stages") || !t.clean("spec.versions") || len(t.plan.Versions) < 2 {
 		return // The same mistakes would be told twice.
 	}
@@ -26,6 +28,7 @@ func (t *translator) fits() {
 	t.mirrored()
 	t.drifting()
 	t.aucRewarded()
+	t.telemetry()
 	t.slicesReached()
 	t.maturing()
 	t.observed()
@@ -180,14 +183,15 @@ func (t *translator) unreached(s *experiment.Segment, kind func(*experiment.Stag
 }
 
 // drifting reports drift of what cannot drift: it is a candidate's, from the
-// baseline's answers of the same time.
+// baseline's answers of the same time. A mirror has both.
 func (t *translator) drifting() {
 	drift := func(metric string) bool {
 		m := t.plan.Metric(metric)
 		return m != nil && m.Drift != nil
 	}
-	const message, hint = "drift is from the baseline's answers of the same time", "limit it where both versions have traffic: in a split, a bandit or a ramp below 100%"
-	anywhere := slices.ContainsFunc(t.plan.Stages, func(s experiment.Stage) bool { return t.together(&s) })
+	const message, hint = "drift is from the baseline's answers of the same time", "limit it where both versions answer: in a mirror, a split, a bandit or a ramp below 100%"
+	both := func(s experiment.Stage) bool { return s.Mirror != nil || t.together(&s) }
+	anywhere := slices.ContainsFunc(t.plan.Stages, both)
 	for i, o := range t.plan.Objectives {
 		if drift(o.Metric) && !anywhere {
 			t.fail(fmt.Sprintf("spec.objectives[%d].metric", i), quote(o.Metric), message, hint)
@@ -195,7 +199,7 @@ func (t *translator) drifting() {
 	}
 	for i := range t.plan.Stages {
 		for k, o := range t.plan.Stages[i].Require {
-			if drift(o.Metric) && !t.together(&t.plan.Stages[i]) {
+			if drift(o.Metric) && !both(t.plan.Stages[i]) {
 				t.fail(fmt.Sprintf("spec.stages[%d].require[%d].metric", i, k), quote(o.Metric), message, hint)
 			}
 		}

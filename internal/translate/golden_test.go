@@ -18,6 +18,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/router/fields"
+	"github.com/headgate-dev/headgate/internal/router/httproute"
+	"github.com/headgate-dev/headgate/internal/router/virtualservice"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -143,7 +146,7 @@ func TestPlanBad(t *testing.T) {
 			checkProblems(t, err)
 		}
 	}}
-	for _, file := range []string{"testdata/bad.txt", "testdata/bad-stages.txt", "testdata/bad-assignment.txt", "testdata/bad-answers.txt", "testdata/bad-predictions.txt"} {
+	for _, file := range []string{"testdata/bad.txt", "testdata/bad-stages.txt", "testdata/bad-assignment.txt", "testdata/bad-answers.txt", "testdata/bad-predictions.txt", "testdata/bad-providers.txt"} {
 		datadriven.RunTest(t, file, s.run)
 	}
 	if bad < 200 {
@@ -194,7 +197,9 @@ func checkPlan(t testing.TB, p *experiment.Plan) {
 	want(a.Alpha > 0 && a.Alpha <= mostAlpha && a.HarmAlpha > 0 && a.HarmAlpha <= mostAlpha && a.Looks >= 1, "analysis is %+v", a)
 	route := experiment.RouteOf(p, &experiment.State{Slots: experiment.SlotsOf(experiment.Baseline(n))})
 	snapshot := experiment.Snapshot{Routes: []experiment.Route{route}}
-	want(snapshot.Check() == nil, "the gateway refuses it: %v", snapshot.Check())
+	own := p.Router.Kind() == experiment.RouterGateway
+	want(!own || snapshot.Check() == nil, "the gateway refuses it: %v", snapshot.Check())
+	checkRouter(t, p)
 	for _, m := range p.Metrics {
 		want(!m.OfPredictions() || p.Predictions != nil && p.Predictions.Sample > 0, "nothing is read for %+v", m)
 		want(sources(m) == 1 && (m.Goal == experiment.Increase || m.Goal == experiment.Decrease), "metric %+v", m)
@@ -209,7 +214,7 @@ func checkPlan(t testing.TB, p *experiment.Plan) {
 	}
 	if p.Reward != nil {
 		m := p.Metric(p.Reward.Metric)
-		want(m != nil && (m.Matures() > 0 && !uncompared(m) || m.OfAnswers() && !m.SelfReported() && p.Assignment.Unit.Request) && n >= 2, "reward %+v", p.Reward)
+		want(m != nil && (m.Matures() > 0 && !uncompared(m) || (m.OfAnswers() || m.Provider != nil) && !m.SelfReported() && p.Assignment.Unit.Request) && n >= 2, "reward %+v", p.Reward)
 		margin(p.Reward.MinimumEffect)
 	}
 	for _, o := range p.Objectives {
@@ -224,13 +229,56 @@ func checkPlan(t testing.TB, p *experiment.Plan) {
 		want(o.Version >= 0 && o.Version < n && o.Header != "" && o.Value != "", "override %+v", o)
 	}
 	if p.Assignment.Cohort != "" {
-		want(!strings.EqualFold(p.Assignment.Cohort, p.Assignment.Unit.Header) && !p.Assignment.Unit.Request && !p.Assignment.RejectMissing, "assignment %+v", p.Assignment)
+		want(!strings.EqualFold(p.Assignment.Cohort, p.Assignment.Unit.Header) && (!own || !p.Assignment.Unit.Request) && !p.Assignment.RejectMissing, "assignment %+v", p.Assignment)
 		want(!slices.ContainsFunc(p.Stages, func(s experiment.Stage) bool { return s.Split == nil && s.Observe == nil || len(s.Where) > 0 }), "a stage that moves traffic by client")
 	}
 	checkKept(t, p)
 	want(len(p.Stages) >= 1 && len(p.Stages) <= maxStages, "%d stages", len(p.Stages))
 	for _, s := range p.Stages {
 		checkStage(t, p, &s)
+	}
+}
+
+// checkRouter asks of a plan that a serving stack carries that the stack can, and
+// that each version is found in its objects.
+func checkRouter(t testing.TB, p *experiment.Plan) {
+	t.Helper()
+	kind := p.Router.Kind()
+	if kind == experiment.RouterGateway {
+		return
+	}
+	if err := p.Fits(string(kind), capabilities(kind)); err != nil {
+		t.Error(err)
+	}
+	var err error
+	switch kind {
+	case experiment.RouterVirtualService:
+		_, err = virtualservice.New(p)
+	case experiment.RouterHTTPRoute:
+		_, err = httproute.New(p)
+	case experiment.RouterFields:
+		_, err = fields.New(p)
+	}
+	if err != nil {
+		t.Errorf("the router refuses it: %v", err)
+	}
+	with := map[int]bool{}
+	for _, f := range p.Router.Fields {
+		with[f.Version] = true
+	}
+	for i, v := range p.Versions {
+		switch {
+		case kind == experiment.RouterFields && v.Backend != "", kind != experiment.RouterFields && v.Backend == "":
+			t.Errorf("version %d of a %s has backend %q", i, kind, v.Backend)
+		case v.Model != "" || v.Path != nil:
+			t.Errorf("version %d is rewritten by a %s", i, kind)
+		}
+	}
+	if kind == experiment.RouterFields && (len(with) != len(p.Router.Fields) || len(with) < len(p.Versions)-1) {
+		t.Errorf("%d fields hold the shares of %d versions, there are %d", len(p.Router.Fields), len(with), len(p.Versions))
+	}
+	if !p.Assignment.Unit.Request && p.Assignment.Cohort == "" || p.Assignment.RejectMissing {
+		t.Errorf("a %s cannot assign by %+v", kind, p.Assignment)
 	}
 }
 
@@ -261,7 +309,7 @@ func checkKept(t testing.TB, p *experiment.Plan) {
 func sources(m experiment.Metric) int {
 	n := 0
 	for _, on := range []bool{
-		m.Builtin != nil, m.Outcomes != nil, m.Pairs != nil, m.Output != nil, m.Response != nil, m.Prediction != nil, m.Drift != nil, m.Labels != nil,
+		m.Builtin != nil, m.Outcomes != nil, m.Pairs != nil, m.Output != nil, m.Response != nil, m.Prediction != nil, m.Drift != nil, m.Labels != nil, m.Provider != nil,
 	} {
 		if on {
 			n++

@@ -152,7 +152,7 @@ func (t *translator) labelled() time.Duration {
 
 // mirrors says whether the plan collects pairs.
 func (t *translator) mirrors() bool {
-	return slices.ContainsFunc(t.api.Spec.Stages, func(s v1alpha1.Stage) bool { return s.Mirror != nil })
+	return slices.ContainsFunc(t.api.Spec.Stages, t.paired)
 }
 
 // redacted reports fields that are taken out of nothing.

@@ -13,8 +13,10 @@ import (
 // limitOf reads a max or a min in a metric's unit.
 func (t *translator) limitOf(at, word string, q v1alpha1.Quantity, m *experiment.Metric) float64 {
 	switch {
+	case m.Windowed(), m.Provider != nil:
+		return t.telemetryLimit(at, word, q, m)
 	case m.Builtin != nil && word == "min":
-		t.fail(at, quote(string(q)), "errors and latency have a max", "")
+		t.fail(at, quote(string(q)), "errors, latency and restarts have a max", "")
 	case m.Builtin != nil && m.Builtin.Kind == experiment.Latency:
 		return t.latency(at, v1alpha1.Duration(q), m.Builtin)
 	case m.Builtin != nil:
@@ -93,7 +95,11 @@ func (t *translator) labelsLimit(at, word string, q v1alpha1.Quantity, m *experi
 // sliced reads the segments in whose groups a limit or a guardrail holds too. A
 // distribution is of everybody.
 func (t *translator) sliced(path string, in []string, m *experiment.Metric) []string {
-	if m != nil && m.WholeSample() && len(in) > 0 {
+	switch {
+	case m == nil || len(in) == 0:
+	case m.Telemetry():
+		t.fail(path, "", "what a provider tells is of everybody", "leave slices out, or write a metric for the groups")
+	case m.WholeSample():
 		t.fail(path, "", "drift and AUC are of everybody", "leave slices out, or write another metric for the groups")
 	}
 	return t.slices(path, in)

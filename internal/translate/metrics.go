@@ -23,6 +23,13 @@ func (t *translator) metrics() {
 		if slices.Contains(ownCells, m.Name) {
 			t.fail(path+".name", quote(m.Name), "the name is taken by Headgate itself", "choose another")
 		}
+		if m.Ref != nil {
+			t.plan.Metrics = append(t.plan.Metrics, t.referred(path, m))
+			continue
+		}
+		if len(m.Params) > 0 {
+			t.fail(path+".params", "", "parameters are a reusable metric's", "name one in ref, or write the values where they belong")
+		}
 		t.plan.Metrics = append(t.plan.Metrics, t.metric(path, m))
 	}
 }
@@ -40,7 +47,7 @@ func (t *translator) metric(path string, m v1alpha1.Metric) experiment.Metric {
 	sources := 0
 	for _, on := range []bool{
 		from.Builtin != "", from.Outcomes != nil, from.Pairs != nil, from.Output != nil, from.Response != nil,
-		from.Prediction != "", from.Drift != nil, from.Labels != nil,
+		from.Prediction != "", from.Drift != nil, from.Labels != nil, from.Prometheus != nil,
 	} {
 		if on {
 			sources++
@@ -50,7 +57,7 @@ func (t *translator) metric(path string, m v1alpha1.Metric) experiment.Metric {
 	case sources == 0 && t.nulls[path+".from.prediction"]:
 		t.fail(path+".from.prediction", "", "YAML reads null as nothing", `put it in quotes: prediction: "null"`)
 	case sources != 1:
-		t.fail(path+".from", "", "exactly one of builtin, outcomes, pairs, output, response, prediction, drift and labels is required", "for example from: {builtin: error-rate}")
+		t.fail(path+".from", "", "exactly one of builtin, outcomes, pairs, output, response, prediction, drift, labels and prometheus is required", "for example from: {builtin: error-rate}")
 	case from.Outcomes != nil:
 		out.Outcomes = t.outcomes(path+".from.outcomes", from.Outcomes)
 		out.Goal = cmp.Or(out.Goal, experiment.Increase)
@@ -63,11 +70,20 @@ func (t *translator) metric(path string, m v1alpha1.Metric) experiment.Metric {
 	case from.Response != nil:
 		out.Response = t.response(path+".from.response", from.Response)
 		out.Goal = cmp.Or(out.Goal, experiment.Increase)
+	case from.Prometheus != nil:
+		out.Provider = t.provided(path+".from.prometheus", from.Prometheus)
+		if m.Goal == "" {
+			t.fail(path+".goal", "", "which way is better is required", "write goal: decrease, for example of errors, or goal: increase")
+		}
 	case from.Builtin == "":
 		t.predicted(path, m, &out)
 	default:
 		out.Builtin = t.builtin(path+".from", from)
-		out.Goal = t.naturalGoal(path+".goal", m.Goal, experiment.Decrease, "errors and latency are better when they decrease")
+		if k := out.Builtin.Kind; k == experiment.RequestRate || k == experiment.ReadyReplicas {
+			out.Goal = t.naturalGoal(path+".goal", m.Goal, experiment.Increase, "requests and replicas are better when there are more")
+		} else {
+			out.Goal = t.naturalGoal(path+".goal", m.Goal, experiment.Decrease, "errors, latency and restarts are better when they decrease")
+		}
 	}
 	if from.Quantile != "" && from.Builtin != string(experiment.Latency) {
 		t.fail(path+".from.quantile", quote(string(from.Quantile)), "a quantile goes with builtin: latency only", "leave quantile out")
@@ -86,7 +102,14 @@ func (t *translator) naturalGoal(path, given string, goal experiment.Goal, why s
 
 func (t *translator) builtin(path string, from v1alpha1.From) *experiment.BuiltinMetric {
 	b := &experiment.BuiltinMetric{Kind: experiment.BuiltinKind(from.Builtin)}
-	t.choice(path+".builtin", from.Builtin, string(experiment.ErrorRate), string(experiment.Latency))
+	t.choice(path+".builtin", from.Builtin, string(experiment.ErrorRate), string(experiment.Latency), string(experiment.MeanLatency),
+		string(experiment.RequestRate), string(experiment.ReadyReplicas), string(experiment.Restarts))
+	if b.Kind.OfCluster() && t.own() {
+		t.fail(path+".builtin", quote(from.Builtin), "Headgate's gateway does not tell it, only routers of a cluster do", "it has error-rate, and latency with a quantile; read others from: {prometheus: …}")
+	}
+	if b.Kind.OfWorkload() {
+		t.deployments(path+".builtin", from.Builtin)
+	}
 	if b.Kind == experiment.Latency {
 		if from.Quantile == "" {
 			t.fail(path+".quantile", "", "latency needs a quantile", "for example quantile: 0.99")

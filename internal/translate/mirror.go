@@ -35,9 +35,16 @@ func (t *translator) mirror(path string, s v1alpha1.Stage) *experiment.Mirror {
 	if out.Share == 0 {
 		t.fail(at+".share", quote(string(in.Share)), "a mirror of nothing", "give it a share above 0%")
 	}
-	t.option(at+".by", in.By, "gateway", byEvents)
-	if out.ByEvents {
+	if t.unrouted() {
+		t.option(at+".by", in.By, byGateway, byRouter, byEvents)
+	} else {
+		t.option(at+".by", in.By, t.copier(), byEvents)
+	}
+	switch {
+	case out.ByEvents:
 		t.mirroredByOthers(path, s)
+	case !t.own():
+		t.mirroredByRouter(path)
 	}
 	// What a copy takes in tokens nobody counts: a bound on it would never hold.
 	costs := func(v experiment.Version) bool { return v.Cost.PerRequest > 0 }
@@ -49,6 +56,37 @@ func (t *translator) mirror(path string, s v1alpha1.Stage) *experiment.Mirror {
 
 // byEvents is the word for copies that others send.
 const byEvents = "events"
+
+// copier is who copies where nothing else is said.
+func (t *translator) copier() string {
+	if t.own() {
+		return byGateway
+	}
+	return byRouter
+}
+
+// paired says whether the answers to a mirror's copies are compared: the serving
+// stack's copies are only counted.
+func (t *translator) paired(s v1alpha1.Stage) bool {
+	return s.Mirror != nil && (t.own() || s.Mirror.By == byEvents)
+}
+
+// mirroredByRouter reports what can only be asked of who sends the copies.
+func (t *translator) mirroredByRouter(path string) {
+	for _, field := range []string{"rate", "concurrency"} {
+		if at := path + ".mirror." + field; t.given(at) {
+			t.fail(at, "", "the serving stack sends the copies, and Headgate cannot hold them back", "leave it out, and mirror a smaller share")
+		}
+	}
+	if at := path + ".mirror.timeout"; t.given(at) {
+		t.fail(at, "", "the serving stack sends the copies, and nobody waits for their answers", "leave it out")
+	}
+}
+
+// unheard are the metrics of predictions that events tell nothing of.
+var unheard = []experiment.PredictionKind{
+	experiment.AbsentFeatures, experiment.NullFeatures, experiment.FailedExplanations, experiment.ExplanationTime,
+}
 
 // mirroredByOthers reports what the gateway cannot do with copies that it does
 // not send, and what events do not tell.
@@ -68,6 +106,8 @@ func (t *translator) mirroredByOthers(path string, s v1alpha1.Stage) {
 		}
 		if m := t.plan.Metric(o.Metric); m != nil && m.Pairs != nil && m.Pairs.Compare == experiment.CompareFailures {
 			t.fail(at+".metric", quote(o.Metric), "events tell of answers that succeeded only", "compare what the answers say, or let the gateway mirror")
+		} else if m != nil && m.Prediction != nil && slices.Contains(unheard, m.Prediction.Kind) {
+			t.fail(at+".metric", quote(o.Metric), "events tell neither of requests nor of explanations", "limit what the answers say, or let the gateway mirror")
 		}
 	}
 }
@@ -90,7 +130,7 @@ func (t *translator) copyTimeout(path string, in v1alpha1.Duration) time.Duratio
 func (t *translator) pairsHold() time.Duration {
 	most := time.Duration(0)
 	for _, s := range t.api.Spec.Stages {
-		if s.Mirror == nil {
+		if !t.paired(s) {
 			continue
 		}
 		d, err := parseDuration(string(s.Mirror.Timeout))

@@ -15,27 +15,31 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// parse gives the root of the first document and of the second, if there is
-// one. A panic of the parser, which is not ours, is an error of the file.
-func parse(data []byte) (root, next *yaml.Node, err error) {
+// maxDocuments is how many documents of a file are read.
+const maxDocuments = 64
+
+// parse gives the roots of a file's documents, without those that hold nothing.
+// A panic of the parser, which is not ours, is an error of the file.
+func parse(data []byte) (roots []*yaml.Node, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the parser gave up: %v", r)
 		}
 	}()
 	dec := yaml.NewDecoder(bytes.NewReader(plainJSON(data)))
-	var doc, more yaml.Node
-	if err := dec.Decode(&doc); err != nil {
-		return nil, nil, err
+	for range maxDocuments {
+		var doc yaml.Node
+		switch err := dec.Decode(&doc); {
+		case errors.Is(err, io.EOF):
+			return roots, nil
+		case err != nil:
+			return nil, err
+		}
+		if root := doc.Content[0]; root.Tag != "!!null" {
+			roots = append(roots, root)
+		}
 	}
-	switch err := dec.Decode(&more); {
-	case errors.Is(err, io.EOF):
-		return doc.Content[0], nil, nil
-	case err != nil:
-		return nil, nil, err
-	default:
-		return doc.Content[0], &more, nil
-	}
+	return nil, fmt.Errorf("more than %d documents", maxDocuments)
 }
 
 // jsonEscape is an escape of JSON: a pair of surrogates or any other.

@@ -41,7 +41,7 @@ func (t *translator) once(path string, o v1alpha1.Objective, before []v1alpha1.O
 func (t *translator) limit(path string, o v1alpha1.Objective, m *experiment.Metric) (out experiment.Objective, ok bool) {
 	t.line(path+".owner", o.Owner, maxText)
 	if (o.Max == "") == (o.Min == "") {
-		t.fail(path, "", "exactly one of max and min is required", "")
+		t.fail(path, "", "exactly one of max and min is required", "max is for what must stay low, min for what must stay high")
 		return out, false
 	}
 	if m == nil {
@@ -88,8 +88,8 @@ func (t *translator) gates(path string, in []v1alpha1.Objective, out *experiment
 		case m.Pairs != nil && out.Mirror == nil:
 			t.fail(at+".metric", quote(o.Metric), "pairs are compared in mirrors only", "a mirror says nothing about how users react; limit another metric here")
 			continue
-		case m.Pairs == nil && out.Mirror != nil:
-			t.fail(at+".metric", quote(o.Metric), "a mirror gives its candidates no traffic of their own", "compare failures or latency by a metric from: {pairs: {compare: failures}}")
+		case m.Pairs == nil && !m.OfPredictions() && out.Mirror != nil:
+			t.fail(at+".metric", quote(o.Metric), "a mirror gives its candidates no traffic of their own", "limit what their answers say by a metric from: pairs, labels, drift or prediction; failures and latency by {pairs: {compare: failures}}")
 			continue
 		}
 		t.once(at, o, in[:i], "the stage requires it already", m)
@@ -116,7 +116,7 @@ func (t *translator) reward() {
 	switch m := t.known(path+".metric", r.Metric); {
 	case m == nil:
 	case m.Builtin != nil:
-		t.fail(path+".metric", quote(r.Metric), "a reward is a metric of outcomes, labels or answers", "limit errors and latency by objectives")
+		t.fail(path+".metric", quote(r.Metric), "a reward is a metric of outcomes, labels, answers or a provider", "limit errors and latency by objectives")
 	case m.Pairs != nil:
 		t.fail(path+".metric", quote(r.Metric), "pairs are no reward", pairsHint)
 	case t.uncomparable(path+".metric", "reward", m):
@@ -154,6 +154,8 @@ func (t *translator) guardrails() {
 		case t.uncomparable(path+".metric", "guardrail", m):
 		case m.Builtin != nil && m.Builtin.Kind == experiment.Latency:
 			t.fail(path+".metric", quote(g.Metric), "latency is limited by an objective", "write it under objectives")
+		case m.Builtin != nil && (m.Builtin.Kind == experiment.RequestRate || m.Builtin.Kind == experiment.ReadyReplicas):
+			t.fail(path+".metric", quote(g.Metric), "versions differ in it by their shares and sizes", "limit it under objectives")
 		case slices.ContainsFunc(gs[:i], func(x v1alpha1.Guardrail) bool { return x.Metric == g.Metric }):
 			t.fail(path+".metric", quote(g.Metric), "the metric is a guardrail already", "")
 		}

@@ -70,6 +70,7 @@ func (t *translator) stage(path string, s v1alpha1.Stage) experiment.Stage {
 		out.Split = t.split(path, s)
 	case experiment.KindMirror:
 		out.Mirror = t.mirror(path, s)
+		out.Mirror.Until.Pairs = t.collects(path+".until", s)
 	case experiment.KindBandit:
 		out.Bandit = t.bandit(path, s)
 	case experiment.KindSwitch:
@@ -109,6 +110,7 @@ func (t *translator) belongs(path string, s v1alpha1.Stage, kind experiment.Stag
 		{"until.decided", []experiment.StageKind{split}},
 		{"until.units", []experiment.StageKind{split, bandit}},
 		{"until.pairs", []experiment.StageKind{mirror}},
+		{"until.copies", []experiment.StageKind{mirror}},
 		{"until.best", []experiment.StageKind{bandit}},
 		{"until.atLeast", []experiment.StageKind{split, mirror, bandit}},
 		{"otherwise", []experiment.StageKind{split, bandit}},
@@ -263,9 +265,6 @@ func (t *translator) until(path string, u *v1alpha1.Until, kind experiment.Stage
 	}
 	evidence, mature, why := "outcome can mature", t.plan.Window+t.plan.OutcomeWindow()+t.plan.Lag, "evidence window, outcome window and lag"
 	if kind == experiment.KindMirror {
-		if out.Pairs = t.some(path+".pairs", u.Pairs, 0, maxCount); !t.given(path + ".pairs") {
-			t.fail(path+".pairs", "", "a mirror says how many pairs it collects", untilHints[kind])
-		}
 		evidence, mature, why = "pair can be known", t.plan.Window+t.pairsHold(), "evidence window, lag and the time of a copy"
 	}
 	before := len(t.problems)
@@ -281,6 +280,35 @@ func (t *translator) until(path string, u *v1alpha1.Until, kind experiment.Stage
 		t.fail(path+".atMost", quote(string(u.AtMost)), "no "+evidence+" before the horizon", fmt.Sprintf("%s take %s: give it more", why, mature))
 	}
 	return out
+}
+
+// collects reads how many pairs a mirror collects for each candidate, or how
+// many copies the serving stack makes: what is counted is one and the same.
+func (t *translator) collects(path string, s v1alpha1.Stage) int64 {
+	u := s.Until
+	if u == nil || u.AtMost == "" {
+		return 0 // Reported.
+	}
+	switch {
+	case t.unrouted():
+		return max(1, u.Pairs, u.Copies)
+	case t.paired(s):
+		if t.given(path + ".copies") {
+			t.fail(path+".copies", fmt.Sprint(u.Copies), "copies are counted where the serving stack mirrors", "say how many pairs the mirror collects")
+		}
+		if !t.given(path + ".pairs") {
+			t.fail(path+".pairs", "", "a mirror says how many pairs it collects", untilHints[experiment.KindMirror])
+		}
+		return t.some(path+".pairs", u.Pairs, 0, maxCount)
+	}
+	const hint = "for example until: {copies: 20000, atMost: 3d}"
+	if t.given(path + ".pairs") {
+		t.fail(path+".pairs", fmt.Sprint(u.Pairs), "the serving stack's copies are counted and not compared", "write copies; Headgate's gateway compares answers: traffic: {gateway: {}}")
+	}
+	if !t.given(path+".copies") && !t.given(path+".pairs") && u.AtLeast == "" {
+		t.fail(path+".copies", "", "a mirror says how many copies it makes, or how long it lasts at least", hint)
+	}
+	return t.some(path+".copies", u.Copies, 1, maxCount)
 }
 
 func (t *translator) splitShares(path string, in map[string]v1alpha1.Quantity) experiment.Shares {

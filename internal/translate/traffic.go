@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/headgate-dev/headgate/api/v1alpha1"
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
@@ -25,13 +26,87 @@ var pathForm = regexp.MustCompile(`^/$|^(/([0-9A-Za-z._~!$&'()*+,;=:@-]|%[0-9A-F
 
 const pathMessage, pathHint = "not a path", "begin it with a slash, and write no query, blank or empty part, for example /v2/health/ready"
 
-// traffic reads the router and how it treats the versions.
-func (t *translator) traffic() {
-	g, path := t.api.Spec.Traffic.Gateway, "spec.traffic.gateway"
-	if g == nil {
-		t.fail("spec.traffic", "", "one router is required", "write traffic: {gateway: {}}")
-		return
+// routersOf lists the routers that an experiment names.
+func routersOf(in v1alpha1.Traffic) []experiment.RouterKind {
+	var kinds []experiment.RouterKind
+	for _, k := range []struct {
+		on   bool
+		kind experiment.RouterKind
+	}{
+		{in.Gateway != nil, experiment.RouterGateway},
+		{in.VirtualService != nil, experiment.RouterVirtualService},
+		{in.HTTPRoute != nil, experiment.RouterHTTPRoute},
+		{in.Fields != nil, experiment.RouterFields},
+	} {
+		if k.on {
+			kinds = append(kinds, k.kind)
+		}
 	}
+	return kinds
+}
+
+// router is the kind of router that the experiment names; Headgate's gateway
+// where it names none.
+func (t *translator) router() experiment.RouterKind {
+	if kinds := routersOf(t.api.Spec.Traffic); len(kinds) > 0 {
+		return kinds[0]
+	}
+	return experiment.RouterGateway
+}
+
+// unrouted says that nobody knows which router it is, so that nothing is to be
+// said of what only some can do. It is reported.
+func (t *translator) unrouted() bool { return len(routersOf(t.api.Spec.Traffic)) != 1 }
+
+// own says whether the router is Headgate's gateway, which sees each request.
+func (t *translator) own() bool { return t.router() == experiment.RouterGateway }
+
+// traffic reads the router.
+func (t *translator) traffic() {
+	in, path := t.api.Spec.Traffic, "spec.traffic"
+	kinds := routersOf(in)
+	switch {
+	case len(kinds) == 0:
+		t.fail(path, "", "one router is required", "write traffic: {gateway: {}}")
+		return
+	case len(kinds) > 1:
+		names := make([]string, len(kinds))
+		for i, k := range kinds {
+			names[i] = string(k)
+		}
+		t.fail(path, strings.Join(names, " and "), "exactly one router carries the traffic", "leave the others out")
+	}
+	switch kinds[0] {
+	case experiment.RouterVirtualService:
+		t.plan.Router.VirtualService = t.virtualService(path+".virtualService", in.VirtualService)
+	case experiment.RouterHTTPRoute:
+		t.plan.Router.HTTPRoute = t.httpRoute(path+".httpRoute", in.HTTPRoute)
+	case experiment.RouterFields:
+		t.plan.Router.Fields = t.shareFields(path+".fields", in.Fields)
+	default:
+		t.gateway(path+".gateway", in.Gateway)
+	}
+	t.policies()
+	if t.own() && in.Pack != "" && !t.unrouted() {
+		t.fail(path+".pack", quote(in.Pack), "the gateway counts its requests itself", "leave pack out")
+	}
+	t.plan.Router.Pack = in.Pack
+}
+
+// policies reads what is done when others change the route, and when the
+// experiment is deleted. The empty answers are the defaults.
+func (t *translator) policies() {
+	s, r := t.api.Spec, &t.plan.Router
+	t.option("spec.drift", s.Drift, string(experiment.DriftCorrect), string(experiment.DriftHold), string(experiment.DriftAlert))
+	t.option("spec.onDelete", s.OnDelete, string(experiment.OnDeleteRestore), string(experiment.OnDeleteLeave))
+	if s.Drift != "" && t.own() {
+		t.fail("spec.drift", quote(s.Drift), "nobody else writes the gateway's shares", "leave drift out")
+	}
+	r.Drift, r.OnDelete = experiment.OnDrift(s.Drift), experiment.OnDelete(s.OnDelete)
+}
+
+// gateway reads how Headgate's gateway treats the versions.
+func (t *translator) gateway(path string, g *v1alpha1.GatewayTraffic) {
 	t.listen(path+".listen", g.Listen)
 	t.option(path+".fallback", g.Fallback, "unsent", "idempotent")
 	rules := experiment.GatewayRules{

@@ -46,14 +46,18 @@ const (
 	defaultRampHorizon = 30 * 24 * time.Hour
 )
 
-// Plan reads an experiment from YAML or JSON. The error, if any, is of class
-// invalid and wraps Problems.
-func Plan(data []byte) (*experiment.Plan, error) {
+// Plan reads an experiment from YAML or JSON. Reusable metrics, kind: Metric, may
+// stand in further documents of the same file, or in more files, which hold
+// nothing else; those that the experiment does not refer to are not looked at
+// closely. The error, if any, is of class invalid and wraps Problems; those of a
+// reusable metric begin with its name, and their lines are those of its file.
+func Plan(data []byte, more ...[]byte) (*experiment.Plan, error) {
 	e, d := decode(data)
 	if e == nil {
 		return nil, d.problems.asError()
 	}
-	t := &translator{decoder: d, api: e}
+	t := &translator{decoder: d, api: e, library: d.metrics}
+	t.gather(more)
 	t.plan = &experiment.Plan{
 		Namespace: e.Metadata.Namespace, Name: e.Metadata.Name,
 		Owner: e.Spec.Owner, Hypothesis: e.Spec.Hypothesis,
@@ -65,6 +69,7 @@ func Plan(data []byte) (*experiment.Plan, error) {
 	t.analysis()
 	t.evidence()
 	t.segments()
+	t.providers()
 	t.metrics()
 	t.predictions()
 	t.redact()
@@ -87,6 +92,12 @@ type translator struct {
 	*decoder
 	api  *v1alpha1.Experiment
 	plan *experiment.Plan
+	// library are the reusable metrics that the experiment may refer to; params
+	// are the parameters of the one that is being read, used those that a text has
+	// asked for.
+	library []*reusable
+	params  map[string]string
+	used    map[string]bool
 }
 
 // fail reports a problem at a path, unless it follows from a value at, above or

@@ -5,10 +5,8 @@ package translate
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/headgate-dev/headgate/api/v1alpha1"
@@ -29,10 +27,14 @@ func (t *translator) versions() {
 	t.names("spec.versions", len(vs), func(i int) string { return vs[i].Name })
 	for i, v := range vs {
 		path := fmt.Sprintf("spec.versions[%d]", i)
-		t.backend(path+".backend", v.Backend)
+		t.backendOf(path, i)
+		if v.Workload != "" {
+			t.objectName(path+".workload", v.Workload, "ranker-v2")
+		}
 		t.form(path+".model", v.Model, modelForm, "not the name of a model", fmt.Sprintf("1 to %d printable bytes without blanks", maxPartValue))
 		t.plan.Versions = append(t.plan.Versions, experiment.Version{
-			Name: v.Name, Backend: v.Backend, Model: v.Model, Path: t.rewrite(path+".path", v.Path), Cost: t.cost(path+".cost", v.Cost), Parts: t.parts(path+".parts", v.Parts),
+			Name: v.Name, Backend: v.Backend, Model: v.Model, Path: t.rewrite(path+".path", v.Path), Workload: v.Workload,
+			Cost: t.cost(path+".cost", v.Cost), Parts: t.parts(path+".parts", v.Parts),
 		})
 	}
 }
@@ -54,35 +56,6 @@ func (t *translator) rewrite(path string, p *v1alpha1.PathRewrite) *experiment.P
 	}
 	return &experiment.PathRewrite{From: p.From, To: p.To}
 }
-
-// backend checks a base URL. What may hold a secret is not repeated.
-func (t *translator) backend(path, s string) {
-	value := quote(s)
-	if strings.ContainsAny(s, "@?#") {
-		value = ""
-	}
-	u, err := url.Parse(s)
-	switch {
-	case s == "":
-		t.fail(path, "", "a backend is required", backendHint)
-	case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "":
-		t.fail(path, value, "not a URL that the gateway can reach", backendHint)
-	case u.User != nil:
-		t.fail(path, "", "a URL with a user or password", "keep secrets out of experiments")
-	case strings.ContainsAny(s, "?#"):
-		t.fail(path, "", "a URL with a query or fragment", "write the base URL alone")
-	case len(s) > maxText:
-		t.fail(path, value, fmt.Sprintf("longer than %d bytes", maxText), "")
-	}
-	if err != nil || u.Port() == "" {
-		return
-	}
-	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil {
-		t.fail(path, value, "not a port", "ports are 1 to 65535")
-	}
-}
-
-const backendHint = "write http://HOST:PORT"
 
 func (t *translator) cost(path string, c *v1alpha1.Cost) experiment.Cost {
 	if c == nil {
