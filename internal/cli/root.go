@@ -89,12 +89,12 @@ func Run(ctx context.Context, args []string, s IO, version string) int {
 	root.SetArgs(args)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(demoCommand(s), runCommand(s), ledgerCommand(s), getCommand(s), describeCommand(s), statusCommand(s), assertCommand(s),
+	root.AddCommand(demoCommand(s), runCommand(s), ledgerCommand(s), controllerCommand(s), getCommand(s), describeCommand(s), statusCommand(s), assertCommand(s),
 		explainCommand(s), exportCommand(s), forgetCommand(s), replayCommand(s), watchCommand(s), initCommand(s), loadCommand(s), versionCommand(s, version))
 	root.AddCommand(verbCommands(s)...)
 	root.AddCommand(simulateCommand(s))
 	root.AddCommand(planCommand(s), lintCommand(s))
-	root.AddCommand(reportCommand(s), outcomesCommand(s))
+	root.AddCommand(reportCommand(s), outcomesCommand(s), checkCommand(s))
 	began := false
 	for _, c := range root.Commands() {
 		if run := c.RunE; run != nil {

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headgate-dev/headgate/api/kube"
+	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/router"
+	routes "github.com/headgate-dev/headgate/internal/router/kube"
+)
+
+// A route that somebody else changes more often than contested times in
+// contestedFor is contested: it is written again only to take traffic back.
+const (
+	contested    = 5
+	contestedFor = 10 * time.Minute
+)
+
+// routeKey names an object that holds a route.
+type routeKey struct {
+	kind schema.GroupKind
+	name types.NamespacedName
+}
+
+// route makes the route what the state asks for, or says why it is not.
+func (t *turn) route(ctx context.Context) {
+	x := t.run
+	traffic := router.TrafficOf(x.plan, &x.record.State)
+	back := traffic.WayBack()
+	found, objects, err := t.r.Routes.Read(ctx, x.router, traffic)
+	if err == nil {
+		t.seen = found
+		t.differs, err = router.Drift(x.router, objects, traffic)
+	}
+	if err == nil && len(t.differs) > 0 && t.foreign(traffic, objects) && !back && t.leaves() {
+		return
+	}
+	if err == nil || back { // The way back knows what to do with objects that nobody can read.
+		err = t.write(ctx, traffic)
+	}
+	if err != nil {
+		t.stopped(ReasonRoute, err)
+		t.unsafe(back)
+		return
+	}
+	if back && !x.unsafe.IsZero() {
+		t.r.Metrics.safe(t.r.Now().Sub(x.unsafe))
+		x.unsafe = time.Time{}
+	}
+}
+
+// write makes the objects say what is asked for.
+func (t *turn) write(ctx context.Context, traffic router.Traffic) error {
+	result, err := t.r.Routes.Apply(ctx, t.run.router, traffic)
+	if len(result.Written) > 0 {
+		t.seen = router.Seen{Asked: traffic.Shares, Why: "the shares were written just now"}
+		t.r.Metrics.wrote()
+	}
+	if err != nil {
+		return err
+	}
+	t.run.asked, t.differs = said(traffic), nil
+	return nil
+}
+
+// said tells whether two things asked of a router are the same.
+func said(t router.Traffic) string { return fmt.Sprintf("%+v", t) }
+
+// unsafe remembers since when traffic should be back on the baseline.
+func (t *turn) unsafe(back bool) {
+	if back && t.run.unsafe.IsZero() {
+		t.run.unsafe = t.now
+	}
+}
+
+// foreign reports whether somebody else changed the route since it was written,
+// and counts it. What was never asked for, or changes anyway, is nobody's doing.
+func (t *turn) foreign(want router.Traffic, objects []router.Object) bool {
+	x := t.run
+	if x.asked != said(want) {
+		return false
+	}
+	x.drifts = append(x.drifts, t.now)
+	if n := len(x.drifts) - contested - 1; n > 0 {
+		x.drifts = x.drifts[n:]
+	}
+	var writers []string
+	for i, o := range objects {
+		writers = append(writers, routes.Writers(o, x.router.Owned(i))...)
+	}
+	slices.Sort(writers)
+	writers = slices.DeleteFunc(slices.Compact(writers), func(w string) bool { return w == routes.FieldManager })
+	x.drifted = fmt.Sprintf("%s: %s", cmp.Or(strings.Join(writers, ", "), "somebody"), strings.Join(t.differs, "; "))
+	t.r.Metrics.drifted()
+	return true
+}
+
+// leaves reports whether what somebody else wrote is left as it is.
+func (t *turn) leaves() bool {
+	x := t.run
+	switch x.plan.Router.Drift {
+	case experiment.DriftHold, experiment.DriftAlert:
+		return true
+	}
+	return len(x.drifts) > contested && t.now.Sub(x.drifts[0]) < contestedFor
+}
+
+// fact is what the cluster says of the shares, for the rules.
+func (t *turn) fact() *experiment.RouteFact {
+	var f experiment.RouteFact
+	switch {
+	case len(t.differs) > 0:
+		if t.run.plan.Router.Drift != experiment.DriftAlert {
+			f.Drifted = t.run.drifted
+		}
+	case !t.seen.Settled:
+		f.Unsettled = t.seen.Why
+	}
+	return &f
+}
+
+// claim takes the route for this experiment alone, and asks for a turn when it
+// changes.
+func (t *turn) claim(ctx context.Context) error {
+	x := t.run
+	if err := t.r.Routes.Claim(ctx, x.router, t.holder(), t.r.alive); err != nil {
+		return err
+	}
+	targets, err := t.r.Routes.Targets(ctx, x.router)
+	if err != nil {
+		return err
+	}
+	for _, at := range targets {
+		if err := t.r.Watch(at.Kind); err != nil {
+			return experiment.Errorf(experiment.CodeUnavailable, "watch %s: %w", at, err)
+		}
+		t.r.mu.Lock()
+		t.r.byRoute[routeKey{at.Kind.GroupKind(), at.Key}] = t.key()
+		t.r.mu.Unlock()
+	}
+	return nil
+}
+
+// holder is who the experiment is, for the claims of its route.
+func (t *turn) holder() routes.Holder { return routes.Holder{UID: string(t.obj.UID), Key: t.key()} }
+
+// RouteOf is the experiment whose route an object is.
+func (r *Reconciler) RouteOf(kind schema.GroupKind, name types.NamespacedName) (types.NamespacedName, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	of, ok := r.byRoute[routeKey{kind, name}]
+	return of, ok
+}
+
+// alive reports whether the experiment that holds a claim is still there.
+func (r *Reconciler) alive(ctx context.Context, h routes.Holder) (bool, error) {
+	var obj kube.Experiment
+	if err := r.Client.Get(ctx, h.Key, &obj); err != nil {
+		return !apierrors.IsNotFound(err), ignoreNotFound(err)
+	}
+	return string(obj.UID) == h.UID, nil
+}

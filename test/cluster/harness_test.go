@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cluster_test runs the controller as it is released, against a real API
+// server with a real Prometheus. What carries the traffic is real istiod or
+// Traefik where a test says so; else a stand-in that reads the shares off the
+// route as a mesh would, and counts requests in Istio's metrics.
+package cluster_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/headgate-dev/headgate/test/servers"
+)
+
+// build makes the program once for the whole run.
+var build = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "headgate-cluster-")
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "headgate")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", binary, "./cmd/headgate")
+	cmd.Dir = "../.."
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if binary, err := build(); err == nil && os.Getenv("HEADGATE_E2E") != "" {
+		_ = os.RemoveAll(filepath.Dir(binary)) // The temporary folder is the machine's to clean at last.
+	}
+	os.Exit(code)
+}
+
+// site is a cluster with Headgate's kinds, and a namespace.
+type site struct {
+	*servers.Cluster
+	t         *testing.T
+	namespace string
+	binary    string
+}
+
+const namespace = "search"
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	c := servers.APIServer(t)
+	binary, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("../../config/crd/headgate*.yaml")
+	if err != nil || len(files) != 3 {
+		t.Fatalf("the CRDs: %v, %v", files, err)
+	}
+	c.Install(t, servers.CRDsOf(t, files...)...)
+	s := &site{Cluster: c, t: t, namespace: namespace, binary: binary}
+	c.Namespace(t, s.namespace)
+	return s
+}
+
+// controller is a running controller.
+type controller struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	log   *lockedBuffer
+	ended chan struct{}
+}
+
+// lockedBuffer is what a process says.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// start runs a controller with the rights of a user; it ends with the test.
+func (s *site) start(kubeconfig, prometheus string, args ...string) *controller {
+	s.t.Helper()
+	args = append([]string{
+		"controller", "--kubeconfig", kubeconfig, "--elect=false", "--metrics", "0", "--health", "0",
+		"--prometheus", prometheus, "--scrape-interval", "500ms", "--metrics-delay", "500ms",
+	}, args...)
+	c := &controller{t: s.t, cmd: exec.Command(s.binary, args...), log: &lockedBuffer{}, ended: make(chan struct{})}
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	c.cmd.Stdout, c.cmd.Stderr = io.Discard, c.log
+	if err := c.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	go func() {
+		_ = c.cmd.Wait() // It is killed, or told to end.
+		close(c.ended)
+	}()
+	s.t.Cleanup(func() {
+		c.kill()
+		if s.t.Failed() {
+			s.t.Logf("the controller said:\n%s", c.log)
+		}
+	})
+	return c
+}
+
+// kill ends the controller without a chance to do anything.
+func (c *controller) kill() {
+	_ = c.cmd.Process.Kill() // It may have ended.
+	<-c.ended
+}
+
+// object reads an object.
+func (s *site) object(kind schema.GroupVersionKind, name string) *unstructured.Unstructured {
+	s.t.Helper()
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(kind)
+	if err := s.Client.Get(s.t.Context(), types.NamespacedName{Namespace: s.namespace, Name: name}, u); err != nil {
+		s.t.Fatal(err)
+	}
+	return u
+}
+
+var experimentKind = schema.GroupVersionKind{Group: "headgate.dev", Version: "v1alpha1", Kind: "Experiment"}
+
+// await polls an object until it is as wanted.
+func (s *site) await(kind schema.GroupVersionKind, name, what string, atMost time.Duration, wanted func(*unstructured.Unstructured) bool) *unstructured.Unstructured {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), atMost)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	u := &unstructured.Unstructured{}
+	for {
+		u = &unstructured.Unstructured{}
+		u.SetGroupVersionKind(kind)
+		if err := s.Client.Get(ctx, types.NamespacedName{Namespace: s.namespace, Name: name}, u); err == nil && wanted(u) {
+			return u
+		}
+		select {
+		case <-ctx.Done():
+			text, _ := json.MarshalIndent(u.Object, "", " ") // It came from JSON.
+			s.t.Fatalf("%s %s was not %s within %v:\n%s", kind.Kind, name, what, atMost, text)
+		case <-tick.C:
+		}
+	}
+}
+
+// condition is the status of a condition of an experiment.
+func condition(u *unstructured.Unstructured, kind string) (status, reason, message string) {
+	conditions, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
+	for _, c := range conditions {
+		if m, ok := c.(map[string]any); ok && m["type"] == kind {
+			return fmt.Sprint(m["status"]), fmt.Sprint(m["reason"]), fmt.Sprint(m["message"])
+		}
+	}
+	return "", "", ""
+}
+
+func is(kind, status string) func(*unstructured.Unstructured) bool {
+	return func(u *unstructured.Unstructured) bool {
+		is, _, _ := condition(u, kind)
+		return is == status
+	}
+}
+
+// history follows the shares that a route asks for, change by change.
+type history struct {
+	mu     sync.Mutex
+	shares []string
+}
+
+func (h *history) all() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]string(nil), h.shares...)
+}
+
+// follow watches an object; weights reads the shares off it.
+func (s *site) follow(kind schema.GroupVersionKind, name string, weights func(*unstructured.Unstructured) string) *history {
+	s.t.Helper()
+	c, err := client.NewWithWatch(s.Config, client.Options{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	h := &history{}
+	ctx, cancel := context.WithCancel(s.t.Context())
+	s.t.Cleanup(cancel)
+	list := func() (watch.Interface, error) {
+		l := &unstructured.UnstructuredList{}
+		l.SetGroupVersionKind(kind)
+		return c.Watch(ctx, l, client.InNamespace(s.namespace), client.MatchingFields{"metadata.name": name})
+	}
+	w, err := list()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	go func() {
+		for ctx.Err() == nil {
+			for e := range w.ResultChan() {
+				u, ok := e.Object.(*unstructured.Unstructured)
+				if !ok {
+					continue
+				}
+				now := weights(u)
+				h.mu.Lock()
+				if n := len(h.shares); n == 0 || h.shares[n-1] != now {
+					h.shares = append(h.shares, now)
+				}
+				h.mu.Unlock()
+			}
+			for w, err = list(); err != nil && ctx.Err() == nil; w, err = list() {
+				time.Sleep(100 * time.Millisecond) // The API server is down; it is tried again until the test ends.
+			}
+		}
+	}()
+	return h
+}
+
+// headgate runs a command.
+func (s *site) headgate(args ...string) (string, error) {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), s.binary, args...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	return out.String(), err
+}
+
+// within reports whether every value is one of some.
+func within(values, allowed []string) bool {
+	for _, v := range values {
+		if !strings.Contains("\n"+strings.Join(allowed, "\n")+"\n", "\n"+v+"\n") {
+			return false
+		}
+	}
+	return true
+}
