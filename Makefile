@@ -21,7 +21,7 @@ GO_FILES   = find . -name '*.go' -not -path '*/testdata/*' -not -path '*/node_mo
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 
 # Where goroutines share memory: the race detector has something to find there.
-RACE_DIRS := $(wildcard internal/gateway internal/ledger internal/postgres internal/record internal/httpapi internal/load internal/app/local internal/app/gateway internal/app/ledger)
+RACE_DIRS := $(wildcard internal/gateway internal/ledger internal/postgres internal/record internal/source internal/router/kube internal/controller internal/httpapi internal/load internal/app/local internal/app/gateway internal/app/ledger)
 
 # The linter's cache stays in the checkout, like everything else that is written.
 export STATICCHECK_CACHE := $(CURDIR)/$(BIN)/.staticcheck
@@ -44,11 +44,16 @@ test: ## Run the tests; they need nothing but Go
 race: ## Run the tests of the concurrent packages under the race detector (needs a C compiler)
 	$(if $(RACE_DIRS),CGO_ENABLED=1 $(GO) test -race -timeout 15m $(RACE_DIRS:%=./%/...),@echo 'no concurrent packages yet')
 
+# Each is built by Go from a module of its own; only the first run pays.
+.PHONY: servers
+servers: ## Build the real servers of the tests (API server, etcd, istiod, Traefik), once, into the user's cache
+	cd test && $(GO) run ./servers/prebuild
+
 # Child processes read what the test cache does not see, so these are never cached.
 .PHONY: e2e
 e2e: ## Build the binaries and run them as real processes (module test/), the stores on PostgreSQL, and the regret table
 	HEADGATE_SOAK=1 $(GO) test -count=1 -run Soak -timeout 15m ./internal/bandit
-	HEADGATE_E2E=1 $(GO) test -count=1 -timeout 15m ./internal/postgres/... ./internal/record/postgres ./internal/ledger ./internal/backfill
+	HEADGATE_E2E=1 $(GO) test -count=1 -timeout 15m ./internal/postgres/... ./internal/record/postgres ./internal/ledger ./internal/backfill ./internal/source/... ./api/kube
 	HEADGATE_E2E=1 $(GO) test -count=1 -run PostgreSQL -timeout 5m ./internal/app/local
 	cd test && HEADGATE_E2E=1 $(GO) test -count=1 -timeout 30m ./...
 
