@@ -9,9 +9,10 @@
 // come out of Go modules too.
 //
 // What is started listens on loopback alone, on ports of its own, and ends with
-// the test that asked for it. Two environment variables matter:
+// the test that asked for it. Three environment variables matter:
 //
 //   - HEADGATE_E2E=1 asks for real programs; without it the tests are skipped.
+//   - HEADGATE_SERVERS=none says that the programs cannot be built: the same.
 //   - HEADGATE_TEST_BIN is a folder with programs that are there already, by
 //     their names; only what it lacks is built.
 package servers
