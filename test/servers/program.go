@@ -42,6 +42,7 @@ func programs() []program {
 		{"kubectl", "apiserver", "k8s.io/kubernetes/cmd/kubectl", kubernetes},
 		{"pilot-discovery", "istiod", "istio.io/istio/pilot/cmd/pilot-discovery", ""},
 		{"traefik", "traefik", "github.com/traefik/traefik/v3/cmd/traefik", ""},
+		{"helm", "helm", "helm.sh/helm/v3/cmd/helm", ""},
 	}
 }
 
