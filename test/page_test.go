@@ -360,11 +360,11 @@ func TestPageSaysWhenEvidenceCannotBeTrusted(t *testing.T) {
 	t.Parallel() // It mostly waits.
 	v := recorded(t, "running_split")
 	const why = "sample-ratio mismatch: asked for 50%/50%, seen 41%/59%"
-	v.Health = view.Health{Trouble: []string{why}, Mismatch: 45000}
+	v.Health = view.Health{Trouble: []string{why}, Mismatch: 45000, Incomplete: []view.Incomplete{{Source: "gateway", Missing: 3, Windows: 1200, Last: "one is silent"}}}
 	s := servePage(t, "127.0.0.1:0", nil, v)
 	b := openTab(t, s.url, 1280, 900)
 	b.wait("the alarm", `document.querySelector("#health[role=alert]")`)
-	if got := b.text("#health"); !strings.Contains(got, why) || !strings.Contains(got, "45,000") {
+	if got := b.text("#health"); !strings.Contains(got, why) || !strings.Contains(got, "45,000") || !strings.Contains(got, "3 of 1,200 of gateway (one is silent)") {
 		t.Errorf("the alarm says %q", got)
 	}
 	if !valueOf(b, chromedp.Evaluate[bool](`document.querySelectorAll(".untrusted").length === 2`)) {

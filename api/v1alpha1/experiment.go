@@ -312,8 +312,8 @@ type Promote struct {
 	// How is pointer (default) or copy.
 	How      string    `json:"how,omitempty"`
 	KeepWarm *KeepWarm `json:"keepWarm,omitempty"`
-	// Loser is what becomes of the baseline: keep (default), scaleDown or
-	// delete.
+	// Loser is what becomes of the version without traffic, the baseline or,
+	// once it was copied over it, the winner: keep (default), scaleDown or delete.
 	Loser string `json:"loser,omitempty"`
 }
 

@@ -85,6 +85,12 @@ type FieldTraffic struct {
 
 // GatewayTraffic is Headgate's own gateway.
 type GatewayTraffic struct {
+	// Name is the ConfigMap, in the experiment's namespace, that the gateways
+	// follow in a cluster; headgate-gateway by default. headgate run has its own
+	// gateway, and needs none.
+	//
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
 	// Listen is the address that it listens on; a free port on loopback by
 	// default.
 	Listen string `json:"listen,omitempty"`

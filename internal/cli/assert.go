@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/headgate-dev/headgate/internal/apiclient"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/view"
 )
@@ -44,7 +43,10 @@ when the time is over, 5 if the evidence cannot be trusted.`,
 			if len(conditions) == 0 {
 				return usageError{fmt.Errorf("--for is required: some of %s", strings.Join(assertable, ", "))}
 			}
-			client := t.client()
+			client, err := t.client()
+			if err != nil {
+				return err
+			}
 			defer client.Close()
 			return assert(c.Context(), s, client, nameOf(args), conditions, within)
 		},
@@ -59,7 +61,7 @@ when the time is over, 5 if the evidence cannot be trusted.`,
 // lookEvery is how often a waiting command asks again.
 const lookEvery = 500 * time.Millisecond
 
-func assert(ctx context.Context, s IO, client *apiclient.Client, id string, conditions []string, within time.Duration) error {
+func assert(ctx context.Context, s IO, client remote, id string, conditions []string, within time.Duration) error {
 	deadline := time.Now().Add(within)
 	for {
 		v, err := client.View(ctx, id)
@@ -146,7 +148,10 @@ trusted when the time is over.`,
 				ctx, cancel = context.WithTimeoutCause(ctx, within, errTimeIsOver)
 				defer cancel()
 			}
-			client := t.client()
+			client, err := t.client()
+			if err != nil {
+				return err
+			}
 			defer client.Close()
 			return status(ctx, s, client, nameOf(args))
 		},
@@ -159,12 +164,12 @@ trusted when the time is over.`,
 
 var errTimeIsOver = experiment.Errorf(experiment.CodeUnavailable, "the time is over")
 
-func status(ctx context.Context, s IO, client *apiclient.Client, id string) error {
+func status(ctx context.Context, s IO, client remote, id string) error {
 	var v view.Experiment
 	told := &screen{io: IO{Err: s.Out}}
 	for {
 		next, err := client.View(ctx, id)
-		if err != nil && ctx.Err() == nil {
+		if err != nil && !past(ctx) {
 			return err
 		}
 		if err == nil {
@@ -180,6 +185,13 @@ func status(ctx context.Context, s IO, client *apiclient.Client, id string) erro
 		case <-time.After(lookEvery):
 		}
 	}
+}
+
+// past reports whether the time is over, also where the context's own timer does
+// not know it yet: a call that began at its end has failed for no other reason.
+func past(ctx context.Context) bool {
+	deadline, limited := ctx.Deadline()
+	return ctx.Err() != nil || limited && !time.Now().Before(deadline)
 }
 
 func overdue(ctx context.Context, v view.Experiment) error {

@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -19,15 +21,38 @@ import (
 	"github.com/headgate-dev/headgate/internal/view"
 )
 
-// target is the running Headgate that a verb talks to.
-type target struct{ data string }
+// target is the running Headgate that a verb talks to: a process on this machine,
+// by its directory, or a cluster.
+type target struct {
+	data    string
+	cluster inCluster
+}
 
+// flag defines the flags that say which Headgate is meant.
 func (t *target) flag(c *cobra.Command) {
+	t.localFlag(c)
+	t.cluster.flag(c)
+	for _, name := range clusterNames {
+		if c.Flags().Lookup(name) != nil {
+			c.MarkFlagsMutuallyExclusive("data", name)
+		}
+	}
+}
+
+// localFlag is for what only a process on this machine does.
+func (t *target) localFlag(c *cobra.Command) {
 	c.Flags().StringVar(&t.data, "data", defaultData, "the directory of the run to talk to")
 }
 
-func (t *target) client() *apiclient.Client {
+func (t *target) local() *apiclient.Client {
 	return apiclient.New(filepath.Join(t.data, local.SocketName))
+}
+
+func (t *target) client() (remote, error) {
+	if t.cluster.meant() {
+		return t.cluster.connect()
+	}
+	return t.local(), nil
 }
 
 // name is the experiment that the arguments name; empty means the only one.
@@ -38,12 +63,22 @@ func nameOf(args []string) string {
 	return args[0]
 }
 
+// completionTime is how long a shell waits for names.
+const completionTime = 500 * time.Millisecond
+
 // complete offers the names of running experiments.
 func (t *target) complete(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	views, err := t.client().List(c.Context())
+	client, err := t.client()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(c.Context(), completionTime)
+	defer cancel()
+	views, err := client.List(ctx)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -125,7 +160,10 @@ func author() string {
 
 // views gives the named experiment, or all.
 func (t *target) views(c *cobra.Command, args []string) ([]view.Experiment, error) {
-	client := t.client()
+	client, err := t.client()
+	if err != nil {
+		return nil, err
+	}
 	defer client.Close()
 	if len(args) == 0 {
 		return client.List(c.Context())

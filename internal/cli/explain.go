@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/headgate-dev/headgate/internal/apiclient"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/view"
 )
@@ -22,10 +21,12 @@ type explaining struct {
 	format
 	unit, at, journal string
 	seq               int64
+	// notes is where remarks go.
+	notes io.Writer
 }
 
 func explainCommand(s IO) *cobra.Command {
-	var x explaining
+	x := explaining{notes: s.Err}
 	c := &cobra.Command{
 		Use: "explain [NAME]", Short: "what a decision rests on and what would have flipped it, or why a unit gets its version", Args: cobra.MaximumNArgs(1),
 		Long: `Says what the latest decision rests on and the nearest change that would have made
@@ -38,7 +39,10 @@ of the journal, which can be read when nothing runs, too.`,
 				return err
 			}
 			if x.unit != "" {
-				client := x.client()
+				client, err := x.client()
+				if err != nil {
+					return err
+				}
 				defer client.Close()
 				return explainUnit(c.Context(), s, client, nameOf(args), x.unit)
 			}
@@ -65,7 +69,7 @@ of the journal, which can be read when nothing runs, too.`,
 	return c
 }
 
-func explainUnit(ctx context.Context, s IO, client *apiclient.Client, name, unit string) error {
+func explainUnit(ctx context.Context, s IO, client remote, name, unit string) error {
 	a, err := client.Assign(ctx, name, unit)
 	if err != nil {
 		return err
@@ -100,7 +104,10 @@ func (x *explaining) explanation(ctx context.Context, name string, bySeq bool) (
 		}
 	}
 	if !bySeq && x.at == "" && x.journal == "" {
-		client := x.client()
+		client, err := x.client()
+		if err != nil {
+			return view.Explanation{}, err
+		}
 		defer client.Close()
 		v, err := client.View(ctx, name)
 		if err == nil && v.Verdict.Outcome == "" {
@@ -120,7 +127,7 @@ func (x *explaining) entry(ctx context.Context, name string, wanted func(*experi
 	var plan *experiment.Plan
 	var totals experiment.Totals
 	var last *experiment.Entry
-	for e, err := range x.target.journal(ctx, name, x.journal) {
+	for e, err := range x.target.journal(ctx, name, x.journal, x.notes) {
 		if err != nil {
 			return view.Explanation{}, err
 		}

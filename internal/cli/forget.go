@@ -25,7 +25,7 @@ A unit that comes back is kept anew.`,
 			if unit == "" {
 				return usageError{errors.New("--unit: whose rows?")}
 			}
-			client := t.client()
+			client := t.local()
 			defer client.Close()
 			rows, err := client.Forget(c.Context(), nameOf(args), unit)
 			if err != nil {
@@ -36,7 +36,7 @@ A unit that comes back is kept anew.`,
 		},
 	}
 	c.ValidArgsFunction = t.complete
-	t.flag(c)
+	t.localFlag(c)
 	c.Flags().StringVar(&unit, "unit", "", "the unit's id, as requests carry it")
 	return c
 }

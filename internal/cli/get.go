@@ -30,6 +30,7 @@ func getCommand(s IO) *cobra.Command {
 		},
 	}
 	c.ValidArgsFunction = t.complete
+	c.Flags().BoolVarP(&t.cluster.all, "all-namespaces", "A", false, "the experiments of all namespaces of a cluster")
 	t.flag(c)
 	f.flag(c, "wide", "json", "yaml", "name")
 	return c
@@ -177,7 +178,10 @@ func describeCommand(s IO) *cobra.Command {
 			if err := f.check(); err != nil {
 				return err
 			}
-			client := t.client()
+			client, err := t.client()
+			if err != nil {
+				return err
+			}
 			defer client.Close()
 			v, err := client.View(c.Context(), nameOf(args))
 			if err != nil {

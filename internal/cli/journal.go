@@ -26,6 +26,9 @@ func exportCommand(s IO) *cobra.Command {
 		Use: "export [NAME]", Short: "the decision journal, one JSON entry a line", Args: cobra.MaximumNArgs(1),
 		Example: "  headgate export ranker >ranker.ndjson && headgate replay ranker.ndjson",
 		RunE: func(c *cobra.Command, args []string) error {
+			if t.cluster.meant() {
+				return writeEntries(s.Out, t.cluster.entries(c.Context(), nameOf(args), s.Err))
+			}
 			return t.export(c.Context(), nameOf(args), s.Out)
 		},
 	}
@@ -34,10 +37,23 @@ func exportCommand(s IO) *cobra.Command {
 	return c
 }
 
+// writeEntries writes a journal, one entry a line.
+func writeEntries(to io.Writer, journal iter.Seq2[experiment.Entry, error]) error {
+	for e, err := range journal {
+		if err != nil {
+			return err
+		}
+		if err := writeLine(to, &e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // export writes an experiment's journal: of the running process, or where none
 // runs, of the files that it left.
 func (t *target) export(ctx context.Context, name string, to io.Writer) error {
-	client := t.client()
+	client := t.local()
 	defer client.Close()
 	err := client.Journal(ctx, name, to)
 	if experiment.CodeOf(err) != experiment.CodeUnavailable {
@@ -50,8 +66,9 @@ func (t *target) export(ctx context.Context, name string, to io.Writer) error {
 	return local.ExportJournal(ctx, filepath.Join(dir, local.RecordFile), to)
 }
 
-// journal reads a file, or where none is named, what export writes.
-func (t *target) journal(ctx context.Context, name, file string) iter.Seq2[experiment.Entry, error] {
+// journal reads a file, or where none is named, what export writes. Remarks go
+// to notes.
+func (t *target) journal(ctx context.Context, name, file string, notes io.Writer) iter.Seq2[experiment.Entry, error] {
 	return func(yield func(experiment.Entry, error) bool) {
 		if file != "" {
 			in, closeIn, err := openInput(file)
@@ -61,6 +78,10 @@ func (t *target) journal(ctx context.Context, name, file string) iter.Seq2[exper
 			}
 			defer closeIn()
 			entries(in)(yield)
+			return
+		}
+		if t.cluster.meant() {
+			t.cluster.entries(ctx, name, notes)(yield)
 			return
 		}
 		// The reader that is left early breaks the pipe, which ends the writer.
@@ -84,17 +105,28 @@ func (t *target) journal(ctx context.Context, name, file string) iter.Seq2[exper
 }
 
 func replayCommand(s IO) *cobra.Command {
-	return &cobra.Command{
+	var t target
+	c := &cobra.Command{
 		Use: "replay FILE", Short: "decide everything in an exported journal again, offline", Args: cobra.ExactArgs(1),
 		Long: `Judges and decides every entry again from the facts it holds. Exit code 0 if every
-decision comes out the same, 3 with the first entry that does not.`,
-		RunE: func(_ *cobra.Command, args []string) error {
-			in, closeIn, err := openInput(args[0])
-			if err != nil {
-				return err
+decision comes out the same, 3 with the first entry that does not.
+
+With a flag that means a cluster, the argument is the name of an experiment there,
+whose journal must still be whole.`,
+		Example: "  headgate replay ranker.ndjson\n  headgate replay ranker -n search",
+		RunE: func(c *cobra.Command, args []string) error {
+			var journal iter.Seq2[experiment.Entry, error]
+			if t.cluster.meant() {
+				journal = whole(t.cluster.entries(c.Context(), args[0], s.Err))
+			} else {
+				in, closeIn, err := openInput(args[0])
+				if err != nil {
+					return err
+				}
+				defer closeIn()
+				journal = entries(in)
 			}
-			defer closeIn()
-			n, err := engine.Replay(entries(in))
+			n, err := engine.Replay(journal)
 			if d, ok := errors.AsType[*engine.Difference](err); ok {
 				return falseError{d}
 			}
@@ -104,6 +136,26 @@ decision comes out the same, 3 with the first entry that does not.`,
 			_, err = fmt.Fprintf(s.Out, "%d entries replayed: every decision the same\n", n)
 			return err
 		},
+	}
+	t.cluster.flag(c)
+	return c
+}
+
+// whole refuses a journal that does not begin with its first entry: what came
+// before is part of what the others were decided on.
+func whole(journal iter.Seq2[experiment.Entry, error]) iter.Seq2[experiment.Entry, error] {
+	return func(yield func(experiment.Entry, error) bool) {
+		first := true
+		for e, err := range journal {
+			if err == nil && first && e.Seq > 0 {
+				err = experiment.Errorf(experiment.CodeUnavailable, "entries 0 to %d are no longer kept, and without them nothing can be decided again", e.Seq-1).
+					WithHint("export the journal while it is whole")
+			}
+			first = false
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
 	}
 }
 

@@ -20,11 +20,12 @@ func ledgerCommand(s IO) *cobra.Command {
 	var files []string
 	var token string
 	c := &cobra.Command{
-		Use:   "ledger -f FILE... --gateway URL...",
+		Use:   "ledger --gateway URL... [-f FILE...]",
 		Short: "keep what several gateways have seen, and the outcomes",
 		Long: `Takes exposures, pairs, predictions and sealed cells over from gateways, takes
 outcomes from applications, and gives sealed windows to whoever decides. Each
-row is stored once, however often either side is killed.
+row is stored once, however often either side is killed. Its experiments are those
+of the files, and those that a controller started with --ledger tells of.
 
 The data directory must hold the gateways' exposure key: copy exposure.key from
 one gateway's --data to all others' and here. A gateway hands its rows to one
@@ -60,11 +61,9 @@ ledger.`,
 	f.StringVar(&o.Data, "data", "headgate-ledger-data", "the directory of the exposure key and, without --database, of the ledger's file")
 	f.StringVar(&o.Database, "database", "", "the URL of a PostgreSQL database; leave its password to PGPASSFILE")
 	f.StringVar(&o.API, "api", local.Loopback, "the address of outcomes, seals and metrics")
-	f.StringVar(&token, "outcomes-token-file", "", "a file with the bearer token that outcomes and questions for seals must carry")
-	for _, required := range []string{"filename", "gateway"} {
-		if err := c.MarkFlagRequired(required); err != nil {
-			panic("a flag that was just defined: " + err.Error())
-		}
+	f.StringVar(&token, "outcomes-token-file", "", "a file with the bearer token that outcomes, plans and questions for seals must carry")
+	if err := c.MarkFlagRequired("gateway"); err != nil {
+		panic("a flag that was just defined: " + err.Error())
 	}
 	return c
 }

@@ -16,7 +16,7 @@ import (
 )
 
 func lintCommand(s IO) *cobra.Command {
-	var file string
+	var files []string
 	var x assumeFlags
 	var f format
 	c := &cobra.Command{
@@ -36,14 +36,14 @@ The exit code is 3 if there is an error among the findings, else 0.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			name, findings, err := lintFile(file, &x)
+			name, findings, err := lintFile(files, &x)
 			if err != nil {
 				return err
 			}
-			return showFindings(s, f, file, name, findings)
+			return showFindings(s, f, files[0], name, findings)
 		},
 	}
-	fileFlag(c, &file)
+	filesFlag(c, &files)
 	x.define(c)
 	f.flag(c, "json", "yaml")
 	return c
@@ -51,12 +51,12 @@ The exit code is 3 if there is an error among the findings, else 0.`,
 
 // lintFile gives the experiment's name, as far as it is known, and what there
 // is to say about it. What the validator refuses is a finding too.
-func lintFile(file string, x *assumeFlags) (string, []lint.Finding, error) {
-	data, err := readFile(file)
+func lintFile(files []string, x *assumeFlags) (string, []lint.Finding, error) {
+	data, more, err := readFiles(files)
 	if err != nil {
 		return "", nil, err
 	}
-	p, err := translate.Plan(data)
+	p, err := translate.Plan(data, more...)
 	if problems, ok := errors.AsType[translate.Problems](err); ok {
 		var out []lint.Finding
 		for _, q := range problems {
@@ -69,7 +69,7 @@ func lintFile(file string, x *assumeFlags) (string, []lint.Finding, error) {
 		return "", out, nil
 	}
 	if err != nil {
-		return "", nil, inFile(file, err)
+		return "", nil, inFile(strings.Join(files, ", "), err)
 	}
 	if x.empty() {
 		return p.ID(), lint.Check(p, nil), nil

@@ -17,7 +17,7 @@ import (
 )
 
 func planCommand(s IO) *cobra.Command {
-	var file string
+	var files []string
 	var x assumeFlags
 	var f format
 	c := &cobra.Command{
@@ -36,7 +36,7 @@ stated is left out, and a line says what would tell more.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			p, err := readPlan(file)
+			p, err := readPlan(files...)
 			if err != nil {
 				return err
 			}
@@ -59,29 +59,46 @@ stated is left out, and a line says what would tell more.`,
 			return err
 		},
 	}
-	fileFlag(c, &file)
+	filesFlag(c, &files)
 	x.define(c)
 	f.flag(c, "json", "yaml")
 	return c
 }
 
-// fileFlag is -f, which a command cannot do without.
-func fileFlag(c *cobra.Command, file *string) {
-	c.Flags().StringVarP(file, "filename", "f", "", "the experiment's file, or - for standard input")
+// filesFlag is -f, which a command cannot do without: further files hold reusable
+// metrics.
+func filesFlag(c *cobra.Command, files *[]string) {
+	c.Flags().StringArrayVarP(files, "filename", "f", nil, "the experiment's file, or - for standard input; those that follow hold reusable metrics")
 	if err := c.MarkFlagRequired("filename"); err != nil {
 		panic("a flag that was just defined: " + err.Error())
 	}
 }
 
-// readPlan reads a file as the engine would.
-func readPlan(file string) (*experiment.Plan, error) {
-	data, err := readFile(file)
+// readFiles reads an experiment's file and those of its reusable metrics.
+func readFiles(files []string) (first []byte, more [][]byte, err error) {
+	for i, file := range files {
+		data, err := readFile(file)
+		if err != nil {
+			return nil, nil, err
+		}
+		if i == 0 {
+			first = data
+		} else {
+			more = append(more, data)
+		}
+	}
+	return first, more, nil
+}
+
+// readPlan reads files as the engine would.
+func readPlan(files ...string) (*experiment.Plan, error) {
+	data, more, err := readFiles(files)
 	if err != nil {
 		return nil, err
 	}
-	p, err := translate.Plan(data)
+	p, err := translate.Plan(data, more...)
 	if err != nil {
-		return nil, inFile(file, err)
+		return nil, inFile(strings.Join(files, ", "), err)
 	}
 	return p, nil
 }

@@ -31,6 +31,9 @@ func report(v view.Experiment, s IO) string {
 		health = strings.Join(v.Health.Trouble, "; ")
 	}
 	fmt.Fprintf(&b, "Health     %s, sample-ratio e-value %.2g (alarm at %d)\n", health, v.Health.Mismatch, view.MismatchAlarm)
+	for _, i := range v.Health.Incomplete {
+		fmt.Fprintf(&b, "Gaps       %s\n", i)
+	}
 	for _, n := range v.Notices {
 		fmt.Fprintf(&b, "Note       %s\n", n.Text)
 	}

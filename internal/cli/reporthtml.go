@@ -31,7 +31,7 @@ left, or of an export.`,
 			if !slices.Contains(reportFormats[:], format) {
 				return usageError{fmt.Errorf("--output: unknown format %q: want md, html or json", format)}
 			}
-			journal := t.journal(c.Context(), nameOf(args), file)
+			journal := t.journal(c.Context(), nameOf(args), file, s.Err)
 			if file != "" && len(args) > 0 {
 				journal = only(journal, args[0])
 			}

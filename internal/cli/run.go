@@ -28,25 +28,21 @@ posted to the API, and moves traffic by the experiment's stages. What it learns
 is kept in the data directory and resumed from there. After the verdict it goes
 on serving until it is interrupted.`,
 		Example: `  headgate run -f experiment.yaml --listen 127.0.0.1:8080
-  headgate run -f ranker.yaml -f fraud.yaml      # each says traffic: {gateway: {listen: …}}`,
+  headgate run -f ranker.yaml -f fraud.yaml      # each says traffic: {gateway: {listen: …}}
+  headgate run -f ranker.yaml -f metrics.yaml    # metrics.yaml holds reusable metrics, kind: Metric`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if listen != "" && len(files) > 1 {
+			plans, err := readPlans(files)
+			if err != nil {
+				return err
+			}
+			if listen != "" && len(plans) > 1 {
 				return usageError{fmt.Errorf("--listen %s: with several experiments each names its own address: traffic: {gateway: {listen: …}}", listen)}
 			}
-			for _, file := range files {
-				data, err := readFile(file)
-				if err != nil {
-					return err
-				}
-				plan, err := translate.Plan(data)
-				if err != nil {
-					return inFile(file, err)
-				}
+			for _, plan := range plans {
 				o.Experiments = append(o.Experiments, local.Experiment{Plan: plan, Listen: cmp.Or(listen, plan.Listen)})
 			}
 			if token != "" {
-				var err error
 				if o.Token, err = local.ReadToken(token); err != nil {
 					return err
 				}
@@ -56,7 +52,7 @@ on serving until it is interrupted.`,
 	}
 	f := c.Flags()
 	f.StringVar(&token, "outcomes-token-file", "", "a file with the bearer token that outcomes, exposures and evaluations must carry")
-	f.StringArrayVarP(&files, "filename", "f", nil, "an experiment's file, or - for standard input; may be repeated")
+	f.StringArrayVarP(&files, "filename", "f", nil, "an experiment's file, one of reusable metrics, or - for standard input; may be repeated")
 	f.StringVar(&listen, "listen", "", "the gateway's address (default the file's, else a free port on loopback)")
 	f.StringVar(&o.API, "api", local.Loopback, "the address of page, outcomes and metrics")
 	f.StringVar(&o.Database, "database", "", "the URL of a PostgreSQL database that keeps what is learned instead of files (give the password by PGPASSWORD or ~/.pgpass)")
@@ -69,6 +65,35 @@ on serving until it is interrupted.`,
 
 // defaultData is where runs keep their files, and where verbs look for them.
 const defaultData = ".headgate"
+
+// readPlans reads files that hold an experiment each, or reusable metrics for all
+// of them.
+func readPlans(files []string) ([]*experiment.Plan, error) {
+	var names []string
+	var texts, metrics [][]byte
+	for _, file := range files {
+		data, err := readFile(file)
+		switch {
+		case err != nil:
+			return nil, err
+		case translate.OnlyMetrics(data) && len(files) > 1:
+			metrics = append(metrics, data)
+		default:
+			names, texts = append(names, file), append(texts, data)
+		}
+	}
+	if len(texts) == 0 {
+		return nil, usageError{fmt.Errorf("-f: the files hold reusable metrics and no experiment")}
+	}
+	plans := make([]*experiment.Plan, len(texts))
+	for i, data := range texts {
+		var err error
+		if plans[i], err = translate.Plan(data, metrics...); err != nil {
+			return nil, inFile(names[i], err)
+		}
+	}
+	return plans, nil
+}
 
 // inFile says which file a mistake is in.
 func inFile(file string, err error) error {

@@ -20,7 +20,7 @@ import (
 
 // simulateFlags are what a simulation takes besides the file.
 type simulateFlags struct {
-	file  string
+	files []string
 	world worldFlags
 	simulate.Options
 	format format
@@ -48,7 +48,7 @@ Interrupted, it reports the runs that were played and exits with 130.`,
   headgate simulate -f ranker.yaml --effect +1pt --effect tier=premium=-2pt --group tier=premium:10%`,
 		RunE: func(c *cobra.Command, _ []string) error { return runSimulate(c.Context(), s, &x) },
 	}
-	fileFlag(c, &x.file)
+	filesFlag(c, &x.files)
 	x.world.define(c)
 	f := c.Flags()
 	f.IntVar(&x.Runs, "runs", 1000, "how many experiments to play")
@@ -66,7 +66,7 @@ func runSimulate(ctx context.Context, s IO, x *simulateFlags) error {
 	if x.Parallel < 1 {
 		return usageError{fmt.Errorf("--parallel: %d at once: want 1 or more", x.Parallel)}
 	}
-	p, err := readPlan(x.file)
+	p, err := readPlan(x.files...)
 	if err != nil {
 		return err
 	}

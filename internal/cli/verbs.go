@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/headgate-dev/headgate/internal/app/cluster"
 	"github.com/headgate-dev/headgate/internal/app/local"
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
@@ -51,7 +52,10 @@ func verbCommand(s IO, v verb) *cobra.Command {
 				return usageError{fmt.Errorf("%s needs a --reason: it stands in the journal", v.verb)}
 			}
 			cmd.Author = author()
-			client := t.client()
+			client, err := t.client()
+			if err != nil {
+				return err
+			}
 			defer client.Close()
 			d, err := client.Do(c.Context(), nameOf(args), cmd)
 			if err != nil {
@@ -61,6 +65,7 @@ func verbCommand(s IO, v verb) *cobra.Command {
 		},
 	}
 	c.ValidArgsFunction = t.complete
+	t.cluster.waitFlag(c)
 	c.Flags().StringVar(&cmd.Reason, "reason", "", "why; it stands in the journal")
 	if v.verb == experiment.VerbPromote {
 		c.Flags().StringVar(&cmd.Version, "candidate", "", "the version to promote, where several candidates are left")
@@ -92,26 +97,37 @@ func killCommand(s IO) *cobra.Command {
 		Long: `Gives the baseline all traffic with the next request. It works while the engine is
 stuck, and survives a restart: the experiment stays killed until somebody lifts
 the kill (--lift, which leaves the baseline serving) or retries. If no Headgate
-runs in the directory, the kill is marked there and honoured at the next start.`,
-		Example: "  headgate kill ranker --reason 'wrong prices'\n  headgate kill ranker --lift --reason 'was the cache'",
+runs in the directory, the kill is marked there and honoured at the next start.
+
+In a cluster this command marks the experiment and writes the route itself, under
+your own rights, so that it works with the controller down; each is done whatever
+becomes of the other. The exit code is 0 only if both are done.`,
+		Example: "  headgate kill ranker --reason 'wrong prices'\n  headgate kill ranker --lift --reason 'was the cache'\n  headgate kill ranker -n search",
 		RunE: func(c *cobra.Command, args []string) error {
 			cmd.Author = author()
 			if lift {
 				cmd.Verb = experiment.VerbLift
 			}
-			client := t.client()
+			client, err := t.client()
+			if err != nil {
+				return err
+			}
 			defer client.Close()
+			if k, ok := client.(*cluster.Client); ok && !lift {
+				return killInCluster(c.Context(), s, k, nameOf(args), cmd)
+			}
 			d, err := client.Do(c.Context(), nameOf(args), cmd)
 			if err == nil {
 				return told(s, d)
 			}
-			if lift || experiment.CodeOf(err) != experiment.CodeUnavailable {
+			if t.cluster.meant() || lift || experiment.CodeOf(err) != experiment.CodeUnavailable {
 				return err
 			}
 			return markKill(s, t, nameOf(args), cmd, err)
 		},
 	}
 	c.ValidArgsFunction = t.complete
+	t.cluster.waitFlag(c)
 	c.Flags().StringVar(&cmd.Reason, "reason", "", "why; it stands in the journal")
 	c.Flags().BoolVar(&lift, "lift", false, "lift the kill; the baseline goes on serving")
 	t.flag(c)

@@ -12,7 +12,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/spf13/cobra"
 
-	"github.com/headgate-dev/headgate/internal/apiclient"
 	"github.com/headgate-dev/headgate/internal/view"
 )
 
@@ -29,7 +28,10 @@ each view as one line of JSON.`,
 			if err := f.check(); err != nil {
 				return err
 			}
-			client := t.client()
+			client, err := t.client()
+			if err != nil {
+				return err
+			}
 			defer client.Close()
 			first, err := client.View(c.Context(), nameOf(args))
 			if err != nil {
@@ -54,7 +56,7 @@ each view as one line of JSON.`,
 
 // watching follows one experiment.
 type watching struct {
-	client *apiclient.Client
+	client remote
 	name   string
 	io     IO
 }

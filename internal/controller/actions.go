@@ -24,8 +24,8 @@ const (
 	// fewer ready replicas than it served with.
 	ConditionWarmTooSmall = "WarmTooSmall"
 	// ConditionWorkloads is there while a Deployment that the plan names cannot
-	// be read.
-	ConditionWorkloads = "WorkloadUnreadable"
+	// be read, or what is kept warm cannot be checked.
+	ConditionWorkloads = "WorkloadOutOfReach"
 )
 
 // The reasons of these conditions, besides the errors' own.
@@ -40,21 +40,27 @@ const (
 // requests under way have to end.
 const drainFor = 10 * time.Second
 
+// warmEvery is how often a check of what is kept warm that failed is tried again.
+const warmEvery = time.Minute
+
 // deeds is what a turn found of the versions' Deployments.
 type deeds struct {
 	// facts are how the state's actions stand.
 	facts []experiment.ActionFact
-	// small says what the version that is kept warm lacks, checked that it was
-	// asked, and unreadable why a Deployment could not be read.
-	small      string
-	checked    bool
-	unreadable error
+	// asked says that this turn asked at all, and outOfReach what could not be
+	// read or noted.
+	asked      bool
+	outOfReach error
+	// small says what the version that is kept warm lacks, checked that it is
+	// known.
+	small   string
+	checked bool
 }
 
 // deployments asks which versions are ready.
 func (t *turn) deployments(ctx context.Context) []bool {
 	ready, err := t.r.Workloads.Ready(ctx, t.obj.Namespace, t.run.plan.Versions)
-	t.deeds.unreadable = err
+	t.deeds.asked, t.deeds.outOfReach = true, err
 	return ready
 }
 
@@ -123,13 +129,17 @@ func asked(s *experiment.State) time.Time {
 func (t *turn) keepsWarm(ctx context.Context) {
 	s, baseline := &t.run.record.State, t.run.plan.Versions[0].Workload
 	if s.Condition != experiment.Warm || s.Copied || s.Asks(experiment.IntentCopy) || baseline == "" {
-		t.deeds.checked = true
+		t.run.unchecked, t.deeds.checked = nil, true
+		return
+	}
+	if t.run.unchecked != nil && t.now.Sub(t.run.tried) < warmEvery {
+		t.deeds.outOfReach = cmp.Or(t.deeds.outOfReach, t.run.unchecked)
 		return
 	}
 	key := workload.Key{UID: t.obj.UID, Transition: s.Transition}
 	small, err := t.r.Workloads.Warm(ctx, key, t.obj.Namespace, baseline)
-	if err != nil {
-		t.deeds.unreadable = cmp.Or(t.deeds.unreadable, err)
+	if t.run.unchecked, t.run.tried = err, t.now; err != nil {
+		t.deeds.outOfReach = cmp.Or(t.deeds.outOfReach, err)
 		return
 	}
 	t.deeds.small, t.deeds.checked = small, true
@@ -175,7 +185,12 @@ func (t *turn) told(f *experiment.ActionFact, err error) {
 
 // acted sets the conditions of what is done with Deployments.
 func (t *turn) acted(s *kube.ExperimentStatus, set, only func(kind string, on bool, reason, message string)) {
-	only(ConditionWorkloads, t.deeds.unreadable != nil, reasonUnreadable, errorText(t.deeds.unreadable))
+	if t.deeds.asked || t.idle() {
+		only(ConditionWorkloads, t.deeds.outOfReach != nil, reasonUnreadable, errorText(t.deeds.outOfReach))
+	}
+	if t.over() {
+		t.deeds.small, t.deeds.checked = "", true // Nothing is kept warm any more.
+	}
 	if t.deeds.checked {
 		before := meta.IsStatusConditionTrue(s.Conditions, ConditionWarmTooSmall)
 		only(ConditionWarmTooSmall, t.deeds.small != "", reasonReplicas, t.deeds.small)
@@ -187,6 +202,9 @@ func (t *turn) acted(s *kube.ExperimentStatus, set, only func(kind string, on bo
 		return
 	}
 	message := ""
+	if c := meta.FindStatusCondition(s.Conditions, ConditionActions); c != nil && !t.deeds.asked {
+		message = c.Message
+	}
 	if n := len(t.deeds.facts); n > 0 {
 		message = t.deeds.facts[n-1].Why
 	}

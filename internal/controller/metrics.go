@@ -3,10 +3,15 @@
 package controller
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headgate-dev/headgate/api/kube"
+	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
 // Metrics are the controller's own figures: whether it keeps its promises.
@@ -18,6 +23,7 @@ type Metrics struct {
 	evidenceAge *prometheus.GaugeVec
 	recordSize  *prometheus.GaugeVec
 	stalled     *prometheus.GaugeVec
+	share       *prometheus.GaugeVec
 	statuses    prometheus.Counter
 	records     prometheus.Counter
 }
@@ -42,7 +48,10 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		recordSize:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "headgate_record_size_bytes", Help: "Size of the stored record."}, byExperiment),
 		stalled:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "headgate_experiment_stalled", Help: "1 where an experiment cannot go on until somebody does something."}, byExperiment),
 	}
-	for _, c := range []prometheus.Collector{m.timeToSafe, m.lateness, m.writes, m.drift, m.statuses, m.records, m.evidenceAge, m.recordSize, m.stalled} {
+	m.share = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "headgate_share", Help: "Share of a version, 0 to 1: asked for, and seen as far as it is known.",
+	}, []string{"namespace", "experiment", "version", "kind"})
+	for _, c := range []prometheus.Collector{m.share, m.timeToSafe, m.lateness, m.writes, m.drift, m.statuses, m.records, m.evidenceAge, m.recordSize, m.stalled} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -64,17 +73,46 @@ func (m *Metrics) late(now, due time.Time) {
 
 // forget drops the figures of an experiment that is gone.
 func (m *Metrics) forget(name types.NamespacedName) {
-	for _, v := range []*prometheus.GaugeVec{m.evidenceAge, m.recordSize, m.stalled} {
-		v.DeleteLabelValues(name.Namespace, name.Name)
+	of := prometheus.Labels{"namespace": name.Namespace, "experiment": name.Name}
+	for _, v := range []*prometheus.GaugeVec{m.evidenceAge, m.recordSize, m.stalled, m.share} {
+		v.DeletePartialMatch(of)
 	}
 }
 
-// showed counts a status.
-func (m *Metrics) showed(name types.NamespacedName, stalled bool) {
-	m.statuses.Inc()
+// turned shows how an experiment stands after a turn.
+func (m *Metrics) turned(name types.NamespacedName, stalled bool, versions []kube.VersionStatus) {
 	on := 0.
 	if stalled {
 		on = 1
 	}
 	m.stalled.WithLabelValues(name.Namespace, name.Name).Set(on)
+	for _, v := range versions {
+		for kind, text := range map[string]string{"asked": v.Share, "seen": v.Seen} {
+			if f, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64); err == nil {
+				m.share.WithLabelValues(name.Namespace, name.Name, v.Name, kind).Set(f / 100)
+			}
+		}
+	}
 }
+
+// read shows how old the evidence of the slowest source is, beyond what it must
+// wait for.
+func (m *Metrics) read(name types.NamespacedName, sources []experiment.SourceHealth, now time.Time) {
+	age := time.Duration(-1)
+	for _, s := range sources {
+		if !s.Newest.IsZero() {
+			age = max(age, now.Sub(s.Newest))
+		}
+	}
+	if age >= 0 {
+		m.evidenceAge.WithLabelValues(name.Namespace, name.Name).Set(age.Seconds())
+	}
+}
+
+// Stored shows the size of a record in bytes.
+func (m *Metrics) Stored(name types.NamespacedName, bytes int) {
+	m.recordSize.WithLabelValues(name.Namespace, name.Name).Set(float64(bytes))
+}
+
+// showed counts a status.
+func (m *Metrics) showed() { m.statuses.Inc() }

@@ -46,9 +46,12 @@ type Evidence interface {
 // Options configures a Reconciler; all but Shard, Log and Watch are required.
 type Options struct {
 	// Client reads Experiments from a cache and writes.
-	Client  client.Client
-	Routes  *routes.Cluster
-	Records Records
+	Client client.Client
+	// Reusable reads Metrics from the API server: they are wanted when a spec is
+	// read, and never watched.
+	Reusable client.Reader
+	Routes   *routes.Cluster
+	Records  Records
 	// Evidence opens the sources of an experiment's plan.
 	Evidence func(ctx context.Context, owner *kube.Experiment, p *experiment.Plan) (Evidence, error)
 	// Router makes the router of a plan.

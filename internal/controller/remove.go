@@ -21,6 +21,9 @@ func (t *turn) remove(ctx context.Context) (ctrl.Result, error) {
 		return ctrl.Result{}, nil
 	}
 	t.load(ctx)
+	if t.wait != nil { // How it stands decides what becomes of the route.
+		return ctrl.Result{RequeueAfter: retrySoon}, t.show(ctx)
+	}
 	if t.run.plan == nil {
 		// The record is lost: the spec says what the route is, if it can.
 		if p, err := t.r.planOf(ctx, t.obj); err == nil {
@@ -34,8 +37,7 @@ func (t *turn) remove(ctx context.Context) (ctrl.Result, error) {
 		}
 		return ctrl.Result{RequeueAfter: retrySoon}, nil
 	}
-	controllerutil.RemoveFinalizer(t.obj, Finalizer)
-	if err := t.r.Client.Update(ctx, t.obj); err != nil {
+	if err := t.hold(ctx, controllerutil.RemoveFinalizer); err != nil {
 		return ctrl.Result{}, ignoreNotFound(err)
 	}
 	t.r.forget(t.key())
@@ -52,7 +54,8 @@ func (t *turn) giveBack(ctx context.Context) error {
 	if err != nil {
 		return nil // Such a plan never had a route.
 	}
-	ended := x.loaded && t.over()
+	// One that never began has written nothing: the route may be another's.
+	ended := t.unborn || x.loaded && t.over()
 	if !ended && x.plan.Router.OnDelete != experiment.OnDeleteLeave {
 		if _, err := t.r.Routes.Apply(ctx, made, router.KilledTraffic(x.plan)); err != nil && experiment.CodeOf(err) != experiment.CodeNotFound {
 			return err

@@ -5,7 +5,9 @@ package controller
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	"github.com/headgate-dev/headgate/api/kube"
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -36,24 +39,36 @@ type routeKey struct {
 // route makes the route what the state asks for, or says why it is not.
 func (t *turn) route(ctx context.Context) {
 	x := t.run
-	traffic := router.TrafficOf(x.plan, &x.record.State)
+	traffic := t.traffic()
 	back := traffic.WayBack()
 	found, objects, err := t.r.Routes.Read(ctx, x.router, traffic)
-	if err == nil {
-		t.seen = found
-		t.differs, err = router.Drift(x.router, objects, traffic)
+	if err != nil {
+		err = t.unwatched(ctx, err)
 	}
-	if err == nil && len(t.differs) > 0 && t.foreign(traffic, objects) && !back && t.leaves() {
+	if err == nil && !back && x.ahead(objects) {
+		t.seen = router.Seen{Asked: traffic.Shares, Why: writtenNow}
 		return
 	}
+	if err == nil {
+		t.seen = found
+		t.differs, err = routes.Drift(x.router, objects, traffic)
+	}
+	if err == nil && len(t.differs) > 0 && t.foreign(traffic, objects) && !back && t.leaves() {
+		t.serves(false)
+		return
+	}
+	already := err == nil && len(t.differs) == 0
 	if err == nil || back { // The way back knows what to do with objects that nobody can read.
 		err = t.write(ctx, traffic)
 	}
+	t.serves(already && err == nil)
 	if err != nil {
 		t.stopped(ReasonRoute, err)
+		t.unrouted = sentence(err)
 		t.unsafe(back)
 		return
 	}
+	t.unrouted = ""
 	if back && !x.unsafe.IsZero() {
 		t.r.Metrics.safe(t.r.Now().Sub(x.unsafe))
 		x.unsafe = time.Time{}
@@ -63,8 +78,14 @@ func (t *turn) route(ctx context.Context) {
 // write makes the objects say what is asked for.
 func (t *turn) write(ctx context.Context, traffic router.Traffic) error {
 	result, err := t.r.Routes.Apply(ctx, t.run.router, traffic)
+	for _, w := range result.Written {
+		if t.run.written == nil {
+			t.run.written = make(map[int]string)
+		}
+		t.run.written[w.Object] = w.ResourceVersion
+	}
 	if len(result.Written) > 0 {
-		t.seen = router.Seen{Asked: traffic.Shares, Why: "the shares were written just now"}
+		t.seen = router.Seen{Asked: traffic.Shares, Why: writtenNow}
 		t.r.Metrics.wrote()
 	}
 	if err != nil {
@@ -74,8 +95,32 @@ func (t *turn) write(ctx context.Context, traffic router.Traffic) error {
 	return nil
 }
 
+// writtenNow is why shares are not in effect yet.
+const writtenNow = "the shares were written just now"
+
+// ahead reports whether what was written is newer than what was read of it: a
+// cache that is behind is nobody else's doing.
+func (x *run) ahead(objects []router.Object) bool {
+	for i, version := range x.written {
+		if i >= len(objects) || objects[i] == nil {
+			continue
+		}
+		at := router.Text(objects[i], "metadata", "resourceVersion")
+		if behind, err := resourceversion.CompareResourceVersion(at, version); err == nil && behind < 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // said tells whether two things asked of a router are the same.
-func said(t router.Traffic) string { return fmt.Sprintf("%+v", t) }
+func said(t router.Traffic) string {
+	text, err := json.Marshal(t)
+	if err != nil {
+		return "" // It holds nothing that cannot be written.
+	}
+	return string(text)
+}
 
 // unsafe remembers since when traffic should be back on the baseline.
 func (t *turn) unsafe(back bool) {
@@ -91,19 +136,37 @@ func (t *turn) foreign(want router.Traffic, objects []router.Object) bool {
 	if x.asked != said(want) {
 		return false
 	}
-	x.drifts = append(x.drifts, t.now)
-	if n := len(x.drifts) - contested - 1; n > 0 {
-		x.drifts = x.drifts[n:]
+	if at := changeOf(objects); at != x.found { // What is left as it is counts once.
+		x.found = at
+		t.r.Metrics.drifted()
+		x.drifts = append(x.drifts, t.now)
+		if n := len(x.drifts) - contested - 1; n > 0 {
+			x.drifts = x.drifts[n:]
+		}
 	}
-	var writers []string
-	for i, o := range objects {
-		writers = append(writers, routes.Writers(o, x.router.Owned(i))...)
+	var writers, where []string
+	for _, d := range t.differs {
+		writers, where = append(writers, d.Writers...), append(where, d.Pointers...)
 	}
 	slices.Sort(writers)
 	writers = slices.DeleteFunc(slices.Compact(writers), func(w string) bool { return w == routes.FieldManager })
-	x.drifted = fmt.Sprintf("%s: %s", cmp.Or(strings.Join(writers, ", "), "somebody"), strings.Join(t.differs, "; "))
-	t.r.Metrics.drifted()
+	x.drifted = fmt.Sprintf("%s changed %s", cmp.Or(strings.Join(writers, ", "), "somebody"), strings.Join(where, ", "))
 	return true
+}
+
+// changeOf names the state of the objects: that of what people write, where the
+// cluster counts it.
+func changeOf(objects []router.Object) string {
+	var out []string
+	for _, o := range objects {
+		metadata, _ := o["metadata"].(map[string]any)
+		if generation, ok := metadata["generation"]; ok {
+			out = append(out, fmt.Sprint(generation))
+			continue
+		}
+		out = append(out, router.Text(o, "metadata", "resourceVersion"))
+	}
+	return strings.Join(out, " ")
 }
 
 // leaves reports whether what somebody else wrote is left as it is.
@@ -120,6 +183,10 @@ func (t *turn) leaves() bool {
 func (t *turn) fact() *experiment.RouteFact {
 	var f experiment.RouteFact
 	switch {
+	case t.unrouted != "":
+		f.Unsettled = t.unrouted
+	case t.run.noWayBack != "":
+		f.Unsettled = "there is no way back: " + t.run.noWayBack
 	case len(t.differs) > 0:
 		if t.run.plan.Router.Drift != experiment.DriftAlert {
 			f.Drifted = t.run.drifted
@@ -128,6 +195,35 @@ func (t *turn) fact() *experiment.RouteFact {
 		f.Unsettled = t.seen.Why
 	}
 	return &f
+}
+
+// leave gives a route back that a new plan has no part in, before that plan is
+// adopted: afterwards nobody would know of it.
+func (t *turn) leave(ctx context.Context, old, p *experiment.Plan) bool {
+	if sameRoute(old.Router, p.Router) {
+		return true
+	}
+	made, err := t.r.Router(old)
+	if err != nil {
+		return true // Such a plan never had a route.
+	}
+	if c := t.run.record.State.Condition; c == experiment.Running || c == experiment.Paused {
+		if _, err := t.r.Routes.Apply(ctx, made, router.KilledTraffic(old)); err != nil && experiment.CodeOf(err) != experiment.CodeNotFound {
+			t.stopped(ReasonRoute, err)
+			return false
+		}
+	}
+	if err := t.r.Routes.Release(ctx, made, t.holder()); err != nil {
+		t.stopped(ReasonRoute, err)
+		return false
+	}
+	return true
+}
+
+// sameRoute reports whether two plans write the same objects.
+func sameRoute(a, b experiment.Router) bool {
+	a.Drift, a.OnDelete, a.Pack = b.Drift, b.OnDelete, b.Pack
+	return reflect.DeepEqual(a, b)
 }
 
 // claim takes the route for this experiment alone, and asks for a turn when it

@@ -20,8 +20,11 @@ type run struct {
 	// it.
 	plan       *experiment.Plan
 	generation int64
-	router     router.Router
-	evidence   Evidence
+	// spec is what that plan was read from, without wishes; empty where it came
+	// from the record.
+	spec     string
+	router   router.Router
+	evidence Evidence
 	// record is the newest, which is ahead of the stored one between saves.
 	record experiment.Record
 	loaded bool
@@ -35,21 +38,38 @@ type run struct {
 	// claimed and rehearsed say that the route is this experiment's alone and
 	// that the way back was tried without doing it.
 	claimed, rehearsed bool
+	// noWayBack says why the way back would not work, deaf why no source can be
+	// opened; empty where all is well.
+	noWayBack, deaf string
 	// watched says that changes of the route ask for a turn.
 	watched bool
 	// asked is what the route was last made to say; drifts are the times at which
 	// somebody else was found to have changed it, and drifted says who and what,
 	// the last time.
-	asked   string
+	asked string
+	// written are the versions of the route's objects as they were last written,
+	// by their place; found is the change of somebody else's that was counted
+	// last.
+	written map[int]string
+	found   string
 	drifts  []time.Time
 	drifted string
-	// hindered is what was last in the way of an action.
-	hindered string
+	// hindered is what was last in the way of an action; unchecked what was when
+	// it was tried to check what is kept warm.
+	hindered  string
+	unchecked error
+	tried     time.Time
+	// served is since when the route says what the newest phases ask for.
+	served []served
 	// unsafe is since when all traffic should be back on the baseline and is
 	// not.
 	unsafe time.Time
-	// shown is when the status was last written.
+	// stalls counts the turns in a row that ended stalled.
+	stalls int
+	// shown is when the status was last written, and held what it said was waited
+	// for, by the reasons' codes.
 	shown time.Time
+	held  string
 }
 
 func newRun(uid types.UID) *run { return &run{uid: uid, memo: judge.NewMemo()} }
@@ -67,7 +87,7 @@ func (x *run) adopt(p *experiment.Plan) {
 		return
 	}
 	x.close()
-	x.plan, x.router = p, nil
+	x.plan, x.router, x.asked, x.written = p, nil, "", nil
 	x.claimed, x.rehearsed, x.watched = false, false, false
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -27,6 +28,7 @@ const (
 	ReasonSettling         = "Settling"
 	ReasonContested        = "RouteContested"
 	ReasonInvalidSpec      = "InvalidSpec"
+	ReasonMetric           = "MetricUnavailable"
 	ReasonRecordLost       = "RecordLost"
 	ReasonRecordUnreadable = "RecordUnavailable"
 	ReasonRouteClaimed     = "RouteClaimed"
@@ -34,10 +36,14 @@ const (
 	ReasonRoute            = "RouteUnavailable"
 	ReasonEvidence         = "NoEvidence"
 	ReasonConflict         = "Conflict"
+	ReasonUnsuited         = "RouteCannotDoIt"
 )
 
 // showEvery is how long readings that alone changed wait to be shown.
 const showEvery = time.Minute
+
+// callTimeout bounds one write of the Experiment.
+const callTimeout = 10 * time.Second
 
 // maxMessage bounds a sentence of the status.
 const maxMessage = 1000
@@ -46,19 +52,26 @@ const maxMessage = 1000
 // moved, else at most once a minute.
 func (t *turn) show(ctx context.Context) error {
 	status := t.status()
+	t.r.Metrics.turned(t.key(), t.stall != nil, status.Versions)
 	before := &t.obj.Status
 	if apiequality.Semantic.DeepEqual(before, &status) {
 		return nil
 	}
-	if sameButReadings(before, &status) && t.now.Sub(t.run.shown) < showEvery {
+	if sameButReadings(before, &status) && t.now.Sub(t.run.shown) < showEvery && t.run.held == t.run.record.Hold {
 		return nil
 	}
 	t.obj.Status = status
-	if err := t.r.Client.Status().Update(ctx, t.obj); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	switch err := t.r.Client.Status().Update(ctx, t.obj); {
+	case apierrors.IsConflict(err): // Somebody wrote the object meanwhile, or the cache is behind.
+		t.unshown = true
+		return nil
+	case err != nil:
 		return ignoreNotFound(err)
 	}
-	t.run.shown = t.now
-	t.r.Metrics.showed(t.key(), t.stall != nil)
+	t.run.shown, t.run.held = t.now, t.run.record.Hold
+	t.r.Metrics.showed()
 	return nil
 }
 
@@ -75,7 +88,10 @@ func sameButReadings(a, b *kube.ExperimentStatus) bool {
 			s.Versions[i].Seen, s.Versions[i].Requests = "", 0
 		}
 		for i := range s.Conditions {
-			s.Conditions[i].Message = ""
+			// What a person has to do next is news.
+			if c := &s.Conditions[i]; c.Type != kube.ConditionStalled && c.Type != ConditionEvidence {
+				c.Message = ""
+			}
 		}
 	}
 	return apiequality.Semantic.DeepEqual(x, y)
@@ -213,6 +229,7 @@ func (t *turn) conditions(s *kube.ExperimentStatus) {
 	only(kube.ConditionReconciling, t.stall == nil && !ready, reason, message)
 	t.endings(s, set)
 	t.acted(s, set, only)
+	t.listened(only)
 }
 
 // endings sets whether and how the experiment is over.
@@ -241,8 +258,16 @@ func camel(s string) string {
 	return b.String()
 }
 
-// sentence is an error with what to do about it.
+// sentence is an error with what to do about it. Of several the first is told:
+// the others follow from it, or come up when it is mended.
 func sentence(err error) string {
+	for {
+		several, ok := err.(interface{ Unwrap() []error })
+		if !ok || len(several.Unwrap()) == 0 {
+			break
+		}
+		err = several.Unwrap()[0]
+	}
 	if hint := experiment.HintOf(err); hint != "" {
 		return clip(fmt.Sprintf("%v; %s", err, hint))
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/headgate-dev/headgate/internal/engine"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/router"
+	routes "github.com/headgate-dev/headgate/internal/router/kube"
 )
 
 // Finalizer holds a deleted Experiment until its route is what onDelete says.
@@ -23,6 +24,7 @@ const Finalizer = "headgate.dev/route"
 const (
 	retrySoon  = 2 * time.Second
 	retryLater = 30 * time.Second
+	showAgain  = 250 * time.Millisecond
 )
 
 // saveEvery is how long evidence may be in memory alone.
@@ -41,9 +43,18 @@ type turn struct {
 	// seen is what the route says.
 	seen router.Seen
 	// differs is what the route says and was not asked for.
-	differs []string
+	differs []routes.Difference
 	// decided says that a decision was made.
 	decided bool
+	// unborn says that the experiment never began, killing that a kill is wished
+	// and not recorded yet, and unshown that the status could not be written.
+	unborn, killing, unshown bool
+	// unrouted says why the route cannot be read or written.
+	unrouted string
+	// heard says that the sources were asked, and unheard what is wrong with those
+	// that did not tell.
+	heard   bool
+	unheard []string
 	// deeds is what was found of the versions' Deployments.
 	deeds deeds
 }
@@ -61,15 +72,22 @@ func (t *turn) do(ctx context.Context) (ctrl.Result, error) {
 		return t.remove(ctx)
 	}
 	t.load(ctx)
-	t.plan(ctx)
 	t.killFirst(ctx)
+	t.plan(ctx)
 	if t.run.plan != nil && t.run.loaded {
 		t.proceed(ctx)
 	}
 	if err := t.show(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: t.again()}, nil
+	again := t.again()
+	if t.unshown {
+		again = showAgain
+	}
+	if t.run.stalls++; t.stall == nil {
+		t.run.stalls = 0
+	}
+	return ctrl.Result{RequeueAfter: again}, nil
 }
 
 // again is how long until the next turn.
@@ -77,14 +95,25 @@ func (t *turn) again() time.Duration {
 	switch {
 	case t.wait != nil:
 		return retrySoon
+	case t.unreadSpec(): // The plan in force keeps its pace.
+		return min(t.patience(), max(t.run.due.Sub(t.r.Now()), 10*time.Millisecond))
 	case t.stall != nil:
-		return retryLater
+		return t.patience()
 	case t.over() && !t.seen.Settled:
 		return retrySoon
+	case t.idle() && t.gateways():
+		return mapEvery
 	case t.idle():
 		return 0 // A change of the spec or of the route asks for the next.
 	}
 	return max(t.run.due.Sub(t.r.Now()), 10*time.Millisecond)
+}
+
+// patience is how long a stalled experiment waits for its next turn: what was
+// only applied in another order is there soon, and what is not is asked for ever
+// more rarely.
+func (t *turn) patience() time.Duration {
+	return min(retrySoon<<min(t.run.stalls, 5), retryLater)
 }
 
 // over says that the experiment decides nothing more by itself.
@@ -109,6 +138,7 @@ func (t *turn) load(ctx context.Context) {
 		t.stall = &obstacle{ReasonRecordLost, experiment.Errorf(experiment.CodeNotFound, "the record %s is gone, and with it all that was decided", t.obj.Status.Record.Name).
 			WithHint("restore the ExperimentRecord from a backup, or delete the Experiment and apply it again")}
 	case experiment.CodeOf(err) == experiment.CodeNotFound:
+		t.unborn = true
 	case err != nil:
 		t.wait = &obstacle{ReasonRecordUnreadable, err}
 	default:
@@ -122,9 +152,13 @@ func (t *turn) plan(ctx context.Context) {
 	if t.run.plan != nil && t.run.generation == t.obj.Generation || t.stall != nil || t.wait != nil {
 		return
 	}
+	if t.kept() {
+		t.run.generation, t.run.spec = t.obj.Generation, unwished(&t.obj.Spec)
+		return
+	}
 	p, err := t.r.planOf(ctx, t.obj)
 	if err != nil {
-		t.stall = &obstacle{ReasonInvalidSpec, err}
+		t.unread(err)
 		return
 	}
 	switch {
@@ -133,29 +167,42 @@ func (t *turn) plan(ctx context.Context) {
 		t.begin(ctx)
 	case p.Hash() != t.run.record.State.Plan:
 		old := t.run.plan
+		if !t.leave(ctx, old, p) {
+			return
+		}
 		t.run.adopt(p)
 		t.save(ctx, engine.Adopt(old, p, t.run.record, t.now))
 	default:
 		t.run.adopt(p)
 	}
 	if t.wait == nil && t.stall == nil {
-		t.run.generation = t.obj.Generation
+		t.run.generation, t.run.spec = t.obj.Generation, unwished(&t.obj.Spec)
 	}
 }
 
 // begin is the first turn of an experiment: the route is claimed and the way
 // back rehearsed before anything is recorded.
 func (t *turn) begin(ctx context.Context) {
-	if controllerutil.AddFinalizer(t.obj, Finalizer) {
-		if err := t.r.Client.Update(ctx, t.obj); err != nil {
-			t.wait = &obstacle{ReasonConflict, err}
-			return
-		}
+	if err := t.hold(ctx, controllerutil.AddFinalizer); err != nil {
+		t.wait = &obstacle{ReasonConflict, err}
+		return
 	}
 	if !t.ready(ctx) {
 		return
 	}
 	t.save(ctx, engine.Begin(t.run.plan, t.now))
+}
+
+// hold changes the finalizer, and nothing else of the object: fields that this
+// program does not know are the user's.
+func (t *turn) hold(ctx context.Context, change func(o client.Object, finalizer string) bool) error {
+	before := t.obj.DeepCopy()
+	if !change(t.obj, Finalizer) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return t.r.Client.Patch(ctx, t.obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }
 
 // proceed makes the route what the state asks for, asks the rules when they are
@@ -164,16 +211,18 @@ func (t *turn) proceed(ctx context.Context) {
 	if !t.ready(ctx) {
 		return
 	}
-	t.route(ctx)
+	if !t.killing { // Else the state that is still recorded would be routed once more.
+		t.route(ctx)
+	}
 	commands := t.commands()
 	if t.idle() && len(commands) == 0 || t.now.Before(t.run.due) && len(commands) == 0 {
 		return
 	}
-	t.r.Metrics.late(t.now, t.run.due)
+	t.r.Metrics.late(t.r.Now(), t.run.due)
 	in := engine.Input{Now: t.now, Memo: t.run.memo, Commands: commands, Route: t.fact(), Ready: t.deployments(ctx), Actions: t.act(ctx)}
-	if t.run.evidence != nil {
-		in.Seals, in.Sources = engine.Collect(ctx, t.run.plan, &t.run.record.Totals, t.now, t.run.evidence.Seal)
-	}
+	in.Seals, in.Sources = t.collect(ctx)
+	t.r.Metrics.read(t.key(), in.Sources, t.now)
+	t.heard = true
 	out, err := engine.Step(t.run.plan, t.run.record, in)
 	if err != nil {
 		t.stall = &obstacle{ReasonEvidence, err}
@@ -181,7 +230,7 @@ func (t *turn) proceed(ctx context.Context) {
 	}
 	t.run.judgement = out.Judgement
 	t.save(ctx, out)
-	if len(out.Intents) > 0 && t.stall == nil && t.wait == nil {
+	if len(out.Intents) > 0 && (t.stall == nil || t.unreadSpec()) && t.wait == nil {
 		t.route(ctx)
 	}
 	t.run.due = t.now.Add(tick(t.run.plan.Window))
@@ -224,27 +273,72 @@ func (t *turn) ready(ctx context.Context) bool {
 	}
 	if !x.claimed {
 		if err := t.claim(ctx); err != nil {
-			t.stopped(ReasonRouteClaimed, err)
+			t.unclaimed(err)
 			return false
 		}
 		x.claimed = true
 	}
-	if !x.rehearsed && !t.over() {
-		if err := t.r.Routes.Rehearse(ctx, x.router, router.KilledTraffic(x.plan)); err != nil {
-			t.stopped(ReasonNoWayBack, err)
-			return false
-		}
-		x.rehearsed = true
+	return t.over() || t.rehearse(ctx) && t.listen(ctx)
+}
+
+// rehearse tries the way back without taking it. Before the start nothing begins
+// without one; later nothing is raised without.
+func (t *turn) rehearse(ctx context.Context) bool {
+	x := t.run
+	if x.rehearsed {
+		return true
 	}
-	if x.evidence == nil && !t.over() {
-		made, err := t.r.Evidence(ctx, t.obj, x.plan)
-		if err != nil {
-			t.stopped(ReasonEvidence, err)
-			return false
-		}
-		x.evidence = made
+	err := t.suits(ctx)
+	if experiment.CodeOf(err) == experiment.CodeInvalid {
+		t.stall = &obstacle{ReasonUnsuited, err}
+		x.noWayBack = sentence(err)
+		return x.loaded
 	}
+	if err == nil {
+		err = t.r.Routes.Rehearse(ctx, x.router, router.KilledTraffic(x.plan))
+	}
+	if err != nil {
+		reason := ReasonNoWayBack
+		if experiment.CodeOf(err) == experiment.CodeNotFound {
+			reason = ReasonRoute
+		}
+		t.stopped(reason, err)
+		x.noWayBack = sentence(err)
+		return x.loaded
+	}
+	x.rehearsed, x.noWayBack = true, ""
 	return true
+}
+
+// listen opens the sources. Before the start nothing begins without them; later
+// they are down, and people are obeyed all the same (D5).
+func (t *turn) listen(ctx context.Context) bool {
+	x := t.run
+	if x.evidence != nil {
+		return true
+	}
+	made, err := t.r.Evidence(ctx, t.obj, x.plan)
+	if err != nil {
+		t.stopped(ReasonEvidence, err)
+		x.deaf = sentence(err)
+		return x.loaded
+	}
+	x.evidence, x.deaf = made, ""
+	return true
+}
+
+// collect reads what sealed. Sources that cannot be opened are down.
+func (t *turn) collect(ctx context.Context) (seals []experiment.Seal, health []experiment.SourceHealth) {
+	x := t.run
+	if x.evidence != nil {
+		return engine.Collect(ctx, x.plan, &x.record.Totals, t.now, t.hearing)
+	}
+	if x.deaf != "" {
+		for _, s := range x.plan.Sources() {
+			health = append(health, experiment.SourceHealth{Source: s, Down: x.deaf})
+		}
+	}
+	return nil, health
 }
 
 // stopped notes what is in the way: what passes by itself, or what does not.
@@ -252,14 +346,20 @@ func (t *turn) stopped(reason string, err error) {
 	o := &obstacle{reason, err}
 	switch experiment.CodeOf(err) {
 	case experiment.CodeUnavailable, experiment.CodeConflict:
-		if reason == ReasonRouteClaimed {
-			t.stall = o
-			return
-		}
 		t.wait = o
 	default:
 		t.stall = o
 	}
+}
+
+// unclaimed notes why the route is not this experiment's: another has it, which
+// does not pass by itself, or it could not be claimed.
+func (t *turn) unclaimed(err error) {
+	if experiment.CodeOf(err) == experiment.CodeConflict {
+		t.stall = &obstacle{ReasonRouteClaimed, err}
+		return
+	}
+	t.stopped(ReasonRoute, err)
 }
 
 // key names the experiment.

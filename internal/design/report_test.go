@@ -119,6 +119,23 @@ func TestTimetable(t *testing.T) {
 	}
 }
 
+// TestMirrorsWaitForLabels: a gate of labels keeps a mirror longer than its pairs
+// do, and no longer than it may last.
+func TestMirrorsWaitForLabels(t *testing.T) {
+	for _, c := range []struct{ window, want time.Duration }{
+		{5 * time.Minute, 1097 * time.Second}, // The outcome window of 10 minutes is over before the pairs are there.
+		{20 * time.Minute, 20*time.Minute + 70*time.Second},
+		{3 * time.Hour, time.Hour},
+	} {
+		p := shop()
+		p.Metrics = append(p.Metrics, experiment.Metric{Name: "right", Goal: experiment.Increase, Labels: &experiment.LabelsMetric{Event: "truth", Of: experiment.Accuracy, Window: c.window}})
+		p.Stages[0].Require = append(p.Stages[0].Require, experiment.Objective{Metric: "right", Min: new(.7)})
+		if got := of(t, p, shopping()).Stages[0].End.Expected; got != c.want {
+			t.Errorf("labels within %s: the mirror takes %s, want %s", c.window, got, c.want)
+		}
+	}
+}
+
 func TestCostsByPosture(t *testing.T) {
 	r := of(t, shop(), shopping())
 	h := func(seconds float64) float64 { return seconds / 3600 }

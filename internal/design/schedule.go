@@ -249,8 +249,19 @@ func (w *world) mirror(out *Stage, s *experiment.Stage) {
 	out.Waits = []string{Thousands(float64(u.Pairs)) + " pairs"}
 	out.takes.Expected = Unknown
 	if rate := w.copies(s); rate > 0 {
-		out.takes.Expected = min(u.AtMost, max(u.AtLeast, seconds(float64(u.Pairs)/rate)+w.plan.Window+w.plan.PairsHold()))
+		out.takes.Expected = min(u.AtMost, max(u.AtLeast, seconds(float64(u.Pairs)/rate)+w.plan.Window+w.plan.PairsHold(), w.labelled(s)))
 	}
+}
+
+// labelled is how long a mirror's gates of labels wait for the first window of
+// which they know: 0 without such a gate.
+func (w *world) labelled(s *experiment.Stage) time.Duration {
+	for _, o := range s.Require {
+		if m := w.plan.Metric(o.Metric); m != nil && m.Labels != nil {
+			return w.plan.Window + w.plan.Hold(experiment.SourceOutcomes)
+		}
+	}
+	return 0
 }
 
 // copies is how many requests per second are copied to each candidate.

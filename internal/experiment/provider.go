@@ -3,6 +3,7 @@
 package experiment
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -124,8 +125,8 @@ func (p *Plan) Pack() string {
 	return DefaultProvider
 }
 
-// Hold is how long after its end a window is read.
-func (p *PrometheusProvider) Hold() time.Duration { return 2*p.Scrape + p.Delay }
+// Hold is how long after its end a window is read. A delay of 0 is the default.
+func (p *PrometheusProvider) Hold() time.Duration { return 2*p.Scrape + cmp.Or(p.Delay, DefaultDelay) }
 
 // hold is that of a provider of the plan, or what is taken for that of the
 // provider that is given from outside.

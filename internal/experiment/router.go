@@ -5,6 +5,9 @@ package experiment
 // Router says what carries the traffic. At most one field is set; none is
 // Headgate's own gateway, in this process or in those that follow it.
 type Router struct {
+	// Map is the ConfigMap, in the plan's namespace, that Headgate's own gateways
+	// follow in a cluster; empty is DefaultMap.
+	Map            string       `json:"map,omitempty"`
 	VirtualService *RouteObject `json:"virtualService,omitempty"`
 	HTTPRoute      *RouteObject `json:"httpRoute,omitempty"`
 	// Fields are the fields that hold the shares, at most one for each version.
@@ -20,6 +23,9 @@ type Router struct {
 	// deleted; empty is OnDeleteRestore.
 	OnDelete OnDelete `json:"onDelete,omitempty"`
 }
+
+// DefaultMap is the ConfigMap that gateways follow where the plan names none.
+const DefaultMap = "headgate-gateway"
 
 // OnDrift is what to do when a route does not say what was asked for.
 type OnDrift string

@@ -276,7 +276,7 @@ var mirrorEntries = []Entry{
 	{
 		CodeNoGate, Warning, "{stage} compares nothing that could stop it",
 		"Collecting answers is not a comparison: without a gate the mirror ends well whatever they say.",
-		"Write require with a metric from pairs: failures, class, ranking, number or text.",
+		"Write require with a metric from pairs (failures, class, ranking, number or text), from drift or prediction, or, where truth comes in time, from labels.",
 	},
 	{
 		CodeSideEffects, Info, "{stage} sends the candidate real requests: what it writes, it writes for real",
@@ -375,8 +375,8 @@ var promotionEntries = []Entry{
 		"Raise the budget, or shorten, sample and cap the stages.",
 	},
 	{
-		CodeCopied, Warning, "the winner is copied over {version}, which is to be kept warm",
-		"Where both backends hold the winner there is nothing to go back to.",
-		"Write promote.how: pointer, or keep the old version under a name of its own.",
+		CodeCopied, Warning, "the winner is copied over {version} as soon as it has won",
+		"From then on going back means to roll the old version out again first, on the pods that serve.",
+		"Write promote.keepWarm: the copy waits for its end. Or promote.how: pointer, which leaves the old version as it is.",
 	},
 }

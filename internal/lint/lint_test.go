@@ -309,7 +309,7 @@ var faults = []fault{
 	{"a budget that is too small", careful, func(p *experiment.Plan) { p.Budget.Cost = 5 }, busy(), CodeOverBudget, "spec.budget.cost", "the budget is 5.00"},
 	{"too few units to expose", careful, func(p *experiment.Plan) { p.Budget.Units = 1000 }, busy(), CodeOverBudget, "spec.budget.units", "the budget is 1,000"},
 	{"too little time", careful, func(p *experiment.Plan) { p.Budget.Duration = day }, busy(), CodeOverBudget, "spec.budget.duration", "the budget is 24h"},
-	{"a copy over what is kept warm", careful, func(p *experiment.Plan) { p.Promote.How = experiment.PromoteCopy }, nil, CodeCopied, "spec.promote.how", "v1"},
+	{"a copy at once", careful, func(p *experiment.Plan) { p.Promote.How, p.Promote.KeepWarm = experiment.PromoteCopy, nil }, nil, CodeCopied, "spec.promote.how", "v1"},
 }
 
 func find(findings []Finding, code Code, path string) *Finding {

@@ -40,7 +40,7 @@ func (c *checker) promotion() {
 		}
 		c.add(code, "spec.promote.keepWarm", "metric", metric, "window", design.Days(window), "time", design.Days(k.AtLeast), "fate", p.Promote.Loser)
 	}
-	if k != nil && p.Promote.How == experiment.PromoteCopy {
+	if k == nil && p.Promote.How == experiment.PromoteCopy {
 		c.add(CodeCopied, "spec.promote.how", "version", p.Versions[0].Name)
 	}
 }

@@ -145,6 +145,10 @@ func (r *reading) trust(v *view.Experiment) []Check {
 			Text: fmt.Sprintf("%s of the matured units of %s were heard of in %s; the plan wants %s", percent(j.Share), j.Version, j.Metric, percent(j.Floor)),
 		})
 	}
+	distrusted := slices.ContainsFunc(r.last.Decision.Reasons, func(x experiment.Reason) bool { return x.Code == experiment.ReasonIncomplete })
+	for _, i := range v.Health.Incomplete {
+		out = append(out, Check{Name: "whole windows", OK: !distrusted, Text: i.String()})
+	}
 	out = append(out, Check{Name: "moved units", OK: r.moved == 0, Text: fmt.Sprintf("%s units changed version inside a phase", thousands(r.moved))})
 	for _, t := range r.troubles {
 		when := "at " + clock(t.first)

@@ -12,6 +12,7 @@ import (
 	"iter"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -365,6 +366,28 @@ func TestOverridesAndDistrustStandFirst(t *testing.T) {
 	}
 	if len(r.Can) == 0 || !strings.Contains(r.Can[0], "v2 is worse in refund in tier=premium") {
 		t.Errorf("known harm is not said: %q", r.Can)
+	}
+}
+
+// TestGapsAreAmongTheChecks: of windows that are not whole a report tells as long
+// as the epoch lasts, and whether they are trusted again.
+func TestGapsAreAmongTheChecks(t *testing.T) {
+	for _, trusted := range []bool{true, false} {
+		w := begin(plan())
+		phase := evidence(2, 0, time.Second, experiment.Shares{9500, 500}, 4000)
+		phase.Folded.Gateway = 9
+		phase.Gaps = []experiment.SourceGaps{{Source: experiment.SourceGateway, Windows: 2, Last: []experiment.Gap{{From: 3, To: 5, Why: "gateway b is silent"}}}}
+		because := experiment.Because(experiment.ReasonStageEntered, "stage", "canary")
+		if !trusted {
+			because = experiment.Because(experiment.ReasonIncomplete, "missing", 2, "windows", 9, "source", "gateway", "why", "gateway b is silent")
+		}
+		w.state.Phase = 2
+		w.add(10*time.Minute, experiment.ActHold, nil, phase, experiment.Facts{}, because)
+		r := of(t, w)
+		want := report.Check{Name: "whole windows", OK: trusted, Text: "2 of 9 windows of gateway are not whole: gateway b is silent"}
+		if !slices.Contains(r.Trust, want) {
+			t.Errorf("%+v is not among %+v", want, r.Trust)
+		}
 	}
 }
 

@@ -63,8 +63,10 @@ var house = []room{
 	{"shapes", "internal/router/virtualservice", []string{"internal/experiment", "internal/router"}, nil},
 	{"shapes", "internal/router/httproute", []string{"internal/experiment", "internal/router"}, nil},
 	{"shapes", "internal/router/fields", []string{"internal/experiment", "internal/router"}, nil},
+	{"shapes", "internal/router/gatewaymap", []string{"internal/experiment", "internal/router"}, nil},
 	{"shapes", "internal/router/routertest", []string{"internal/experiment", "internal/router"}, nil},
 	{"shapes", "internal/router/pack", []string{"internal/experiment", "internal/router"}, nil},
+	{"shapes", "internal/router/routers", []string{"internal/experiment", "internal/router/..."}, []string{"internal/router/kube"}},
 	{"shapes", "internal/translate", []string{"api/v1alpha1", "internal/suggest", "internal/experiment", "internal/jq", "internal/assign", "internal/design", "internal/router/..."}, nil},
 	{"shapes", "internal/view", []string{"stats/...", "internal/experiment", "internal/design"}, nil},
 	{"shapes", "internal/report", []string{"stats", "internal/experiment", "internal/view"}, nil},
@@ -79,14 +81,17 @@ var house = []room{
 	{"adapters", "internal/record/recordtest", []string{"stats", "internal/experiment"}, nil},
 
 	{"adapters", "internal/router/kube", []string{"internal/experiment", "internal/router"}, nil},
+	{"adapters", "internal/workload", []string{"internal/experiment"}, nil},
 	{"adapters", "internal/record/kube", []string{"api/kube", "internal/experiment"}, nil},
 	{"adapters", "internal/source/prometheus", []string{"stats", "internal/experiment", "internal/engine", "internal/router/pack"}, nil},
+
+	{"adapters", "internal/source/ledger", []string{"internal/experiment", "internal/engine"}, nil},
 
 	{"faces", "internal/gateway/h1", nil, nil},
 	{"faces", "internal/gateway", []string{"stats/...", "internal/experiment", "internal/jq", "internal/prediction", "internal/compare", "internal/assign", "internal/gateway/h1"}, nil},
 	{"faces", "internal/httpapi", []string{"internal/experiment", "internal/suggest", "internal/view"}, nil},
 
-	{"faces", "internal/controller", []string{"api/...", "internal/experiment", "internal/judge", "internal/engine", "internal/translate", "internal/view", "internal/router/..."}, nil},
+	{"faces", "internal/controller", []string{"api/...", "internal/experiment", "internal/judge", "internal/engine", "internal/translate", "internal/view", "internal/router/...", "internal/workload"}, nil},
 	{"faces", "internal/apiclient", []string{"internal/experiment", "internal/view"}, nil},
 	{"faces", "internal/load", []string{"stats/...", "internal/experiment", "internal/prediction", "internal/compare"}, nil},
 	{"adapters", "internal/backfill", []string{"internal/experiment", "internal/suggest", "internal/sqlitefile", "internal/postgres/..."}, nil},
@@ -106,8 +111,13 @@ var house = []room{
 	{"app", "internal/app/ledger", []string{"internal/datadir", "internal/experiment", "internal/httpapi", "internal/ledger"}, nil},
 	{
 		"app", "internal/app/controller",
-		[]string{"api/...", "internal/experiment", "internal/engine", "internal/controller", "internal/router/...", "internal/record/kube", "internal/source/..."}, nil,
+		[]string{"api/...", "internal/experiment", "internal/engine", "internal/controller", "internal/router/...", "internal/record/kube", "internal/workload", "internal/source/..."}, nil,
 	},
+	{
+		"app", "internal/app/cluster",
+		[]string{"api/...", "internal/experiment", "internal/judge", "internal/translate", "internal/view", "internal/router/...", "internal/record/kube"}, nil,
+	},
+	{"app", "internal/app/check", []string{"api/...", "internal/experiment", "internal/view", "internal/router/...", "internal/source/prometheus", "internal/app/cluster"}, nil},
 	{"app", "internal/app/demo", []string{"..."}, []string{"internal/cli", "internal/repotest"}},
 
 	// The command line starts the processes, so it stands above the wiring.

@@ -50,6 +50,9 @@ type Traffic struct {
 	// Over says that the experiment has ended: whatever the router added for it
 	// is taken out, and only the shares stay.
 	Over bool
+	// Route is the whole of what the state asks for, in the terms of Headgate's
+	// own gateways; nil for other routers, and where no state is known.
+	Route *experiment.Route
 }
 
 // HeaderMatch is a header that must have one of some values; Not turns it

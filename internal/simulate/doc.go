@@ -26,6 +26,9 @@
 //     mirrored answers in the pairs. All versions are ready, no source is down.
 //   - A unit has one prediction, and a label of it or none. Scores of cases are
 //     binormal; outputs drift by a share that moves between two classes.
+//   - A shadow predicts what it is assumed to predict of the requests that are
+//     copied, and has labels like others. Where the baseline errs tells nothing of
+//     where its shadow does.
 //   - Groups of different segments are independent of each other.
 //
 // Everything is a function of the seed: a run's numbers are drawn by seed and

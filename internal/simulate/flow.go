@@ -179,21 +179,21 @@ func (f *flow) batch(s *span, from, to int64) *batch {
 		if f.w.units == 0 {
 			units = f.split(f.dice.poisson(mean), s.shares[i])
 		}
-		asked := int64(0)
+		met, asked := int64(0), int64(0)
 		for v := range n {
 			f.one.units = units[v]
 			f.one.requests = units[v]
 			if f.w.units > 0 {
 				f.meet(s, i, v, f.w.rate*seconds/float64(f.w.units))
 			}
-			asked += f.one.requests
+			met, asked = met+f.one.units, asked+f.one.requests
 			f.act(k, v, s.matched[i])
 			if s.matched[i] {
 				f.add(b, k, v)
 			}
 		}
 		if s.mirror != nil && s.matched[i] {
-			f.mirror(b, s.mirror, k, asked, seconds*k.share)
+			f.mirror(b, s.mirror, k, met, asked, seconds*k.share)
 		}
 	}
 	f.telemetry(b, s)
@@ -326,33 +326,6 @@ func (f *flow) add(b *batch, k *kind, version int) {
 		t.failed += f.one.failed
 		for i := range t.metrics {
 			t.metrics[i].merge(&f.one.metrics[i])
-		}
-	}
-}
-
-// mirror draws copies of requests to each candidate and how their answers
-// compare. A bound on copies per second is divided among kinds by their shares.
-func (f *flow) mirror(b *batch, r *experiment.MirrorRoute, k *kind, asked int64, seconds float64) {
-	n := len(f.w.plan.Versions)
-	for _, v := range r.Versions {
-		copies := f.dice.binomial(asked, r.Share.Fraction())
-		if r.Rate > 0 {
-			copies = min(copies, int64(r.Rate*seconds))
-		}
-		f.sum.cost += float64(copies) * f.w.plan.Versions[v].Cost.PerRequest
-		for i := range f.w.plan.Metrics {
-			if f.w.plan.Metrics[i].Pairs == nil {
-				continue
-			}
-			law := &k.laws[i]
-			pair := f.pair(copies, copies, law.values[v], law.sd, false)
-			for _, row := range k.rows {
-				m := &b.tallies[row*n+v].metrics[i]
-				m.pair = m.pair.Merge(pair)
-			}
-		}
-		for _, row := range k.rows {
-			b.tallies[row*n+v].copies += copies
 		}
 	}
 }

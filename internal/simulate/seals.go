@@ -130,14 +130,17 @@ func (f *flow) appendCells(s *span, source experiment.Source, b *batch) {
 	}
 }
 
+// requestCells are what the gateway counts of a version: of its requests, and of
+// what it predicts, which copies tell too.
 func (f *flow) requestCells(t *tally, slice string, add func(string, experiment.Evidence)) {
-	if t.requests == 0 {
-		return
+	if t.requests > 0 {
+		add(experiment.CellRequests, experiment.Evidence{Counts: stats.Counts{N: t.requests, X: t.failed}})
 	}
-	add(experiment.CellRequests, experiment.Evidence{Counts: stats.Counts{N: t.requests, X: t.failed}})
 	for j := range f.w.plan.Metrics {
 		if m := &f.w.plan.Metrics[j]; m.Builtin != nil && m.Builtin.Kind == experiment.Latency {
-			add(m.Name, experiment.Evidence{Counts: stats.Counts{N: t.requests, X: t.metrics[j].slow}})
+			if t.requests > 0 {
+				add(m.Name, experiment.Evidence{Counts: stats.Counts{N: t.requests, X: t.metrics[j].slow}})
+			}
 		} else if pair := t.metrics[j].pair; m.OfAnswers() && pair.N > 0 {
 			add(m.Name, experiment.Evidence{Units: pair, Counts: stats.Counts{N: pair.N}})
 		} else if e, ok := predictionCell(m, &t.metrics[j], slice); ok {

@@ -37,6 +37,11 @@ type Incomplete struct {
 	Last    string `json:"last"`
 }
 
+// String says it in the words of its reason.
+func (i Incomplete) String() string {
+	return experiment.Because(experiment.ReasonIncomplete, "missing", i.Missing, "windows", i.Windows, "source", i.Source, "why", i.Last).String()
+}
+
 // Joined is the part of a version's matured units that have an outcome, or of its
 // matured predictions that have a label.
 type Joined struct {

@@ -32,4 +32,7 @@ func TestWindowsThatAreNotWholeAreShown(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	if said := got.Incomplete[0].String(); said != want.Trouble[0] {
+		t.Errorf("it says %q, the reason %q", said, want.Trouble[0])
+	}
 }

@@ -134,7 +134,11 @@ func finalVerdict(in *Input) Verdict {
 		if overrideOf(in) != "" {
 			head = "PROMOTED BY OVERRIDE"
 		}
-		v.Sentence = fmt.Sprintf("%s  %s has all traffic: %s", head, winner, why)
+		serves := winner
+		if s.Copied {
+			serves = in.Plan.Versions[0].Name + ", a copy of " + winner + ","
+		}
+		v.Sentence = fmt.Sprintf("%s  %s has all traffic: %s", head, serves, why)
 	case experiment.RolledBack:
 		v.Sentence = fmt.Sprintf("ROLLED BACK  %s has all traffic: %s", winner, why)
 	case experiment.NoDifference:

@@ -178,7 +178,8 @@ func (m *mesh) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "# TYPE istio_request_duration_milliseconds histogram")
 	for _, hosts := range m.route {
 		for h := range hosts {
-			labels := fmt.Sprintf(`reporter="destination",destination_service_namespace=%q,destination_service_name=%q,destination_service="%s.%s.svc.cluster.local"`, m.site.namespace, h, h, m.site.namespace)
+			// A Service's Deployment is called as it is.
+			labels := fmt.Sprintf(`reporter="destination",destination_workload_namespace=%[1]q,destination_workload=%[2]q,destination_service_namespace=%[1]q,destination_service_name=%[2]q,destination_service="%[2]s.%[1]s.svc.cluster.local"`, m.site.namespace, h)
 			fmt.Fprintf(w, "istio_requests_total{%s,response_code=\"200\"} %v\n", labels, m.served[h]-m.failed[h])
 			fmt.Fprintf(w, "istio_requests_total{%s,response_code=\"503\"} %v\n", labels, m.failed[h])
 			for _, le := range []string{"100", "250", "+Inf"} {

@@ -173,6 +173,7 @@ export interface Verdict {
 export interface Health {
   ok: boolean;
   trouble?: string[];
+  incomplete?: { source: string; missing: number; windows: number; last: string }[];
   mismatchEValue: number;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import { duration, evidence, percent } from './format';
+import { count, duration, evidence, percent } from './format';
 import type { Health as HealthModel, Notice, View } from './model';
 
 // Green and red are for what is certain.
@@ -73,16 +73,18 @@ export function Notices({ notices }: { notices?: Notice[] }) {
 // Health says whether the numbers below may be used.
 export function Health({ health }: { health: HealthModel }) {
   const split = `sample-ratio e-value ${evidence(health.mismatchEValue)}, alarm at 1,000`;
+  const gaps = health.incomplete?.map((i) => `${count(i.missing)} of ${count(i.windows)} of ${i.source} (${i.last})`).join(', ');
+  const rest = split + (gaps ? ` · windows that are not whole: ${gaps}` : '');
   if (health.ok) {
     return (
-      <p class="health" id="health"><span class="status good">evidence ok</span> {split}</p>
+      <p class="health" id="health"><span class="status good">evidence ok</span> {rest}</p>
     );
   }
   return (
     <div class="banner warn" id="health" role="alert">
       <b>The evidence cannot be trusted now.</b> Do not use the numbers below; they raise no share and promote nothing.
       <ul>{(health.trouble ?? []).map((t) => <li key={t}>{t}</li>)}</ul>
-      <span class="small">{split}</span>
+      <span class="small">{rest}</span>
     </div>
   );
 }

@@ -7,14 +7,18 @@ import (
 	"encoding/json"
 	"strings"
 	"sync"
+	"time"
 
+	prom "github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headgate-dev/headgate/api/kube"
 	face "github.com/headgate-dev/headgate/internal/controller"
+	"github.com/headgate-dev/headgate/internal/engine"
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/source/ledger"
 	"github.com/headgate-dev/headgate/internal/source/prometheus"
 )
 
@@ -23,6 +27,8 @@ import (
 type sources struct {
 	secrets  client.Reader
 	fallback *experiment.PrometheusProvider
+	// ledger is the one of Headgate's own gateways; nil where there is none.
+	ledger *ledger.Source
 
 	mu     sync.Mutex
 	shared map[string]*sharedSource
@@ -34,8 +40,9 @@ type sharedSource struct {
 	users int
 }
 
-// open connects to the providers of a plan.
-func (s *sources) open(_ context.Context, owner *kube.Experiment, p *experiment.Plan) (face.Evidence, error) {
+// open connects to the providers of a plan, and tells the ledger of a plan whose
+// traffic Headgate's gateways carry: it must know it before the first exposure.
+func (s *sources) open(ctx context.Context, owner *kube.Experiment, p *experiment.Plan) (face.Evidence, error) {
 	e := &evidence{}
 	made := map[string]*prometheus.Source{}
 	for _, provider := range s.providers(p) {
@@ -47,6 +54,18 @@ func (s *sources) open(_ context.Context, owner *kube.Experiment, p *experiment.
 	}
 	var err error
 	if e.Plan, err = prometheus.ForPlan(p, made); err != nil {
+		e.Close()
+		return nil, err
+	}
+	if p.Router.Kind() != experiment.RouterGateway {
+		return e, nil
+	}
+	if s.ledger == nil {
+		e.Close()
+		return nil, experiment.Errorf(experiment.CodeInvalid, "%s: gateways carry its traffic, and no ledger tells what they see", p.ID()).
+			WithHint("start headgate ledger, and the controller with --ledger URL")
+	}
+	if e.ledger, err = s.ledger.Open(ctx, p); err != nil {
 		e.Close()
 		return nil, err
 	}
@@ -79,6 +98,23 @@ func (s *sources) share(namespace string, provider *experiment.PrometheusProvide
 	at.users++
 	e.close = append(e.close, func() { s.giveBack(key) })
 	return at.Source, nil
+}
+
+// register shows how many providers are not asked, because they do not answer.
+func (s *sources) register(registry prom.Registerer) error {
+	return registry.Register(prom.NewGaugeFunc(prom.GaugeOpts{
+		Name: "headgate_breakers_open", Help: "Providers that failed several times in a row and are only tried now and then.",
+	}, func() float64 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		open := 0.
+		for _, at := range s.shared {
+			if at.Open() {
+				open++
+			}
+		}
+		return open
+	}))
 }
 
 func (s *sources) giveBack(key string) {
@@ -120,7 +156,18 @@ func (s *sources) secret(ctx context.Context, namespace string, ref experiment.S
 // evidence is what one plan is judged by.
 type evidence struct {
 	*prometheus.Plan
-	close []func()
+	// ledger tells all but what providers do; nil where no gateway of ours
+	// carries the traffic.
+	ledger *ledger.Plan
+	close  []func()
+}
+
+// Seal is an engine.Reader.
+func (e *evidence) Seal(ctx context.Context, w engine.Wanted, now time.Time) (experiment.Seal, error) {
+	if e.ledger != nil && w.Source != experiment.SourceMetrics {
+		return e.ledger.Seal(ctx, w, now)
+	}
+	return e.Plan.Seal(ctx, w, now)
 }
 
 // Close gives the providers back.

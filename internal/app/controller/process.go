@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,12 +23,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/headgate-dev/headgate/api/kube"
 	face "github.com/headgate-dev/headgate/internal/controller"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	record "github.com/headgate-dev/headgate/internal/record/kube"
 	routes "github.com/headgate-dev/headgate/internal/router/kube"
+	"github.com/headgate-dev/headgate/internal/router/routers"
+	"github.com/headgate-dev/headgate/internal/source/ledger"
 	"github.com/headgate-dev/headgate/internal/workload"
 )
 
@@ -43,6 +47,10 @@ type Options struct {
 	Shard, Shards int
 	// Prometheus is the provider of plans that name none; nil is none.
 	Prometheus *experiment.PrometheusProvider
+	// Ledger is the URL of the ledger of Headgate's own gateways; empty is none.
+	// LedgerToken is the file of its bearer token, read at each question; empty
+	// sends none.
+	Ledger, LedgerToken string
 	// Metrics and Health are addresses, on loopback by default; "0" is none.
 	Metrics, Health string
 	// Webhook is the directory of tls.crt and tls.key; empty runs no webhook.
@@ -63,6 +71,8 @@ const (
 	defaultConcurrency = 16
 	defaultHome        = "headgate-system"
 	shutdownTimeout    = 20 * time.Second
+	firstRetry         = 50 * time.Millisecond
+	lastRetry          = 5 * time.Second
 )
 
 // Scheme knows the kinds that the controller reads by their Go types.
@@ -89,6 +99,9 @@ func Run(ctx context.Context, o Options) error {
 	}
 	if o.Webhook != "" {
 		if err := face.AddWebhook(m); err != nil {
+			return err
+		}
+		if err := m.AddReadyzCheck("webhook", m.GetWebhookServer().StartedChecker()); err != nil {
 			return err
 		}
 	}
@@ -146,17 +159,28 @@ func addController(ctx context.Context, m manager.Manager, o *Options) error {
 		return err
 	}
 	from := &sources{secrets: m.GetAPIReader(), fallback: o.Prometheus}
+	if err := from.register(ctrlmetrics.Registry); err != nil {
+		return err
+	}
+	if o.Ledger != "" {
+		if from.ledger, err = ledger.New(ledger.Options{URL: o.Ledger, TokenFile: o.LedgerToken}); err != nil {
+			return err
+		}
+	}
 	w := &watches{manager: m}
 	r := face.New(face.Options{
-		Client:   m.GetClient(),
-		Routes:   routes.New(m.GetCache(), m.GetClient(), routes.Options{Namespace: cmp.Or(o.Home, defaultHome)}),
-		Records:  record.New(m.GetClient(), record.Options{Owner: ownerOf(m.GetClient())}),
-		Evidence: from.open, Router: newRouter, Workloads: workload.New(m.GetClient(), m.GetAPIReader(), m.GetClient()),
+		Client: m.GetClient(), Reusable: m.GetAPIReader(),
+		Routes:   routes.New(liveMaps{m.GetCache(), m.GetAPIReader()}, m.GetClient(), routes.Options{Namespace: cmp.Or(o.Home, defaultHome)}),
+		Records:  record.New(m.GetClient(), record.Options{Owner: ownerOf(m.GetClient()), Stored: metrics.Stored}),
+		Evidence: from.open, Router: routers.New, Workloads: workload.New(m.GetClient(), m.GetAPIReader(), m.GetClient()),
 		Events: m.GetEventRecorder("headgate-controller"), Metrics: metrics,
 		Shard: o.Shard, Shards: o.Shards, Log: o.Log, Watch: w.watch,
 	})
 	c, err := controller.New("experiments", m, controller.Options{
 		Reconciler: r, MaxConcurrentReconciles: cmp.Or(o.Concurrency, defaultConcurrency),
+		// A turn that could not even be shown, since the cluster is away, is made
+		// again within seconds of its return: harm waits for nobody.
+		RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
 	})
 	if err != nil {
 		return err

@@ -46,8 +46,8 @@ func (w *watches) experiments(context.Context) error {
 func (w *watches) watch(kind schema.GroupVersionKind) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.kinds[kind] {
-		return nil
+	if w.kinds[kind] || kind == configMap {
+		return nil // ConfigMaps are looked at, turn by turn.
 	}
 	u := &unstructured.Unstructured{}
 	u.SetGroupVersionKind(kind)

@@ -42,6 +42,9 @@ type Options struct {
 	// experiment of the same name left behind is not taken for its own. Nil is
 	// records that nobody owns.
 	Owner func(ctx context.Context, key types.NamespacedName) (types.UID, error)
+	// Stored hears how many bytes a record has, each time that one is written;
+	// nil hears nothing.
+	Stored func(key types.NamespacedName, bytes int)
 }
 
 // Store is the ExperimentRecord objects of a cluster. An experiment's id is its
@@ -197,6 +200,9 @@ func (s *Store) Save(ctx context.Context, id string, rec experiment.Record, entr
 	}
 	if err := s.write(ctx, doing, object); err != nil {
 		return experiment.Record{}, err
+	}
+	if s.options.Stored != nil {
+		s.options.Stored(key, len(object.Data))
 	}
 	return rec, nil
 }

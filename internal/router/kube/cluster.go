@@ -194,6 +194,15 @@ func (c *Cluster) Objects(ctx context.Context, r router.Router) ([]router.Object
 	return objects, nil
 }
 
+// Object reads one object from the reader that New was given.
+func (c *Cluster) Object(ctx context.Context, ref router.Ref) (router.Object, error) {
+	t, err := c.Resolve(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return c.fetch(ctx, c.cached, t)
+}
+
 // Read reads a router's objects and what they say.
 func (c *Cluster) Read(ctx context.Context, r router.Router, t router.Traffic) (router.Seen, []router.Object, error) {
 	objects, err := c.Objects(ctx, r)

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/router"
 )
 
@@ -51,32 +50,6 @@ func Drift(r router.Router, objects []router.Object, t router.Traffic) ([]Differ
 		out = append(out, d)
 	}
 	return out, nil
-}
-
-// Moved lists the versions whose shares are seen to be other than asked for, in
-// the versions' order; nil where there are none, or nothing is seen.
-func Moved(asked, seen experiment.Shares) []int {
-	var out []int
-	for v := range min(len(asked), len(seen)) {
-		if asked[v] != seen[v] {
-			out = append(out, v)
-		}
-	}
-	return out
-}
-
-// Touched reports whether a change of object i matters to its router: a watch
-// may pass over all others. The status counts, since Read may look at it.
-func Touched(r router.Router, i int, before, after router.Object) bool {
-	for _, pointer := range append([]string{"/status"}, r.Owned(i)...) {
-		at := split(pointer)
-		old, was := lookup(map[string]any(before), at)
-		value, is := lookup(map[string]any(after), at)
-		if was != is || !router.Equal(old, value) {
-			return true
-		}
-	}
-	return false
 }
 
 // fieldOwner is an entry of metadata.managedFields.

@@ -3,7 +3,6 @@
 package kube
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -49,15 +48,6 @@ func TestWriters(t *testing.T) {
 		if got := Writers(object(t, o), []string{"/spec/a"}); len(got) > 0 {
 			t.Errorf("%s: writers %q", o, got)
 		}
-	}
-}
-
-func TestMoved(t *testing.T) {
-	if got := Moved(experiment.Shares{9000, 500, 500}, experiment.Shares{9000, 400, 600}); !slices.Equal(got, []int{1, 2}) {
-		t.Errorf("moved %v", got)
-	}
-	if got := Moved(experiment.Shares{9000, 1000}, nil); got != nil {
-		t.Errorf("moved %v where nothing is seen", got)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/router"
 	"github.com/headgate-dev/headgate/internal/router/fields"
+	"github.com/headgate-dev/headgate/internal/router/gatewaymap"
 	"github.com/headgate-dev/headgate/internal/router/httproute"
 	"github.com/headgate-dev/headgate/internal/router/virtualservice"
 )
@@ -23,8 +24,10 @@ func New(p *experiment.Plan) (router.Router, error) {
 		return httproute.New(p)
 	case experiment.RouterFields:
 		return fields.New(p)
+	case experiment.RouterGateway:
+		return gatewaymap.New(p)
 	default:
 		return nil, experiment.Errorf(experiment.CodeInvalid, "spec.traffic.%s: no object of a cluster carries its traffic", kind).
-			WithHint("name a virtualService, an httpRoute or fields; headgate run -f FILE runs the gateway without a cluster")
+			WithHint("name a gateway, a virtualService, an httpRoute or fields")
 	}
 }

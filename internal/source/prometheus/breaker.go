@@ -38,6 +38,13 @@ func (b *breaker) allow(now time.Time) error {
 	return nil
 }
 
+// open says whether nothing is let through but trials.
+func (b *breaker) open() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failures >= b.limit
+}
+
 // done tells how a reading ended: nil if the server answered, whatever it said.
 func (b *breaker) done(failure error, now time.Time) {
 	b.mu.Lock()

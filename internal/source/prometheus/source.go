@@ -98,6 +98,10 @@ func (s *Source) hole() time.Duration {
 	return 2*s.options.Provider.Scrape + min(s.options.Provider.Scrape, s.options.Provider.Delay)/2
 }
 
+// Open says whether the breaker is open: the provider failed several times in a
+// row and is tried now and then.
+func (s *Source) Open() bool { return s.breaker.open() }
+
 // Close gives idle connections back.
 func (s *Source) Close() {
 	s.mu.Lock()

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster_test
+
+import (
+	"fmt"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/headgate-dev/headgate/test/servers"
+)
+
+// takeover bounds how long an experiment has nobody when its leader is away: the
+// Lease's fifteen seconds, and what a start takes.
+const takeover = 30 * time.Second
+
+// TestSeveralControllers has controllers follow each other, and divide the work.
+func TestSeveralControllers(t *testing.T) {
+	s := newSite(t)
+	s.Install(t, servers.IstioCRDs(t, "virtualservices.networking.istio.io")...)
+	s.Namespace(t, "headgate-system")
+	_, prometheus := newMesh(t, s, map[string]float64{})
+	routes, records := s.trail(virtualServiceKind), s.trail(recordKind)
+
+	t.Run("a leader that was away writes nothing when it is back", func(t *testing.T) {
+		s.virtualService("led")
+		first := s.start(s.Kubeconfig, prometheus, "--elect=true")
+		s.canary("led", "")
+		s.await(virtualServiceKind, "led", "at 90/10", untilOver, carries("90/10"))
+		second := s.start(s.Kubeconfig, prometheus, "--elect=true")
+		if err := first.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		away := time.Now()
+		before := len(records.of("led"))
+		s.await(recordKind, "led", "taken over", takeover, func(*unstructured.Unstructured) bool { return len(records.of("led")) > before })
+		t.Logf("taken over after %v", time.Since(away).Round(100*time.Millisecond))
+		if err := first.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-first.ended:
+		case <-time.After(takeover):
+			t.Error("the former leader goes on")
+		}
+		s.await(experimentKind, "led", "promoted", untilOver, is("Promoted", "True"))
+		if got, want := routes.distinct("led", weights), []string{"100/0", "90/10", "50/50", "0/100"}; !slices.Equal(got, want) {
+			t.Errorf("the route asked for %v, want %v", got, want)
+		}
+		oneRecord(t, records.of("led"))
+		s.replays(t, "led")
+		second.kill()
+	})
+
+	t.Run("shards divide the experiments", func(t *testing.T) {
+		const n = 6
+		for i := range n {
+			name := fmt.Sprintf("part-%d", i)
+			s.virtualService(name)
+			s.experiment(name, "correct", stays)
+		}
+		s.start(s.Kubeconfig, prometheus, "--shard", "0/2")
+		begun := func() (out []string) {
+			for i := range n {
+				if name := fmt.Sprintf("part-%d", i); len(records.of(name)) > 0 {
+					out = append(out, name)
+				}
+			}
+			return out
+		}
+		pause(t, 8*time.Second)
+		first := begun()
+		if len(first) == 0 || len(first) == n {
+			t.Fatalf("shard 0 of 2 has begun %v", first)
+		}
+		before := map[string]int{}
+		for _, name := range first {
+			before[name] = len(routes.of(name))
+		}
+		s.start(s.Kubeconfig, prometheus, "--shard", "1/2")
+		for i := range n {
+			s.await(virtualServiceKind, fmt.Sprintf("part-%d", i), "at 90/10", untilOver, carries("90/10"))
+		}
+		for i := range n {
+			name := fmt.Sprintf("part-%d", i)
+			oneRecord(t, records.of(name))
+			if got := routes.distinct(name, weights); !slices.Equal(got, []string{"100/0", "90/10"}) {
+				t.Errorf("%s asked for %v", name, got)
+			}
+			if was, ok := before[name]; ok && len(routes.of(name)) != was {
+				t.Errorf("%s was written again when the other shard came", name)
+			}
+		}
+	})
+}
