@@ -17,7 +17,7 @@ QUICK    ?=
 
 # Tools are pinned in a module of their own, so that nothing of them enters the product's.
 TOOL      := $(GO) tool -modfile=$(CURDIR)/tools/go.mod
-GO_FILES   = find . -name '*.go' -not -path '*/testdata/*' -not -path '*/node_modules/*' -not -path './$(BIN)/*'
+GO_FILES   = find . -name '*.go' -not -name 'zz_generated*' -not -path '*/testdata/*' -not -path '*/node_modules/*' -not -path './$(BIN)/*'
 LDFLAGS   := -s -w -X main.version=$(VERSION)
 
 # Where goroutines share memory: the race detector has something to find there.

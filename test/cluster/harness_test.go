@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -244,24 +243,4 @@ func (s *site) follow(kind schema.GroupVersionKind, name string, weights func(*u
 		}
 	}()
 	return h
-}
-
-// headgate runs a command.
-func (s *site) headgate(args ...string) (string, error) {
-	s.t.Helper()
-	cmd := exec.CommandContext(s.t.Context(), s.binary, args...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
-	return out.String(), err
-}
-
-// within reports whether every value is one of some.
-func within(values, allowed []string) bool {
-	for _, v := range values {
-		if !strings.Contains("\n"+strings.Join(allowed, "\n")+"\n", "\n"+v+"\n") {
-			return false
-		}
-	}
-	return true
 }

@@ -129,11 +129,7 @@ var (
 // namesIn gives the metrics and the labels of an expression.
 func namesIn(expr string) (metrics, labels []string) {
 	expr = texts.ReplaceAllString(expr, "")
-	add := func(in string) {
-		for _, w := range wordOf.FindAllString(in, -1) {
-			labels = append(labels, w)
-		}
-	}
+	add := func(in string) { labels = append(labels, wordOf.FindAllString(in, -1)...) }
 	for _, b := range braces.FindAllString(expr, -1) {
 		add(b)
 	}
