@@ -133,7 +133,7 @@ func (t *turn) unsafe(back bool) {
 // and counts it. What was never asked for, or changes anyway, is nobody's doing.
 func (t *turn) foreign(want router.Traffic, objects []router.Object) bool {
 	x := t.run
-	if x.asked != said(want) {
+	if x.asked != said(want) && !t.leftBefore() {
 		return false
 	}
 	if at := changeOf(objects); at != x.found { // What is left as it is counts once.
@@ -152,6 +152,20 @@ func (t *turn) foreign(want router.Traffic, objects []router.Object) bool {
 	writers = slices.DeleteFunc(slices.Compact(writers), func(w string) bool { return w == routes.FieldManager })
 	x.drifted = fmt.Sprintf("%s changed %s", cmp.Or(strings.Join(writers, ", "), "somebody"), strings.Join(where, ", "))
 	return true
+}
+
+// leftBefore reports whether a controller that has just started finds shares that
+// the experiment never asked for, where others' are left: what differs is then
+// theirs, and no write of its own that was lost.
+func (t *turn) leftBefore() bool {
+	x := t.run
+	if x.asked != "" || x.plan.Router.Drift != experiment.DriftHold && x.plan.Router.Drift != experiment.DriftAlert {
+		return false
+	}
+	phases := x.record.Totals.Phases
+	return len(phases) > 1 && t.seen.Asked != nil && !slices.ContainsFunc(phases, func(p experiment.PhaseTotals) bool {
+		return slices.Equal(p.Shares, t.seen.Asked)
+	})
 }
 
 // changeOf names the state of the objects: that of what people write, where the

@@ -206,3 +206,25 @@ func TestExposuresCountWhileTheRouteIsAsAsked(t *testing.T) {
 		t.Errorf("of a phase that nobody saw %+v is read, %v", seal.Cells, err)
 	}
 }
+
+func TestRestartLeavesWhatOthersWrote(t *testing.T) {
+	for name, c := range map[string]struct {
+		policy experiment.OnDrift
+		seen   experiment.Shares
+		want   bool
+	}{
+		"shares that were never asked for, held":      {experiment.DriftHold, experiment.Shares{7000, 3000}, true},
+		"shares that were never asked for, corrected": {experiment.DriftCorrect, experiment.Shares{7000, 3000}, false},
+		"the shares before, whose change was lost":    {experiment.DriftHold, experiment.Shares{9000, 1000}, false},
+		"shares that nobody can read":                 {experiment.DriftHold, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			turned, asked := driftOf(t, c.policy)
+			turned.run.asked, turned.seen.Asked = "", c.seen
+			turned.run.record.Totals.Phases = []experiment.PhaseTotals{{Shares: experiment.Shares{9000, 1000}}, {Shares: experiment.Shares{5000, 5000}}}
+			if got := turned.foreign(asked, object(1, "1")); got != c.want {
+				t.Errorf("somebody else's: %v, want %v", got, c.want)
+			}
+		})
+	}
+}

@@ -33,8 +33,8 @@ type run struct {
 
 	judgement experiment.Judgement
 	latest    experiment.Decision
-	// stepped is when the rules were last asked; due when they should be next.
-	stepped, due time.Time
+	// due is when the rules should be asked next.
+	due time.Time
 	// claimed and rehearsed say that the route is this experiment's alone and
 	// that the way back was tried without doing it.
 	claimed, rehearsed bool

@@ -274,7 +274,9 @@ func (t *turn) ready(ctx context.Context) bool {
 	if !x.claimed {
 		if err := t.claim(ctx); err != nil {
 			t.unclaimed(err)
-			return false
+			// The way back waits for no claim (D3), unless the route is another's.
+			asked := t.traffic()
+			return x.loaded && experiment.CodeOf(err) != experiment.CodeConflict && (t.killing || asked.WayBack())
 		}
 		x.claimed = true
 	}

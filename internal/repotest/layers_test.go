@@ -111,11 +111,13 @@ var house = []room{
 	{"app", "internal/app/ledger", []string{"internal/datadir", "internal/experiment", "internal/httpapi", "internal/ledger"}, nil},
 	{
 		"app", "internal/app/controller",
-		[]string{"api/...", "internal/experiment", "internal/engine", "internal/controller", "internal/router/...", "internal/record/kube", "internal/workload", "internal/source/..."}, nil,
+		[]string{"api/...", "internal/experiment", "internal/engine", "internal/controller", "internal/router/...", "internal/record/kube", "internal/workload", "internal/source/..."},
+		nil,
 	},
 	{
 		"app", "internal/app/cluster",
-		[]string{"api/...", "internal/experiment", "internal/judge", "internal/translate", "internal/view", "internal/router/...", "internal/record/kube"}, nil,
+		[]string{"api/...", "internal/experiment", "internal/judge", "internal/translate", "internal/view", "internal/router/...", "internal/record/kube"},
+		nil,
 	},
 	{"app", "internal/app/check", []string{"api/...", "internal/experiment", "internal/view", "internal/router/...", "internal/source/prometheus", "internal/app/cluster"}, nil},
 	{"app", "internal/app/demo", []string{"..."}, []string{"internal/cli", "internal/repotest"}},

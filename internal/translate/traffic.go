@@ -108,6 +108,10 @@ func (t *translator) policies() {
 // gateway reads how Headgate's gateway treats the versions.
 func (t *translator) gateway(path string, g *v1alpha1.GatewayTraffic) {
 	t.listen(path+".listen", g.Listen)
+	if g.Name != "" || t.given(path+".name") {
+		t.objectName(path+".name", g.Name, experiment.DefaultMap)
+	}
+	t.plan.Router.Map = g.Name
 	t.option(path+".fallback", g.Fallback, "unsent", "idempotent")
 	rules := experiment.GatewayRules{
 		Idempotent:  g.Fallback == "idempotent",

@@ -118,6 +118,27 @@ func (f *follower) restore(now time.Time) {
 	}
 }
 
+// standIn serves all requests by one URL, until there is a snapshot: a gateway
+// that knows nothing else still answers. Nothing of it is evidence.
+func (f *follower) standIn(backend string, now time.Time) error {
+	if f.gateway.Snapshot() != nil {
+		return nil
+	}
+	s := &experiment.Snapshot{Routes: []experiment.Route{{
+		Experiment: nobody, Assignment: experiment.Assignment{Unit: experiment.Unit{Request: true}},
+		Versions: []experiment.Version{{Name: "baseline", Backend: backend}}, PhaseStart: now, Window: time.Minute,
+		Slots: experiment.SlotsOf(experiment.Baseline(1)),
+	}}}
+	if err := f.gateway.Swap(s); err != nil {
+		return experiment.Errorf(experiment.CodeInvalid, "--baseline: %w", err).WithHint("name it by scheme, host and path, for example http://ranker-v1:8080")
+	}
+	f.log.Warn("there is no snapshot yet: the baseline answers every request")
+	return nil
+}
+
+// nobody is whose route it is that stands in for a snapshot.
+const nobody = "no-snapshot"
+
 // look reads the file if it may have changed, and serves what it says.
 func (f *follower) look(now time.Time) {
 	f.save(f.unsaved)
@@ -133,16 +154,36 @@ func (f *follower) look(now time.Time) {
 		text, err = readBounded(f.path)
 	}
 	if err != nil {
-		f.readable.Set(0)
 		f.info = nil
-		if why := err.Error(); why != f.unreadable {
-			f.unreadable = why
-			f.log.Warn("cannot read the snapshot; what is served stays", "error", err)
-		}
+		f.unread(err)
 		return
 	}
+	f.info = info
+	f.take(text, now)
+}
+
+// hear takes what is known of the followed ConfigMap.
+func (f *follower) hear(n mapNews, now time.Time) {
+	if n.err != nil {
+		f.unread(n.err)
+		return
+	}
+	f.take(n.text, now)
+}
+
+// unread says once why there is nothing to read.
+func (f *follower) unread(err error) {
+	f.readable.Set(0)
+	if why := err.Error(); why != f.unreadable {
+		f.unreadable = why
+		f.log.Warn("cannot read the snapshot; what is served stays", "error", err)
+	}
+}
+
+// take serves a text that was read, unless it was looked at before.
+func (f *follower) take(text []byte, now time.Time) {
 	f.readable.Set(1)
-	f.info, f.unreadable = info, ""
+	f.unreadable = ""
 	if hash := hashOf(text); hash != f.seen {
 		f.seen = hash
 		if hash != f.current().Hash && f.serve(text, now, false) {

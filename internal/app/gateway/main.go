@@ -39,6 +39,11 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, version 
 	flags.StringVar(&o.Listen, "listen", DefaultListen, "the `address` of traffic")
 	flags.StringVar(&o.Admin, "admin", DefaultAdmin, "the `address` of health, metrics, cells and the snapshot's state")
 	flags.StringVar(&o.Snapshot, "snapshot", "", "follow the snapshot in this `file` (JSON)")
+	flags.StringVar(&o.Map, "configmap", "", "follow the snapshot in a ConfigMap, as `NAMESPACE/NAME[/KEY]`; the key is "+mapKey+" by default")
+	flags.StringVar(&o.KubeAPI, "kube-api", "", "the `URL` of the API server; the cluster's own by default")
+	flags.StringVar(&o.KubeToken, "kube-token-file", "", "the `file` of the token for the API server; the pod's own by default")
+	flags.StringVar(&o.KubeCA, "kube-ca-file", "", "the `file` of the certificates that the API server is trusted by; the pod's own by default")
+	flags.StringVar(&o.Baseline, "baseline", "", "the `URL` that answers every request while there is no snapshot at all")
 	flags.StringVar(&o.Data, "data", DefaultData, "the `directory` of the last good snapshot and the exposure key")
 	flags.StringVar(&o.Exposures, "exposures", "", "append exposures to this `file`, one JSON object a line")
 	flags.IntVar(&o.Spool, "spool", DefaultSpool, "how many `rows` (exposures, pairs, predictions) wait to be taken over from /v1/batches; -1 keeps none")
@@ -71,7 +76,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer, version 
 }
 
 func usage(flags *flag.FlagSet) {
-	_, _ = fmt.Fprint(flags.Output(), "headgate-gateway carries the traffic of one experiment as a snapshot says.\n\nUsage:\n  headgate-gateway --snapshot FILE [flags]\n\nFlags:\n")
+	_, _ = fmt.Fprint(flags.Output(), "headgate-gateway carries the traffic of one experiment as a snapshot says.\n\nUsage:\n  headgate-gateway --snapshot FILE [flags]\n  headgate-gateway --configmap NAMESPACE/NAME [flags]\n\nFlags:\n")
 	flags.PrintDefaults()
 }
 

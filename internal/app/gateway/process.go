@@ -36,6 +36,14 @@ type Options struct {
 	// Snapshot is the file to follow; without it the last good snapshot in
 	// Data serves for ever.
 	Snapshot string
+	// Map is the ConfigMap to follow instead, as NAMESPACE/NAME[/KEY]. KubeAPI,
+	// KubeToken and KubeCA are the API server's URL and the files of the token and
+	// of the certificates to trust; the pod's own by default.
+	Map                        string
+	KubeAPI, KubeToken, KubeCA string
+	// Baseline is the URL that answers every request while there is no snapshot at
+	// all, neither followed nor in Data; without it the answer is 503.
+	Baseline string
 	// Data is the directory of the last good snapshot and the exposure key; it
 	// is made if it is not there.
 	Data string
@@ -77,10 +85,12 @@ func (o *Options) complete() error {
 
 // Process is a running gateway. It must be closed.
 type Process struct {
-	options   Options
-	data      *datadir.Dir
-	gateway   *dataplane.Gateway
-	follower  *follower
+	options  Options
+	data     *datadir.Dir
+	gateway  *dataplane.Gateway
+	follower *follower
+	// followed is the ConfigMap's watch; nil follows none.
+	followed  *mapWatch
 	windows   *windows
 	exposures *exposureFile
 	spool     *spool
@@ -111,6 +121,9 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		return nil, errors.Join(err, p.release())
 	}
 	ctx, p.stop = context.WithCancel(context.WithoutCancel(ctx))
+	if p.followed != nil {
+		p.wg.Go(func() { p.followed.run(ctx) })
+	}
 	p.wg.Go(func() { p.tick(ctx) })
 	o.Log.Info("serving", "traffic", p.TrafficURL(), "admin", p.AdminURL(), "version", o.Version)
 	return p, nil
@@ -120,6 +133,9 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 // answers before metrics can be asked for or the file is looked at.
 func (p *Process) open(ctx context.Context) error {
 	var err error
+	if p.followed, err = p.options.watch(); err != nil {
+		return err
+	}
 	if p.data, err = datadir.Open(p.options.Data); err != nil {
 		return err
 	}
@@ -143,6 +159,11 @@ func (p *Process) open(ctx context.Context) error {
 	p.spool = newSpool(p.options.Spool, p.windows, registry)
 	p.follower = newFollower(p.options.Snapshot, p.gateway, p.data, p.windows, registry, p.options.Log)
 	p.follower.restore(p.options.now())
+	if p.options.Baseline != "" {
+		if err = p.follower.standIn(p.options.Baseline, p.options.now()); err != nil {
+			return err
+		}
+	}
 	if p.trafficAt, err = listen(ctx, "traffic", p.options.Listen); err != nil {
 		return err
 	}
@@ -157,8 +178,30 @@ func (p *Process) open(ctx context.Context) error {
 	return nil
 }
 
+// watch makes the watch of the ConfigMap; nil follows none.
+func (o *Options) watch() (*mapWatch, error) {
+	if o.Map == "" {
+		return nil, nil
+	}
+	if o.Snapshot != "" {
+		return nil, experiment.Errorf(experiment.CodeInvalid, "a file and a ConfigMap are to be followed").WithHint("leave --snapshot or --configmap out")
+	}
+	ref, err := parseMapRef(o.Map)
+	if err != nil {
+		return nil, err
+	}
+	server, err := newAPIServer(o.KubeAPI, o.KubeToken, o.KubeCA)
+	if err != nil {
+		return nil, err
+	}
+	return newMapWatch(ref, server), nil
+}
+
 // expose takes an exposure, before a snapshot serves none comes.
 func (p *Process) expose(e experiment.Exposure, groups uint64) bool {
+	if e.Experiment == nobody {
+		return true
+	}
 	kept := p.exposures.take(e, groups)
 	return p.spool.expose(e, groups) && kept
 }
@@ -189,10 +232,16 @@ func (p *Process) serve(what string, serve func(net.Listener) error, ln net.List
 func (p *Process) tick(ctx context.Context) {
 	t := time.NewTicker(p.options.every)
 	defer t.Stop()
+	var news <-chan mapNews
+	if p.followed != nil {
+		news = p.followed.news
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case n := <-news:
+			p.follower.hear(n, p.options.now())
 		case <-t.C:
 			p.follower.look(p.options.now())
 			p.windows.prune()

@@ -20,7 +20,8 @@ import (
 // server answers applications, operators, and whoever decides.
 func (p *Process) server(metrics prometheus.Gatherer) *http.Server {
 	mux := http.NewServeMux()
-	mux.Handle("POST /v1/outcomes", httpapi.Bearer(p.options.Token, httpapi.Outcomes(p.ledger, p.names)))
+	mux.Handle("POST /v1/outcomes", httpapi.Bearer(p.options.Token, httpapi.Outcomes(p.ledger, p.plans.names)))
+	mux.Handle("PUT /v1/plans/{namespace}/{name}", httpapi.Bearer(p.options.Token, http.HandlerFunc(p.plans.put)))
 	mux.Handle("GET /v1/seals", httpapi.Bearer(p.options.Token, http.HandlerFunc(p.seals)))
 	mux.Handle("GET /healthz", httpapi.Health(func(context.Context) error { return nil }))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
@@ -37,14 +38,6 @@ func (p *Process) server(metrics prometheus.Gatherer) *http.Server {
 	}
 }
 
-func (p *Process) names() []string {
-	names := make([]string, len(p.options.Plans))
-	for i, plan := range p.options.Plans {
-		names[i] = plan.ID()
-	}
-	return names
-}
-
 // sealWithin bounds one read of sealed windows.
 const sealWithin = 10 * time.Second
 
@@ -54,8 +47,8 @@ const sealWithin = 10 * time.Second
 func (p *Process) seals(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	id := q.Get("experiment")
-	if id == "" && len(p.options.Plans) == 1 {
-		id = p.options.Plans[0].ID()
+	if known := p.plans.names(); id == "" && len(known) == 1 {
+		id = known[0]
 	}
 	source := experiment.Source(q.Get("source"))
 	start, err := time.Parse(time.RFC3339Nano, q.Get("start"))

@@ -22,15 +22,17 @@ import (
 	store "github.com/headgate-dev/headgate/internal/ledger"
 )
 
-// Options configures a process. Plans, Gateways and Data are required.
+// Options configures a process. Gateways and Data are required.
 type Options struct {
-	// Plans are the experiments whose outcomes are taken.
+	// Plans are the experiments whose rows are taken, beside those that a
+	// controller tells of.
 	Plans []*experiment.Plan
 	// Gateways are the admin addresses of the gateways to take rows over from,
 	// as http URLs. Nobody else may take from them.
 	Gateways []string
 	// Data is the directory of the exposure key, which must be the gateways'
-	// own, and of the SQLite file where there is no Database.
+	// own, of the plans that a controller told of, and of the SQLite file where
+	// there is no Database.
 	Data string
 	// Database is the URL of a PostgreSQL database; empty is SQLite. It never
 	// reaches an error or a log.
@@ -38,7 +40,8 @@ type Options struct {
 	// API is the address of outcomes, seals and metrics; a free port on
 	// loopback by default.
 	API string
-	// Token must come with outcomes; empty asks for none.
+	// Token must come with outcomes, plans and questions for seals; empty asks for
+	// none.
 	Token string
 	Log   *slog.Logger
 
@@ -51,6 +54,7 @@ type Process struct {
 	options Options
 	dir     *datadir.Dir
 	ledger  *store.Ledger
+	plans   plans
 	client  *http.Client
 	pullers []*puller
 	api     *http.Server
@@ -108,10 +112,9 @@ func (p *Process) open(ctx context.Context) error {
 	if p.ledger, err = p.store(ctx, store.Options{Key: key, Registry: registry, Now: p.options.now}); err != nil {
 		return err
 	}
-	for _, plan := range p.options.Plans {
-		if err := p.ledger.Register(plan); err != nil {
-			return err
-		}
+	p.plans.dir, p.plans.ledger = p.dir, p.ledger
+	if err := p.plans.open(p.options.Plans); err != nil {
+		return err
 	}
 	origins := make([]string, len(p.pullers))
 	for i, g := range p.pullers {
