@@ -58,6 +58,9 @@ func (t *turn) route(ctx context.Context) {
 		return
 	}
 	already := err == nil && len(t.differs) == 0
+	if !already && !t.decided && !t.current(ctx, back) {
+		return
+	}
 	if err == nil || back { // The way back knows what to do with objects that nobody can read.
 		err = t.write(ctx, traffic)
 	}
@@ -152,6 +155,23 @@ func (t *turn) foreign(want router.Traffic, objects []router.Object) bool {
 	writers = slices.DeleteFunc(slices.Compact(writers), func(w string) bool { return w == routes.FieldManager })
 	x.drifted = fmt.Sprintf("%s changed %s", cmp.Or(strings.Join(writers, ", "), "somebody"), strings.Join(where, ", "))
 	return true
+}
+
+// current reports whether the record is still the one that this controller knows.
+// One that was away while another took over must not write once more what it had
+// decided. The way back does not wait for a record that nobody can read (D3).
+func (t *turn) current(ctx context.Context, back bool) bool {
+	stored, err := t.r.Records.Load(ctx, t.key().String())
+	switch {
+	case err == nil && stored.Revision == t.run.record.Revision, err != nil && back:
+		return true
+	case err == nil:
+		t.run.loaded = false // Whoever wrote it knows better.
+		err = experiment.Errorf(experiment.CodeConflict, "the record was written by another controller: revision %d, not %d", stored.Revision, t.run.record.Revision)
+	}
+	t.stopped(ReasonRecordUnreadable, err)
+	t.unrouted = sentence(err)
+	return false
 }
 
 // leftBefore reports whether a controller that has just started finds shares that

@@ -214,6 +214,9 @@ func (t *turn) proceed(ctx context.Context) {
 	if !t.killing { // Else the state that is still recorded would be routed once more.
 		t.route(ctx)
 	}
+	if !t.run.loaded {
+		return // Another controller went on.
+	}
 	commands := t.commands()
 	if t.idle() && len(commands) == 0 || t.now.Before(t.run.due) && len(commands) == 0 {
 		return

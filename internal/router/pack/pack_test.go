@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 // planFor is a plan that a pack fits.
 func planFor(name string) *experiment.Plan {
 	p := &experiment.Plan{
-		Namespace: "search", Name: "ranker",
+		Namespace: "search", Name: "ranker", Window: time.Minute,
 		Versions: []experiment.Version{{Name: "v1", Workload: "ranker-v1"}, {Name: "v2", Workload: "ranker-v2"}},
 		Metrics: []experiment.Metric{
 			{Name: "errors", Builtin: &experiment.BuiltinMetric{Kind: experiment.ErrorRate}},
@@ -113,7 +113,7 @@ func TestTheDocumentSaysWhatPacksAsk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(&b, "\n### Deployments, with every pack\n\nBy kube-state-metrics, for versions that name a `workload`.\n\n```promql\n# ready replicas\n%s\n# restarts within five minutes\n%s\n```\n\n", k.Ready[1], k.Restarts[1])
+	fmt.Fprintf(&b, "\n### Deployments, with every pack\n\nBy kube-state-metrics, for versions that name a `workload`.\n\n```promql\n# ready replicas\n%s\n# restarts within a window\n%s\n```\n\n", k.Ready[1], k.Restarts[1])
 	golden(t, path, before+begin+b.String()+end+after)
 }
 
@@ -239,10 +239,22 @@ func TestReads(t *testing.T) {
 	}
 	want := []Read{
 		{Cell: experiment.CellRequests, Query: experiment.PrometheusQuery{Events: k.Events, Total: k.Total}},
-		{Cell: "p99", Query: experiment.PrometheusQuery{Buckets: k.Buckets, Limit: 250}},
+		{Cell: "p99", Kind: experiment.Latency, Query: experiment.PrometheusQuery{Buckets: k.Buckets, Limit: 250}},
 	}
 	if d := cmp.Diff(want, reads); d != "" {
 		t.Error(d)
+	}
+	for kind, want := range map[experiment.BuiltinKind]Read{
+		experiment.MeanLatency:   {Query: experiment.PrometheusQuery{Sum: k.Sum, Count: k.Count}, Scale: .001}, // Istio counts milliseconds.
+		experiment.RequestRate:   {Query: experiment.PrometheusQuery{Query: []string{"sum(rate(" + k.Total[0] + "[60000ms]))", "sum(rate(" + k.Total[1] + "[60000ms]))"}}},
+		experiment.ReadyReplicas: {Query: experiment.PrometheusQuery{Query: k.Ready}},
+		experiment.Restarts:      {Query: experiment.PrometheusQuery{Query: k.Restarts}},
+	} {
+		p.Metrics = []experiment.Metric{{Name: "m", Builtin: &experiment.BuiltinMetric{Kind: kind}}}
+		want.Cell, want.Kind = "m", kind
+		if reads, err := k.Reads(p); err != nil || len(reads) != 2 || !cmp.Equal(want, reads[1]) {
+			t.Errorf("%s: %v\n%s", kind, err, cmp.Diff(want, reads[len(reads)-1]))
+		}
 	}
 	if m := k.MeanLatency(); !cmp.Equal(m.Sum, k.Sum) || !cmp.Equal(m.Count, k.Count) {
 		t.Error(m)

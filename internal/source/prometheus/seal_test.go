@@ -104,10 +104,7 @@ func count(n, x int64) experiment.Evidence {
 	return experiment.Evidence{Counts: stats.Counts{N: n, X: x}}
 }
 
-func unit(y, x float64) (e experiment.Evidence) {
-	e.Units.Add(y, x)
-	return e
-}
+func unit(y, x float64) experiment.Evidence { return experiment.WindowEvidence(y, x) }
 
 func TestSeals(t *testing.T) {
 	pods := func(list ...[]point) map[string][]point {
