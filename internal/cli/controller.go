@@ -106,8 +106,8 @@ type clusterFlags struct {
 func (k *clusterFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&k.kubeconfig, "kubeconfig", "", "the file that says where the cluster is; by default KUBECONFIG, the file in the home directory, or the pod's own account")
 	f.StringVar(&k.context, "context", "", "the context of that file")
-	f.Float32Var(&k.qps, "kube-api-qps", 50, "requests a second to the API server")
-	f.IntVar(&k.burst, "kube-api-burst", 100, "requests at once to the API server")
+	f.Float32Var(&k.qps, "kube-api-qps", 200, "requests a second to the API server")
+	f.IntVar(&k.burst, "kube-api-burst", 400, "requests at once to the API server")
 }
 
 // config finds the cluster.
