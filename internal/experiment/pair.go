@@ -131,6 +131,10 @@ const (
 // DefaultCopyTimeout is how long a copy may take where the plan does not say.
 const DefaultCopyTimeout = 10 * time.Second
 
+// DefaultCopyRate is how many copies a gateway sends per second where the plan
+// does not say. One that is answered and compared costs it about five requests.
+const DefaultCopyRate = 200
+
 // PairSlack is how long a pair takes at most besides both answers: its copy waits
 // to be sent (1 s), the answers wait to be compared (5 s) and are (0.25 s), and
 // the row is handed on.

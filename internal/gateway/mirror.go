@@ -19,8 +19,6 @@ import (
 
 // What mirrors bound where their route says nothing, and at most.
 const (
-	// defaultCopyRate is how many copies are sent per second.
-	defaultCopyRate = 1000
 	// defaultCopies and mostCopies are how many copies are under way at a time.
 	defaultCopies = 32
 	mostCopies    = 64
@@ -113,7 +111,7 @@ func (g *Gateway) newMirror(r, before *route, from *experiment.Route) (*mirror, 
 	if m.redactor, err = prediction.NewRedactor(from.Redact, hash); err != nil {
 		return nil, err
 	}
-	m.rate.perSecond = cmp.Or(want.Rate, defaultCopyRate)
+	m.rate.perSecond = cmp.Or(want.Rate, experiment.DefaultCopyRate)
 	m.rate.most = max(m.rate.perSecond, float64(len(want.Versions)))
 	lanes := newLanes(min(cmp.Or(want.Concurrency, defaultCopies), mostCopies), len(want.Versions))
 	for i, v := range want.Versions {

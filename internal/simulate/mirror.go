@@ -3,6 +3,7 @@
 package simulate
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -16,8 +17,8 @@ func (f *flow) mirror(b *batch, r *experiment.MirrorRoute, k *kind, met, asked i
 	n := len(f.w.plan.Versions)
 	for _, v := range r.Versions {
 		copies := f.dice.binomial(asked, r.Share.Fraction())
-		if r.Rate > 0 {
-			copies = min(copies, int64(r.Rate*seconds))
+		if !r.ByEvents && f.w.plan.Router.Kind() == experiment.RouterGateway {
+			copies = min(copies, int64(cmp.Or(r.Rate, experiment.DefaultCopyRate)*seconds))
 		}
 		f.sum.cost += float64(copies) * f.w.plan.Versions[v].Cost.PerRequest
 		f.copied(met, asked, copies)
