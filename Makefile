@@ -50,16 +50,17 @@ servers: ## Build the real servers of the tests (API server, etcd, istiod, Traef
 	cd test && $(GO) run ./servers/prebuild
 
 # Child processes read what the test cache does not see, so these are never cached.
+# One package at a time: each has servers of its own, and some measure time.
 .PHONY: e2e
 e2e: ## Build the binaries and run them as real processes (module test/), the stores on PostgreSQL, and the regret table
 	HEADGATE_SOAK=1 $(GO) test -count=1 -run Soak -timeout 15m ./internal/bandit
 	HEADGATE_E2E=1 $(GO) test -count=1 -timeout 15m ./internal/postgres/... ./internal/record/postgres ./internal/ledger ./internal/backfill ./internal/source/... ./api/kube
 	HEADGATE_E2E=1 $(GO) test -count=1 -run PostgreSQL -timeout 5m ./internal/app/local
-	cd test && HEADGATE_E2E=1 $(GO) test -count=1 -timeout 30m ./...
+	cd test && HEADGATE_E2E=1 $(GO) test -count=1 -p 1 -timeout 30m ./...
 
 .PHONY: soak
 soak: ## Run the long tests of module test/
-	cd test && HEADGATE_SOAK=1 HEADGATE_E2E=1 $(GO) test -count=1 -run Soak -timeout 45m ./...
+	cd test && HEADGATE_SOAK=1 HEADGATE_E2E=1 $(GO) test -count=1 -p 1 -run Soak -timeout 45m ./...
 
 .PHONY: bench
 bench: ## Run the benchmarks (BENCH=pattern, PACKAGES=./stats)
