@@ -50,7 +50,8 @@ servers: ## Build the real servers of the tests (API server, etcd, istiod, Traef
 	cd test && $(GO) run ./servers/prebuild
 
 # Child processes read what the test cache does not see, so these are never cached.
-# One package at a time: each has servers of its own, and some measure time.
+# One package at a time: each has servers of its own, some measure time, and a
+# browser drops its pages when another test makes a network interface.
 .PHONY: e2e
 e2e: ## Build the binaries and run them as real processes (module test/), the stores on PostgreSQL, and the regret table
 	HEADGATE_SOAK=1 $(GO) test -count=1 -run Soak -timeout 15m ./internal/bandit
