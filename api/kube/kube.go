@@ -3,8 +3,10 @@
 // Package kube is what Headgate keeps in a cluster: experiments and metrics as
 // people apply them, and the record that the controller keeps of each
 // experiment. What people write is the same as in files: the specs are those of
-// package v1alpha1. Status is for people and tools; the controller reads nothing
-// back from it but the name of the record.
+// package v1alpha1. Status is for people and tools; what an experiment is, the
+// record alone knows. The controller reads back three things, none of which
+// decides: that there is a record, which wish of spec.control was seen last, and
+// of which generation the plan in force is.
 //
 // Deepcopy and the schemas in config/crd are generated from here: go generate.
 //

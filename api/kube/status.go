@@ -50,7 +50,8 @@ const (
 )
 
 // ExperimentStatus is where an experiment stands, for people and tools. It is a
-// projection of the record: nothing but Record is ever read back.
+// projection of the record. Of it only Record, Control and ObservedGeneration (with
+// the reason of Stalled) are read back, and no decision is made of them.
 type ExperimentStatus struct {
 	// ObservedGeneration is the generation of the spec that the status is of.
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
