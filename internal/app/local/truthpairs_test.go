@@ -45,7 +45,7 @@ func TestAMirrorsAgreementIsCohens(t *testing.T) {
   assignment: {unit: {header: x-user-id}}
   metrics: [{name: agree, from: {pairs: {compare: class}}}]
   stages:
-  - {name: shadow, mirror: {share: 100%, timeout: 1s}, until: {pairs: 160, atMost: 1h}, require: [{metric: agree, min: 45%}]}
+  - {name: shadow, mirror: {share: 100%, rate: 5000, timeout: 1s}, until: {pairs: 160, atMost: 1h}, require: [{metric: agree, min: 45%}]}
   - {name: canary, ramp: {steps: [10%]}, hold: {for: 1h}}
 `)
 	w.until("the mirror", func(v *view.Experiment) bool { return v.Mirror != nil })
@@ -97,7 +97,7 @@ func TestAMirrorsGateHoldsAShadowThatDisagrees(t *testing.T) {
   assignment: {unit: {header: x-user-id}}
   metrics: [{name: agree, from: {pairs: {compare: class}}}]
   stages:
-  - {name: shadow, mirror: {share: 100%, timeout: 1s}, until: {pairs: 160, atMost: 1h}, require: [{metric: agree, min: `+c.min+`}]}
+  - {name: shadow, mirror: {share: 100%, rate: 5000, timeout: 1s}, until: {pairs: 160, atMost: 1h}, require: [{metric: agree, min: `+c.min+`}]}
   - {name: canary, ramp: {steps: [10%]}, hold: {for: 1h}}
 `)
 			w.until("the mirror", func(v *view.Experiment) bool { return v.Mirror != nil })

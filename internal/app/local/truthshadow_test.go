@@ -23,7 +23,7 @@ const shadowSpec = `
   - {name: invalid, from: {prediction: invalid}}
   stages:
   - name: shadow
-    mirror: {share: 100%, timeout: 1s}
+    mirror: {share: 100%, rate: 5000, timeout: 1s}
     until: {pairs: 600, atMost: 1h}
     require: [{metric: accuracy, min: 85%}, {metric: psi, max: 1}, {metric: invalid, max: 5%}]
   - {name: canary, ramp: {steps: [10%]}, hold: {for: 1h}}
