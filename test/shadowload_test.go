@@ -309,7 +309,7 @@ func (b *shadowBench) check(ctx context.Context) {
 func (b *shadowBench) copies() string {
 	var said []string
 	m := b.metrics()
-	for _, result := range []string{"answered", "failed", "timeout", "flooded", "dropped_rate", "dropped_full", "dropped_late", "dropped_unserved"} {
+	for _, result := range []string{"answered", "failed", "timeout", "flooded", "dropped_rate", "dropped_full", "dropped_late", "dropped_hanging", "dropped_unserved"} {
 		n := m.sum("headgate_gateway_copies_total", `result="`+result+`"`)
 		if d := n - b.before[result]; d > 0 {
 			said = append(said, fmt.Sprintf("%s %.0f", result, d))

@@ -105,7 +105,7 @@ func newMetrics(registry prometheus.Registerer, served *atomic.Pointer[route]) (
 	m.unassigned = byReason(unassigned)
 	return m, m.register(append(m.predictions.collectors(),
 		m.requests, m.seconds, m.fallbacks, m.aborts, m.ejections, m.probesFailed, m.crowded, m.answers, m.copies, m.pairs, unassigned, m.feedback,
-		m.exposuresDropped, m.late, m.windowsDropped, m.cut, refused, newServedMetrics(served), newOutputMetrics(served),
+		m.exposuresDropped, m.late, m.windowsDropped, m.cut, refused, newServedMetrics(served), newOutputMetrics(served), newMirrorMetrics(served),
 	)...)
 }
 

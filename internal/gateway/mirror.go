@@ -48,6 +48,7 @@ type shadow struct {
 	index   int
 	version *version
 	lane    *lane
+	breaker breaker
 	metrics shadowMetrics
 }
 

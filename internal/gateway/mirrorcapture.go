@@ -82,11 +82,15 @@ func (g *Gateway) capture(c *call, x exchange) {
 	if m == nil || c.window == nil || c.version != baseline || !m.draws(c) {
 		return
 	}
+	now := time.Now()
 	switch {
 	case !copyable(x):
 		m.count(copyUnfit)
 		return
-	case !m.rate.take(len(m.shown), time.Now()):
+	case m.hanging(now):
+		m.count(copyHanging)
+		return
+	case !m.rate.take(len(m.shown), now):
 		m.count(copyOverRate)
 		return
 	case g.shadows.kept.full():

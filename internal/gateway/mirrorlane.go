@@ -146,23 +146,29 @@ func (l *lane) put(c *shadowCopy) copyResult {
 		return copyUnserved
 	case len(l.waiting) >= l.most:
 		return copyCrowded
+	case c.shadow.breaker.pauses(time.Now()):
+		return copyHanging
 	}
 	l.waiting = append(l.waiting, c)
-	if l.running < l.limit {
+	if l.running < c.shadow.breaker.most(l.limit) {
 		l.running++
 		c.original.mirror.shadows.workers.Go(l.work)
 	}
 	return copyAnswered
 }
 
-// next is the copy that has waited longest, nil if there is none: then the
-// caller ends.
-func (l *lane) next() *shadowCopy {
+// next is the copy that has waited longest, nil if there is none, or if more are
+// under way than the candidate of the last one may have: then the caller ends.
+func (l *lane) next(last *shadowCopy) *shadowCopy {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.waiting) == 0 {
 		l.waiting = nil // It was consumed from the front.
 		l.running--
+		return nil
+	}
+	if last != nil && l.running > last.shadow.breaker.most(l.limit) {
+		l.running-- // There are others, who go on.
 		return nil
 	}
 	c := l.waiting[0]
@@ -173,7 +179,7 @@ func (l *lane) next() *shadowCopy {
 
 // work sends copies until none is left.
 func (l *lane) work() {
-	for c := l.next(); c != nil; c = l.next() {
+	for c := l.next(nil); c != nil; c = l.next(c) {
 		life := c.original.mirror.life
 		if result := c.send(); result == copyFailed || result == copyFlooded {
 			rest(life, failedRest)

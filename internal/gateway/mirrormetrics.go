@@ -2,7 +2,11 @@
 
 package gateway
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // copyResult is what became of one copy.
 type copyResult uint8
@@ -32,6 +36,8 @@ const (
 	copyCrowded
 	// copyLate: it waited too long to be sent.
 	copyLate
+	// copyHanging: the candidate hangs, and it was not the copy to try.
+	copyHanging
 	// copyUnserved: its route is not served any more.
 	copyUnserved
 	copyResults
@@ -42,7 +48,7 @@ func (r copyResult) String() string {
 	return [copyResults]string{
 		"answered", "failed", "timeout", "flooded",
 		"too_large", "incomplete", "unanswered", "unfit",
-		"dropped_rate", "dropped_full", "dropped_late", "dropped_unserved",
+		"dropped_rate", "dropped_full", "dropped_late", "dropped_hanging", "dropped_unserved",
 	}[r]
 }
 
@@ -79,7 +85,7 @@ type shadowMetrics struct {
 func newCopyCounts(byVersion []string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "headgate_gateway_copies_total",
-		Help: "Copies of requests for a candidate, by what became of them. Sent: answered, failed, timeout, flooded. Not sent: too_large, incomplete or unanswered as far as the baseline goes, unfit (streams, upgrades), dropped_ for the rate, a full queue, a long wait, or a route that is served no more.",
+		Help: "Copies of requests for a candidate, by what became of them. Sent: answered, failed, timeout, flooded. Not sent: too_large, incomplete or unanswered as far as the baseline goes, unfit (streams, upgrades), dropped_ for the rate, a full queue, a long wait, a candidate that hangs, or a route that is served no more.",
 	}, append(byVersion, "result"))
 }
 
@@ -100,3 +106,37 @@ func (m *metrics) shadow(id, version string) (s shadowMetrics) {
 	}
 	return s
 }
+
+// mirrorMetrics tell of the mirror that is served at the moment of the scrape.
+type mirrorMetrics struct {
+	route   *atomic.Pointer[route]
+	hanging *prometheus.Desc
+}
+
+func newMirrorMetrics(served *atomic.Pointer[route]) *mirrorMetrics {
+	return &mirrorMetrics{served, prometheus.NewDesc(
+		"headgate_gateway_shadow_hanging",
+		"Whether a candidate that is mirrored to hangs, 0 or 1: it answered none of its last copies in time, and is sent one now and then.",
+		[]string{"experiment", "version"}, nil,
+	)}
+}
+
+// Describe implements prometheus.Collector.
+func (m *mirrorMetrics) Describe(out chan<- *prometheus.Desc) { out <- m.hanging }
+
+// Collect implements prometheus.Collector.
+func (m *mirrorMetrics) Collect(out chan<- prometheus.Metric) {
+	r := m.route.Load()
+	if r == nil || r.mirror == nil {
+		return
+	}
+	for _, s := range r.mirror.shown {
+		hanging := 0.0
+		if s.breaker.hangs() {
+			hanging = 1
+		}
+		out <- prometheus.MustNewConstMetric(m.hanging, prometheus.GaugeValue, hanging, r.experiment, s.version.name)
+	}
+}
+
+var _ prometheus.Collector = (*mirrorMetrics)(nil)

@@ -44,9 +44,14 @@ func (c *shadowCopy) send() copyResult {
 	case time.Since(c.since) > copyWaits:
 		return c.drop(copyLate)
 	}
+	sends, try := c.shadow.breaker.take(time.Now())
+	if !sends {
+		return c.drop(copyHanging)
+	}
 	ctx, cancel := context.WithTimeout(m.life, m.timeout)
 	result := c.ask(ctx)
 	cancel()
+	c.shadow.breaker.ended(result, try, time.Now())
 	if !result.sent() {
 		return c.drop(result)
 	}

@@ -130,7 +130,7 @@ func TestBadShadowChangesNothingOnThePrimaryPath(t *testing.T) {
 					r.Mirror.Timeout = 200 * time.Millisecond
 				}
 			}, named(t, "one"), talker(t, bad.talk))
-			const n = 12
+			const n = mostTimeouts // Further ones are not sent to a shadow that hangs.
 			for i := range n {
 				body := fmt.Sprintf(`{"n":%d}`, i)
 				a := m.ask(t, "POST", "/x", body)
@@ -448,6 +448,10 @@ func TestCopiesUnderWayAreBounded(t *testing.T) {
 					now.Add(-1)
 				}, func(r *experiment.Route) { r.Mirror.Concurrency = limit })
 				defer end()
+				for range mostCopies { // It proves that it answers.
+					b.send(t, 1)
+					time.Sleep(time.Second)
+				}
 				b.send(t, 100)
 				synctest.Wait()
 				if now.Load() != want {
