@@ -37,9 +37,10 @@ const (
 	// not there or belongs to another experiment, a right that is missing, a
 	// record that is lost.
 	ConditionStalled = "Stalled"
-	// ConditionCompleted is True when the experiment is over, however it ended.
-	// Its reason is the outcome in camel case: Promoted, RolledBack,
-	// NoDifference, Inconclusive, ObjectivesMet or ObjectivesViolated.
+	// ConditionCompleted is True when the experiment is over, however it ended, and
+	// its own actions are done or have failed for good. Its reason is the outcome
+	// in camel case: Promoted, RolledBack, NoDifference, Inconclusive, BaselineKept,
+	// ObjectivesMet or ObjectivesViolated.
 	ConditionCompleted = "Completed"
 	// ConditionPromoted is True when a candidate has won and has the traffic,
 	// also while the old version is kept warm.
@@ -74,7 +75,7 @@ type ExperimentStatus struct {
 	// +kubebuilder:validation:MaxLength=1000
 	Message string `json:"message,omitempty"`
 	// Outcome is how it ended: promoted, rolled-back, no-difference,
-	// inconclusive, objectives-met or objectives-violated.
+	// inconclusive, baseline-kept, objectives-met or objectives-violated.
 	Outcome string `json:"outcome,omitempty"`
 	// Version is the winner, once there is one.
 	Version string `json:"version,omitempty"`

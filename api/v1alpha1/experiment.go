@@ -41,6 +41,9 @@ type Metadata struct {
 }
 
 // Spec is the experiment itself.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.strict) && self.strict || !has(self.objectives) || self.objectives.all(o, has(o.max) != has(o.min))",message="exactly one of max and min is required"
+// +kubebuilder:validation:XValidation:rule="has(self.strict) && self.strict || !has(self.reward) || has(self.reward.minimumEffect)",message="a reward's minimumEffect is required: for example {relative: 1%}"
 type Spec struct {
 	// Owner is a team or address that answers for the experiment.
 	Owner      string `json:"owner,omitempty"`
@@ -104,6 +107,12 @@ type Spec struct {
 	//
 	// +kubebuilder:validation:Enum=correct;hold;alert
 	Drift string `json:"drift,omitempty"`
+	// Actions are what is done at transitions besides moving traffic.
+	Actions *Actions `json:"actions,omitempty"`
+	// Strict decides by Iter8's own rules, which take no alpha and claim no error
+	// rate; its only stage is iterate. It is what an iter8.tools Experiment is run
+	// as.
+	Strict bool `json:"strict,omitempty"`
 	// Control is a person's wish, the same as the commands of the command line.
 	// It is no part of the plan: changing it changes nothing else.
 	Control *Control `json:"control,omitempty"`
@@ -133,6 +142,11 @@ type Version struct {
 	//
 	// +kubebuilder:validation:MaxProperties=16
 	Parts map[string]string `json:"parts,omitempty"`
+	// Variables are what texts of metrics call {{.Variables.NAME}}, and those of
+	// actions {{.NAME}} where the version is the one that is recommended.
+	//
+	// +kubebuilder:validation:MaxProperties=32
+	Variables map[string]string `json:"variables,omitempty"`
 }
 
 // PathRewrite replaces the beginning of the path that clients ask for.
@@ -236,9 +250,11 @@ type Segment struct {
 
 // Reward is the metric to improve.
 type Reward struct {
-	Metric        string `json:"metric"`
-	MinimumEffect Margin `json:"minimumEffect"`
-	Range         *Range `json:"range,omitempty"`
+	Metric string `json:"metric"`
+	// MinimumEffect is the smallest effect that matters; strict experiments know
+	// none.
+	MinimumEffect *Margin `json:"minimumEffect,omitempty"`
+	Range         *Range  `json:"range,omitempty"`
 }
 
 // Range bounds what one unit's reward can be.
@@ -257,9 +273,8 @@ type Margin struct {
 }
 
 // Objective is an absolute limit; exactly one of Max and Min is set. For
-// latency the limit is a duration.
-//
-// +kubebuilder:validation:XValidation:rule="[has(self.max), has(self.min)].exists_one(x, x)",message="exactly one of max and min is required"
+// latency the limit is a duration. In a strict experiment both may be set, or
+// none: then any number satisfies it.
 type Objective struct {
 	Metric string   `json:"metric"`
 	Max    Quantity `json:"max,omitempty"`
@@ -271,6 +286,9 @@ type Objective struct {
 	Slices []string `json:"slices,omitempty"`
 	// Owner is who answers for the limit, if it is not the experiment's owner.
 	Owner string `json:"owner,omitempty"`
+	// Rollback, in a strict experiment, rolls back as soon as the limit is
+	// broken.
+	Rollback bool `json:"rollback,omitempty"`
 }
 
 // Guardrail is a metric that the candidate must not worsen by more than a

@@ -51,9 +51,11 @@ func check(t *testing.T, typ reflect.Type, path string, seen map[reflect.Type]bo
 	}
 	seen[typ] = true
 	names := map[string]bool{}
-	for i := range typ.NumField() {
-		f := typ.Field(i)
+	for _, f := range reflect.VisibleFields(typ) {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Anonymous && name == "" && options == "inline" {
+			continue // Its fields stand here.
+		}
 		if !fieldName.MatchString(name) || !strings.EqualFold(name, f.Name) || names[name] {
 			t.Errorf("%s.%s is written %q", path, f.Name, name)
 		}
@@ -74,7 +76,7 @@ func TestExperimentSurvivesJSON(t *testing.T) {
 			Traffic:    Traffic{Gateway: &GatewayTraffic{}},
 			Assignment: Assignment{Unit: Unit{Request: true}, Missing: "reject"},
 			Metrics:    []Metric{{Name: "m", From: From{Outcomes: &Outcomes{Event: "e", Per: "p", Window: "14d"}}}, {Name: "l", From: From{Builtin: "latency", Quantile: "99%"}}},
-			Reward:     &Reward{Metric: "m", MinimumEffect: Margin{Relative: "1%"}},
+			Reward:     &Reward{Metric: "m", MinimumEffect: &Margin{Relative: "1%"}},
 			Segments:   []Segment{{Name: "s", Header: "x-s", Values: []string{"a"}, Stratify: true}, {Name: "t", Cookie: "t", Bins: []Quantity{"1"}}},
 			Objectives: []Objective{{Metric: "l", Max: "250ms"}},
 			Stages: []Stage{

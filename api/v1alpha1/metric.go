@@ -42,7 +42,8 @@ type ReusableMetric struct {
 
 // MetricSpec is a reusable metric itself.
 type MetricSpec struct {
-	// Params are what the texts of from.prometheus call {{.Params.NAME}}.
+	// Params are what the texts of from.prometheus and from.http call
+	// {{.Params.NAME}}.
 	//
 	// +kubebuilder:validation:MaxItems=16
 	// +listType=atomic
@@ -64,7 +65,7 @@ type From struct {
 	// Builtin is a metric of the router's pack: error-rate or latency, and of
 	// routers of a cluster mean-latency, requests, ready-replicas or restarts.
 	Builtin string `json:"builtin,omitempty"`
-	// Quantile goes with latency: 0.99, or 99%.
+	// Quantile goes with latency, builtin or of load: 0.99, or 99%.
 	Quantile Quantity `json:"quantile,omitempty"`
 	// Outcomes is a metric of the ledger.
 	Outcomes *Outcomes `json:"outcomes,omitempty"`
@@ -84,13 +85,26 @@ type From struct {
 	Labels *Labels `json:"labels,omitempty"`
 	// Prometheus is read from a provider.
 	Prometheus *Prometheus `json:"prometheus,omitempty"`
+	// HTTP is read from any provider that answers with JSON, SQL from a database.
+	HTTP *HTTP `json:"http,omitempty"`
+	SQL  *SQL  `json:"sql,omitempty"`
+	// Load is a figure of what the actions of a strict experiment loaded:
+	// requests, errors, error-rate, mean-latency or, with quantile, latency, in
+	// milliseconds.
+	//
+	// +kubebuilder:validation:Enum=requests;errors;error-rate;mean-latency;latency
+	Load string `json:"load,omitempty"`
+	// Mock makes a number up.
+	Mock *Mock `json:"mock,omitempty"`
 }
 
 // Prometheus says what is read from a provider that speaks Prometheus' HTTP API.
 // Exactly one form is filled: events and total, sum and count, buckets and above,
 // or query. Texts are templates, filled in for each version: {{.Version}},
-// {{.Backend}}, {{.Workload}}, {{.Namespace}}, {{.Experiment}} and
-// {{.Params.NAME}}.
+// {{.Backend}}, {{.Workload}}, {{.Namespace}}, {{.Experiment}},
+// {{.Variables.NAME}} and {{.Params.NAME}}. A strict experiment has queries
+// alone, in which {{.Window}} and {{.Elapsed}} are the whole seconds since its
+// first iteration.
 type Prometheus struct {
 	// Provider names one of spec.providers; it may be left out where there is one.
 	Provider string `json:"provider,omitempty"`
@@ -118,17 +132,29 @@ type Prometheus struct {
 	Query string `json:"query,omitempty"`
 }
 
-// Provider is a place that metrics are read from.
+// Provider is a place that metrics are read from; exactly one kind is set.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.prometheus), has(self.http), has(self.sql)].exists_one(x, x)",message="exactly one of prometheus, http and sql is required"
 type Provider struct {
 	// +kubebuilder:validation:MaxLength=63
 	Name       string              `json:"name"`
 	Prometheus *PrometheusProvider `json:"prometheus,omitempty"`
+	HTTP       *HTTPProvider       `json:"http,omitempty"`
+	SQL        *SQLProvider        `json:"sql,omitempty"`
 }
 
 // PrometheusProvider is a server that speaks Prometheus' HTTP API.
 type PrometheusProvider struct {
+	// URL is the server's. Exactly one of URL and Targets is set.
+	//
 	// +kubebuilder:validation:MaxLength=1000
-	URL string `json:"url"`
+	URL string `json:"url,omitempty"`
+	// Targets are expositions that headgate run scrapes itself and keeps two hours
+	// in memory: http://127.0.0.1:8000/metrics. In a cluster there are none.
+	//
+	// +kubebuilder:validation:MaxItems=16
+	// +listType=atomic
+	Targets []string `json:"targets,omitempty"`
 	// Username and Password are for basic authentication, Token is a bearer's.
 	//
 	// +kubebuilder:validation:MaxLength=256

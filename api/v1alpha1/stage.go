@@ -3,9 +3,10 @@
 package v1alpha1
 
 // Stage is one traffic pattern; exactly one of Ramp, Split, Mirror, Bandit,
-// Switch and Observe is set.
+// Switch, Observe and Iterate is set.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.ramp), has(self.split), has(self.mirror), has(self.bandit), has(self.switch), has(self.observe)].exists_one(x, x)",message="exactly one of ramp, split, mirror, bandit, switch and observe is required: for example observe: {for: 10m}"
+// +kubebuilder:validation:XValidation:rule="[has(self.ramp), has(self.split), has(self.mirror), has(self.bandit), has(self.switch), has(self.observe), has(self.iterate)].exists_one(x, x)",message="exactly one of ramp, split, mirror, bandit, switch, observe and iterate is required: for example observe: {for: 10m}"
+// +kubebuilder:validation:XValidation:rule="!has(self.require) || self.require.all(o, has(o.max) != has(o.min))",message="exactly one of max and min is required"
 type Stage struct {
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name"`
@@ -16,6 +17,7 @@ type Stage struct {
 	Bandit  *Bandit             `json:"bandit,omitempty"`
 	Switch  *Switch             `json:"switch,omitempty"`
 	Observe *Observe            `json:"observe,omitempty"`
+	Iterate *Iterate            `json:"iterate,omitempty"`
 	// Where limits the stage to some groups of segments; all conditions must
 	// hold. Shares are shares of these requests.
 	//

@@ -4,7 +4,7 @@ package v1alpha1
 
 // Traffic names exactly one router.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.gateway), has(self.virtualService), has(self.httpRoute), has(self.fields)].exists_one(x, x)",message="exactly one router carries the traffic: write gateway, virtualService, httpRoute or fields"
+// +kubebuilder:validation:XValidation:rule="[has(self.gateway), has(self.virtualService), has(self.httpRoute), has(self.fields), has(self.none)].exists_one(x, x)",message="exactly one router carries the traffic: write gateway, virtualService, httpRoute, fields or none"
 type Traffic struct {
 	Gateway *GatewayTraffic `json:"gateway,omitempty"`
 	// VirtualService is Istio's; its destinations hold the shares.
@@ -18,6 +18,9 @@ type Traffic struct {
 	// +kubebuilder:validation:MaxItems=8
 	// +listType=atomic
 	Fields []FieldTraffic `json:"fields,omitempty"`
+	// None is of strict experiments that shift nothing: nothing that Headgate
+	// knows carries the traffic.
+	None *NoTraffic `json:"none,omitempty"`
 	// Pack names the metrics that tell of the requests: istio, istio-source,
 	// istio-waypoint, traefik, envoy-gateway or contour. A VirtualService has
 	// istio by default; the gateway counts itself.
@@ -25,6 +28,9 @@ type Traffic struct {
 	// +kubebuilder:validation:MaxLength=63
 	Pack string `json:"pack,omitempty"`
 }
+
+// NoTraffic says that no shares are carried.
+type NoTraffic struct{}
 
 // VirtualServiceTraffic is a VirtualService whose http routes lead to the
 // versions.

@@ -14,6 +14,8 @@ const (
 	ReasonGoesOn         ReasonCode = "HG-D107"
 	ReasonEdited         ReasonCode = "HG-D108"
 	ReasonPlannedAnew    ReasonCode = "HG-D109"
+	ReasonIterated       ReasonCode = "HG-D110"
+	ReasonLoopDone       ReasonCode = "HG-D111"
 	ReasonNeedRequests   ReasonCode = "HG-D201"
 	ReasonNeedWindows    ReasonCode = "HG-D202"
 	ReasonNeedTime       ReasonCode = "HG-D203"
@@ -32,12 +34,16 @@ const (
 	ReasonSoaking        ReasonCode = "HG-D216"
 	ReasonKeptWarm       ReasonCode = "HG-D217"
 	ReasonCopying        ReasonCode = "HG-D218"
+	ReasonActing         ReasonCode = "HG-D219"
+	ReasonActionFailed   ReasonCode = "HG-D220"
+	ReasonIterates       ReasonCode = "HG-D221"
 	ReasonObjective      ReasonCode = "HG-D301"
 	ReasonRewardWorse    ReasonCode = "HG-D302"
 	ReasonGuardrail      ReasonCode = "HG-D303"
 	ReasonGate           ReasonCode = "HG-D304"
 	ReasonSharedCause    ReasonCode = "HG-D305"
 	ReasonNoneLeft       ReasonCode = "HG-D306"
+	ReasonLimitBroken    ReasonCode = "HG-D307"
 	ReasonMismatch       ReasonCode = "HG-D401"
 	ReasonSourceDown     ReasonCode = "HG-D402"
 	ReasonStale          ReasonCode = "HG-D403"
@@ -52,6 +58,7 @@ const (
 	ReasonIncomplete     ReasonCode = "HG-D412"
 	ReasonUnsettled      ReasonCode = "HG-D413"
 	ReasonDrifted        ReasonCode = "HG-D414"
+	ReasonNotRead        ReasonCode = "HG-D415"
 	ReasonBetter         ReasonCode = "HG-D501"
 	ReasonNoDifference   ReasonCode = "HG-D502"
 	ReasonInconclusive   ReasonCode = "HG-D503"
@@ -65,6 +72,9 @@ const (
 	ReasonHorizon        ReasonCode = "HG-D511"
 	ReasonMirrored       ReasonCode = "HG-D512"
 	ReasonCopied         ReasonCode = "HG-D513"
+	ReasonWinner         ReasonCode = "HG-D514"
+	ReasonNoWinner       ReasonCode = "HG-D515"
+	ReasonActionEnds     ReasonCode = "HG-D516"
 	ReasonKilled         ReasonCode = "HG-D601"
 	ReasonLifted         ReasonCode = "HG-D602"
 	ReasonAborted        ReasonCode = "HG-D603"
@@ -88,6 +98,8 @@ var catalogue = []CatalogueEntry{
 	{ReasonGoesOn, Info, "{version} goes on alone", "The stage chose among several candidates; the others gave up their share."},
 	{ReasonEdited, Info, "the plan was edited; everything goes on", "What changed is nothing that evidence rests on, so state and evidence stay."},
 	{ReasonPlannedAnew, Warning, "the plan was changed: it begins anew with all traffic on {version}", "What changed is something that evidence rests on, so a new epoch began: evidence and error rates start from nothing."},
+	{ReasonIterated, Info, "iteration {iteration} of {of}: {what}", "A strict plan compared the newest values of its versions, by Iter8's rules and nothing else. No error rate is claimed."},
+	{ReasonLoopDone, Info, "loop {loop} of {of} is over", "A strict plan does its onStep actions after every loop; the next iteration waits for them."},
 	{ReasonNeedRequests, Info, "{version} has {have} of {want} requests of this step", "The step's request budget is not met. Wait, or raise the traffic."},
 	{ReasonNeedWindows, Info, "{have} of {want} consecutive clean windows", "The newest windows did not all have traffic on the candidate and meet every objective. Wait, or look at the objectives per window."},
 	{ReasonNeedTime, Info, "{left} left of the least time", "The stage or step has a least duration that has not passed."},
@@ -106,12 +118,16 @@ var catalogue = []CatalogueEntry{
 	{ReasonSoaking, Info, "{version} soaks for another {left}", "The candidate has all traffic; the first sign of harm gives it back in one step."},
 	{ReasonKeptWarm, Info, "{baseline} stays warm: {what}", "The old version can take everything back until all of it was had."},
 	{ReasonCopying, Info, "{version} is copied over {baseline}, and has the traffic meanwhile: {what}", "The copy takes over once all its replicas run and are available. A copy that cannot get there changes nothing for users: see what keeps the rollout of the Deployment."},
+	{ReasonActing, Info, "{action} is not done yet: {why}", "Actions of onStart and onStep come before anything more is given to a candidate. The way back waits for none."},
+	{ReasonActionFailed, Warning, "{action} failed for good: {why}", "Nothing more is given to a candidate after an action of onStart or onStep that failed for good. Mend what was in its way and retry the experiment, promote or abort it; or write onFailure: ignore to go on all the same."},
+	{ReasonIterates, Info, "iteration {iteration} of {of} is in {left}", "A strict plan asks for new values at every interval."},
 	{ReasonObjective, Alarm, "{version} violates {metric}: {estimate}, {bound}, limit {limit}", "The confidence bound of an objective lies beyond its limit, at any time of looking. The candidate loses all traffic."},
 	{ReasonRewardWorse, Alarm, "{version} is worse in {metric} by {estimate} (interval {interval})", "Always-valid evidence says that the candidate lowers the reward. It loses all traffic."},
 	{ReasonGuardrail, Alarm, "{version} worsens {metric} by {estimate}, more than {limit}", "Always-valid evidence says that a guardrail is worse by more than its margin. The candidate loses all traffic."},
 	{ReasonGate, Alarm, "{version} fails the gate {metric} of {stage}: {estimate}, {bound}, limit {limit}", "A limit that the stage requires is broken beyond doubt. The candidate loses all traffic."},
 	{ReasonSharedCause, Alarm, "every version violates {metric}: a shared cause, no winner", "A bandit would pick the least bad. What all versions share (features, network, labels) is to be mended first; shares stay."},
 	{ReasonNoneLeft, Alarm, "no candidate is left", "Every candidate lost its share for good."},
+	{ReasonLimitBroken, Alarm, "{version} breaks {metric}: {value}, limit {limit}", "An objective of a strict plan that rolls back is broken by the newest value. Everything goes to the baseline."},
 	{ReasonMismatch, Alarm, "sample-ratio mismatch: asked for {asked}, seen {seen}", "The units seen do not fit the shares asked for, so comparisons cannot be trusted. Look for lost exposures, bots or a second router."},
 	{ReasonSourceDown, Warning, "{source} cannot be read: {why}", "A source that is down is not a bad model: hold, and go on when it answers again."},
 	{ReasonStale, Warning, "the newest evidence of {source} is {age} old", "Evidence older than the plan allows raises no share. See whether traffic and source are alive."},
@@ -126,6 +142,7 @@ var catalogue = []CatalogueEntry{
 	{ReasonIncomplete, Warning, "{missing} of {windows} windows of {source} are not whole: {why}", "A part of what happened in these windows is lost. It is never read as zero, but what is left may be a biased sample. Nothing is raised until enough whole windows have followed; docs/reference/statistics.md says how many."},
 	{ReasonUnsettled, Warning, "the shares are not in effect yet: {why}", "The cluster has not said that it serves what was asked for. Look at the route's status."},
 	{ReasonDrifted, Warning, "somebody else changed the shares: {what}", "The route does not say what was asked for, and the plan holds on that. Find who writes it; headgate describe names them."},
+	{ReasonNotRead, Warning, "{metric} of {version} cannot be read: {why}", "A strict plan's iteration does not take place without the values that it decides by; no share moves. It is tried again until the provider answers."},
 	{ReasonBetter, Info, "{version} is better in {metric}: {estimate} (interval {interval})", "The test crossed its boundary in favour of the candidate, with every objective met and no guardrail worse."},
 	{ReasonNoDifference, Info, "{version} and {baseline} do not differ in {metric} by as much as {margin}: {estimate} (interval {interval})", "At the horizon the whole interval lies within the smallest effect that matters."},
 	{ReasonInconclusive, Info, "{metric} is undecided at the horizon: {estimate} (interval {interval})", "The horizon was reached and the interval is too wide to say more. Plan a longer stage or a larger effect."},
@@ -139,6 +156,9 @@ var catalogue = []CatalogueEntry{
 	{ReasonHorizon, Warning, "{stage} reached its horizon: {missing}", "The stage did not get what it waits for in its time; the baseline keeps the traffic."},
 	{ReasonMirrored, Info, "{version} was compared on {pairs} pairs and nothing speaks against it", "A mirror tells how versions answer, never how users react; nothing is promoted on it alone."},
 	{ReasonCopied, Info, "{baseline} is a copy of {version} now and has the traffic", "The copy's rollout is complete. What the old version was is kept beside it until somebody changes it: a kill puts it back."},
+	{ReasonWinner, Info, "{version} is the winner after {iterations} iterations", "The last iteration of a strict plan decides, by its point values alone. The shares stay as they are; its onFinish actions promote."},
+	{ReasonNoWinner, Info, "no winner after {iterations} iterations: {what}; {baseline} is recommended", "The last iteration of a strict plan found no winner. The shares stay as they are; its onFinish actions promote."},
+	{ReasonActionEnds, Alarm, "{action} failed for good: {why}; the shares stay", "A strict plan ends without a result by an action that fails for good. Its onFinish actions are not done after it."},
 	{ReasonKilled, Alarm, "killed by {author}: {reason}", "All traffic is on the baseline and stays there until a person lifts the kill."},
 	{ReasonLifted, Warning, "the kill was lifted by {author}: {reason}", "The experiment ends with the baseline serving; start it anew to try again."},
 	{ReasonAborted, Warning, "aborted by {author}: {reason}", "A person ended the experiment; all traffic went to the baseline."},

@@ -145,8 +145,12 @@ func Sources() []Source {
 
 // Sources lists the sources that the plan reads. Headgate's own gateway tells the
 // ledger of units; where another router carries the traffic, its pack counts
-// exposures, and the ledger is asked for what wants it alone.
+// exposures, and the ledger is asked for what wants it alone. A strict plan has no
+// windows.
 func (p *Plan) Sources() []Source {
+	if p.Strict {
+		return nil // It is told point values, not windows.
+	}
 	own := p.Router.Kind() == RouterGateway
 	asks := func(what func(m *Metric) bool) bool {
 		return slices.ContainsFunc(p.Metrics, func(m Metric) bool { return what(&m) })

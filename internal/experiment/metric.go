@@ -211,7 +211,7 @@ func (m *Metric) Cell() string {
 // (true), those of outputs over answers, those over windows, or counts of
 // requests. Drift and AUC are neither: WholeSample.
 func (m *Metric) ByUnit() bool {
-	return m.Windowed() || m.Outcomes != nil || m.Pairs != nil || m.Output != nil || m.Response != nil ||
+	return m.Windowed() || m.Provider != nil && m.Provider.Units() || m.Outcomes != nil || m.Pairs != nil || m.Output != nil || m.Response != nil ||
 		m.Prediction != nil && m.Prediction.Kind.Mean() || m.Labels != nil && m.Labels.Of != AUC
 }
 
@@ -224,7 +224,7 @@ func (m *Metric) WholeSample() bool {
 // Windowed reports whether nothing is known of the metric but one number for each
 // window and version, so that windows are the sample.
 func (m *Metric) Windowed() bool {
-	return m.Builtin != nil && m.Builtin.Kind.Windowed() || m.Provider != nil && !m.Provider.Counted()
+	return m.Builtin != nil && m.Builtin.Kind.Windowed() || m.Provider != nil && m.Provider.Windowed()
 }
 
 // Telemetry reports whether the metric is of everybody and of whole windows,
@@ -238,7 +238,7 @@ func (m *Metric) Basis() Basis {
 	switch {
 	case m.Pairs != nil:
 		return BasisPairs
-	case m.Outcomes != nil, m.Labels != nil:
+	case m.Outcomes != nil, m.Labels != nil, m.Provider != nil && m.Provider.Units():
 		return BasisUnits
 	case m.Windowed(), m.Builtin != nil && m.Builtin.Kind == Restarts:
 		return BasisWindows

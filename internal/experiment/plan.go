@@ -44,6 +44,11 @@ type Plan struct {
 	Budget    *Budget   `json:"budget,omitempty"`
 	Analysis  Analysis  `json:"analysis"`
 	OnUnknown OnUnknown `json:"onUnknown"`
+	// Actions are what is done at transitions besides moving traffic; nil where
+	// nothing is.
+	Actions *Actions `json:"actions,omitempty"`
+	// Strict runs the plan by Iter8's rules: its only stage is Iterate.
+	Strict bool `json:"strict,omitempty"`
 
 	// Window is the length of one evidence window.
 	Window time.Duration `json:"window"`
@@ -101,6 +106,9 @@ type Version struct {
 	// part name in order. Where more than one differs, an effect is not the
 	// model's alone.
 	Parts []Part `json:"parts,omitempty"`
+	// Variables are what texts of metrics and actions call by their names, in
+	// order of these.
+	Variables []NameValue `json:"variables,omitempty"`
 }
 
 // PathRewrite replaces a path's beginning.

@@ -14,11 +14,16 @@ import (
 type Provider struct {
 	Name       string              `json:"name"`
 	Prometheus *PrometheusProvider `json:"prometheus,omitempty"`
+	HTTP       *HTTPProvider       `json:"http,omitempty"`
+	SQL        *SQLProvider        `json:"sql,omitempty"`
 }
 
 // PrometheusProvider is a server that speaks Prometheus' HTTP API.
 type PrometheusProvider struct {
-	URL string `json:"url"`
+	URL string `json:"url,omitempty"`
+	// Targets are expositions that whoever runs the plan scrapes itself, in place
+	// of a server at URL; only on one machine.
+	Targets []string `json:"targets,omitempty"`
 	// Username and Password are for basic authentication, Token is a bearer's.
 	Username string  `json:"username,omitempty"`
 	Password *Secret `json:"password,omitempty"`
@@ -52,6 +57,11 @@ type ProviderMetric struct {
 	// Provider names one of Plan.Providers; empty is DefaultProvider.
 	Provider   string           `json:"provider"`
 	Prometheus *PrometheusQuery `json:"prometheus,omitempty"`
+	HTTP       *HTTPQuery       `json:"http,omitempty"`
+	SQL        *SQLQuery        `json:"sql,omitempty"`
+	// Load and Mock are of strict plans only, and of no provider.
+	Load *LoadQuery `json:"load,omitempty"`
+	Mock *MockQuery `json:"mock,omitempty"`
 }
 
 // PrometheusQuery says what is read, with one text for each of the plan's
@@ -82,7 +92,27 @@ func (q *PrometheusQuery) Counted() bool { return len(q.Events) > 0 || len(q.Buc
 
 // Counted reports whether the metric is of exact counts; otherwise windows are
 // the sample.
-func (m *ProviderMetric) Counted() bool { return m.Prometheus != nil && m.Prometheus.Counted() }
+func (m *ProviderMetric) Counted() bool {
+	switch {
+	case m.Prometheus != nil:
+		return m.Prometheus.Counted()
+	case m.HTTP != nil:
+		return m.HTTP.Events != ""
+	case m.SQL != nil:
+		return m.SQL.Form == SQLCounts
+	}
+	return false
+}
+
+// Units reports whether the metric is of units, each a sample of its own: the
+// provider tells their number, sums and squares.
+func (m *ProviderMetric) Units() bool {
+	return m.HTTP != nil && m.HTTP.Squares != "" || m.SQL != nil && (m.SQL.Form == SQLUnits || m.SQL.Form == SQLMoments)
+}
+
+// Windowed reports whether nothing is known of the metric but one number for each
+// window and version.
+func (m *ProviderMetric) Windowed() bool { return !m.Counted() && !m.Units() }
 
 // DefaultProvider is the name of the provider that whoever runs the plan gives,
 // where the plan names none: it is not among Plan.Providers.
@@ -113,13 +143,19 @@ func (p *Plan) Provider(name string) *Provider {
 }
 
 // Pack is the name of the provider that the router's pack is read from: the
-// plan's one provider, that called "prometheus" among several, or
+// plan's one Prometheus, that called "prometheus" among several, or
 // DefaultProvider. It means nothing for Headgate's own gateway.
 func (p *Plan) Pack() string {
-	if len(p.Providers) == 1 {
-		return p.Providers[0].Name
+	var read []string
+	for i := range p.Providers {
+		if x := &p.Providers[i]; x.HTTP == nil && x.SQL == nil {
+			read = append(read, x.Name)
+		}
 	}
-	if p.Provider(PackProvider) != nil {
+	switch {
+	case len(read) == 1:
+		return read[0]
+	case slices.Contains(read, PackProvider):
 		return PackProvider
 	}
 	return DefaultProvider
@@ -128,25 +164,37 @@ func (p *Plan) Pack() string {
 // Hold is how long after its end a window is read. A delay of 0 is the default.
 func (p *PrometheusProvider) Hold() time.Duration { return 2*p.Scrape + cmp.Or(p.Delay, DefaultDelay) }
 
+// Hold is how long after its end a window is read.
+func (p *HTTPProvider) Hold() time.Duration { return p.Delay }
+
+// Hold is how long after its end a window is read.
+func (p *SQLProvider) Hold() time.Duration { return p.Delay }
+
 // hold is that of a provider of the plan, or what is taken for that of the
 // provider that is given from outside.
 func (p *Plan) hold(name string) time.Duration {
-	if x := p.Provider(name); x != nil && x.Prometheus != nil && x.Prometheus.Scrape > 0 {
+	switch x := p.Provider(name); {
+	case x == nil:
+	case x.HTTP != nil:
+		return x.HTTP.Hold()
+	case x.SQL != nil:
+		return x.SQL.Hold()
+	case x.Prometheus != nil && x.Prometheus.Scrape > 0:
 		return x.Prometheus.Hold()
 	}
 	return 2*DefaultScrape + DefaultDelay
 }
 
-// MetricsHold is how long after its end a window is read from providers: two
-// scrapes and the delay, of the slowest that the plan uses, because all of a
-// source's windows are sealed together.
+// MetricsHold is how long after its end a window is read from providers: that of
+// the slowest that the plan uses, because all of a source's windows are sealed
+// together.
 func (p *Plan) MetricsHold() time.Duration {
 	longest := time.Duration(0)
 	if p.Router.Kind() != RouterGateway {
 		longest = p.hold(p.Pack())
 	}
 	for i := range p.Metrics {
-		if m := p.Metrics[i].Provider; m != nil {
+		if m := p.Metrics[i].Provider; m != nil && m.Load == nil && m.Mock == nil {
 			longest = max(longest, p.hold(m.Provider))
 		}
 	}

@@ -158,3 +158,61 @@ func TestOnlyWindowsKeepTheirOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestProvidersOfOtherKindsTellMetricsAlone: packs are read from a Prometheus, and
+// every provider is waited for as long as it says.
+func TestProvidersOfOtherKindsTellMetricsAlone(t *testing.T) {
+	rest := Provider{Name: "rest", HTTP: &HTTPProvider{Delay: 5 * time.Minute}}
+	base := Provider{Name: "base", SQL: &SQLProvider{Delay: 3 * time.Minute}}
+	team := Provider{Name: "team", Prometheus: &PrometheusProvider{Scrape: 10 * time.Second}}
+	cluster := Router{Fields: []ShareField{{}}}
+	of := func(provider string, m ProviderMetric) Metric {
+		m.Provider = provider
+		return Metric{Name: "m", Provider: &m}
+	}
+	value := ProviderMetric{HTTP: &HTTPQuery{Value: ".x"}}
+	rows := ProviderMetric{SQL: &SQLQuery{Form: SQLUnits}}
+	for name, c := range map[string]struct {
+		p       Plan
+		pack    string
+		metrics time.Duration
+		gateway time.Duration
+	}{
+		"no Prometheus":        {Plan{Router: cluster, Providers: []Provider{rest}, Metrics: []Metric{of("rest", value)}}, "", 5 * time.Minute, 5 * time.Minute},
+		"one among others":     {Plan{Router: cluster, Providers: []Provider{rest, team, base}, Metrics: []Metric{of("base", rows)}}, "team", 3 * time.Minute, 3 * time.Minute},
+		"own gateway":          {Plan{Providers: []Provider{rest, base}, Metrics: []Metric{of("base", rows)}}, "", 3 * time.Minute, 0},
+		"one that nobody asks": {Plan{Providers: []Provider{rest, base}, Metrics: []Metric{of("", ProviderMetric{Mock: &MockQuery{}})}}, "", 75 * time.Second, 0},
+	} {
+		if got := c.p.Pack(); got != c.pack {
+			t.Errorf("%s: the pack is read from %q, want %q", name, got, c.pack)
+		}
+		if m, g := c.p.Hold(SourceMetrics), c.p.Hold(SourceGateway); m != c.metrics || g != c.gateway {
+			t.Errorf("%s: metrics wait %v, requests %v, want %v and %v", name, m, g, c.metrics, c.gateway)
+		}
+	}
+}
+
+func TestWhatAProviderTellsIsItsSample(t *testing.T) {
+	for name, c := range map[string]struct {
+		m     ProviderMetric
+		basis Basis
+		unit  string
+		whole bool
+	}{
+		"a value":            {ProviderMetric{HTTP: &HTTPQuery{Value: "v"}}, BasisWindows, "number", false},
+		"counts":             {ProviderMetric{HTTP: &HTTPQuery{Events: "e", Total: "n"}}, BasisRequests, "", true},
+		"a ratio":            {ProviderMetric{HTTP: &HTTPQuery{Sum: "s", Count: "n"}}, BasisWindows, "number", false},
+		"sums of squares":    {ProviderMetric{HTTP: &HTTPQuery{Sum: "s", Count: "n", Squares: "q"}}, BasisUnits, "number", false},
+		"rows of units":      {ProviderMetric{SQL: &SQLQuery{Form: SQLUnits}}, BasisUnits, "number", false},
+		"rows of moments":    {ProviderMetric{SQL: &SQLQuery{Form: SQLMoments}}, BasisUnits, "number", false},
+		"rows of counts":     {ProviderMetric{SQL: &SQLQuery{Form: SQLCounts}}, BasisRequests, "", true},
+		"a row":              {ProviderMetric{SQL: &SQLQuery{Form: SQLValue}}, BasisWindows, "number", false},
+		"PromQL":             {ProviderMetric{Prometheus: &PrometheusQuery{Query: []string{"x"}}}, BasisWindows, "number", false},
+		"counters of events": {ProviderMetric{Prometheus: &PrometheusQuery{Events: []string{"x"}}}, BasisRequests, "", true},
+	} {
+		m := Metric{Name: "m", Provider: &c.m}
+		if m.Basis() != c.basis || m.Unit() != c.unit || m.PartOfWhole() != c.whole || m.Windowed() != (c.basis == BasisWindows) || m.ByUnit() != (c.basis != BasisRequests) || !m.Telemetry() {
+			t.Errorf("%s: %s, %q, whole %v, windowed %v, by unit %v", name, m.Basis(), m.Unit(), m.PartOfWhole(), m.Windowed(), m.ByUnit())
+		}
+	}
+}

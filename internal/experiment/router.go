@@ -13,6 +13,9 @@ type Router struct {
 	// Fields are the fields that hold the shares, at most one for each version.
 	// One version may have none: its share is what the others leave.
 	Fields []ShareField `json:"fields,omitempty"`
+	// None says that nothing Headgate knows carries shares: a strict plan that
+	// shifts nothing asks for that.
+	None bool `json:"none,omitempty"`
 	// Pack names the metrics that tell of the requests; empty is the router's
 	// own, where it has only one.
 	Pack string `json:"pack,omitempty"`
@@ -56,6 +59,9 @@ const (
 	RouterVirtualService RouterKind = "virtualService"
 	RouterHTTPRoute      RouterKind = "httpRoute"
 	RouterFields         RouterKind = "fields"
+	// RouterNone is of strict plans that shift nothing: there is nothing to write
+	// and nothing to read back.
+	RouterNone RouterKind = "none"
 )
 
 // Kind tells which router it is.
@@ -67,6 +73,8 @@ func (r *Router) Kind() RouterKind {
 		return RouterHTTPRoute
 	case len(r.Fields) > 0:
 		return RouterFields
+	case r.None:
+		return RouterNone
 	default:
 		return RouterGateway
 	}

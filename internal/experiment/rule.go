@@ -46,6 +46,10 @@ type Objective struct {
 	Slices []string `json:"slices,omitempty"`
 	// Owner is who answers for the limit, if it is not the plan's owner.
 	Owner string `json:"owner,omitempty"`
+	// Rollback, in a strict plan, rolls back as soon as a version's number is
+	// beyond the limit. There an objective may have both limits, or none: then a
+	// number is enough.
+	Rollback bool `json:"rollback,omitempty"`
 }
 
 // Guardrail is a metric that a candidate must not worsen by more than a

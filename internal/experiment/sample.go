@@ -50,8 +50,10 @@ func (m *Metric) PartOfWhole() bool {
 	switch {
 	case m.Pairs != nil:
 		return true
-	case m.Builtin != nil, m.Provider != nil:
+	case m.Builtin != nil:
 		return !m.Windowed()
+	case m.Provider != nil:
+		return m.Provider.Counted()
 	case m.Labels != nil:
 		return m.Unit() == ""
 	case m.Prediction != nil:
@@ -67,7 +69,7 @@ func (m *Metric) Unit() string {
 	switch {
 	case m.Builtin != nil && m.Builtin.Kind == MeanLatency:
 		return "seconds"
-	case m.Windowed():
+	case m.Windowed(), m.Provider != nil && m.Provider.Units():
 		return "number"
 	case m.Prediction != nil && m.Prediction.Kind == OutputSize:
 		return "bytes"

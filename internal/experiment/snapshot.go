@@ -226,7 +226,7 @@ func (r Route) Killed(now time.Time) Route {
 
 // mirrorOf is the mirror that a stage asks for; nil outside mirrors.
 func mirrorOf(p *Plan, s *State, m *Mirror) *MirrorRoute {
-	if m == nil {
+	if m == nil || s.Starting() {
 		return nil
 	}
 	out := &MirrorRoute{Share: m.Share, Rate: m.Rate, Concurrency: m.Concurrency, Timeout: m.CopyTimeout(), ByEvents: m.ByEvents}

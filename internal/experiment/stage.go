@@ -26,6 +26,8 @@ type Stage struct {
 	Bandit   *Bandit  `json:"bandit,omitempty"`
 	Switch   *Switch  `json:"switch,omitempty"`
 	Observe  *Observe `json:"observe,omitempty"`
+	// Iterate is the only stage of a strict plan, and of no other.
+	Iterate *Iterate `json:"iterate,omitempty"`
 }
 
 // StageKind names a traffic pattern.
@@ -40,6 +42,7 @@ const (
 	KindBandit  StageKind = "bandit"
 	KindSwitch  StageKind = "switch"
 	KindObserve StageKind = "observe"
+	KindIterate StageKind = "iterate"
 	KindWarm    StageKind = "warm"
 )
 
@@ -56,6 +59,8 @@ func (s *Stage) Kind() StageKind {
 		return KindBandit
 	case s.Switch != nil:
 		return KindSwitch
+	case s.Iterate != nil:
+		return KindIterate
 	default:
 		return KindObserve
 	}
@@ -219,6 +224,8 @@ func (s *Stage) AtMost() time.Duration {
 		return s.Bandit.Until.AtMost
 	case s.Switch != nil:
 		return s.Switch.Warm + s.Switch.Soak
+	case s.Iterate != nil:
+		return time.Duration(s.Iterate.Total()) * s.Iterate.Every
 	default:
 		return s.Observe.For
 	}

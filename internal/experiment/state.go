@@ -27,7 +27,7 @@ const (
 type Outcome string
 
 // The outcomes. OutcomeMet and OutcomeViolated end experiments that only
-// observe.
+// observe. BaselineKept ends strict ones whose baseline was the best.
 const (
 	Promoted        Outcome = "promoted"
 	RolledBack      Outcome = "rolled-back"
@@ -35,6 +35,7 @@ const (
 	Inconclusive    Outcome = "inconclusive"
 	OutcomeMet      Outcome = "objectives-met"
 	OutcomeViolated Outcome = "objectives-violated"
+	BaselineKept    Outcome = "baseline-kept"
 )
 
 // MaxDecisions is how many decisions the state remembers.
@@ -88,7 +89,15 @@ type State struct {
 	// Commands are the ids of commands already obeyed, newest last.
 	Commands  []string   `json:"commands,omitempty"`
 	Decisions []Decision `json:"decisions,omitempty"`
+	// Failed are the plan's actions that failed for good, newest last, at most
+	// MaxFailed.
+	Failed []ActionFailure `json:"failed,omitempty"`
+	// Iteration is how far a strict plan is; nil before its first iteration.
+	Iteration *Iteration `json:"iteration,omitempty"`
 }
+
+// MaxFailed is how many failed actions the state remembers.
+const MaxFailed = 10
 
 // Hash identifies the state.
 func (s *State) Hash() string { return hashJSON(s) }
@@ -102,19 +111,46 @@ func (s State) Clone() State {
 	s.Actions = slices.Clone(s.Actions)
 	s.Commands = slices.Clone(s.Commands)
 	s.Decisions = slices.Clone(s.Decisions)
+	s.Failed = slices.Clone(s.Failed)
+	s.Iteration = s.Iteration.Clone()
 	return s
 }
 
 // Default is the version of requests that are not assigned: the baseline, and
-// after a promotion the winner, or what became a copy of it.
+// after a promotion the winner, or what became a copy of it. The iterations of a
+// strict plan promote nobody by themselves.
 func (s *State) Default() int {
 	switch {
 	case s.Condition == Warm:
 		return s.Winner
-	case s.Condition == Done && s.Outcome == Promoted && !s.Copied:
+	case s.Condition == Done && s.Outcome == Promoted && !s.Copied && !s.iterated():
 		return s.Winner
 	}
 	return 0
+}
+
+// iterated reports whether a strict plan ended by its own rules.
+func (s *State) iterated() bool { return s.Iteration != nil && s.Iteration.Over }
+
+// Starting reports whether actions of onStart are still to be done, or one of them
+// failed for good: nothing is given to a candidate before, copies neither.
+func (s *State) Starting() bool {
+	return slices.ContainsFunc(s.Actions, func(i Intent) bool { return i.Kind == IntentRun && i.Hook == OnStart }) ||
+		slices.ContainsFunc(s.Failed, func(f ActionFailure) bool { return f.Hook == OnStart && !f.Ignored })
+}
+
+// Released reports whether the route is no longer made what the slots ask for:
+// that of a strict plan that shifts nothing, and that of one whose iterations are
+// over, which is its actions' from then on. A rollback and a kill have it all the
+// same (D3, D8).
+func (s *State) Released(p *Plan) bool {
+	switch {
+	case !p.Strict || s.Outcome == RolledBack:
+		return false
+	case s.Condition == Running || s.Condition == Paused:
+		return s.Stage < len(p.Stages) && p.Stages[s.Stage].Iterate != nil && p.Stages[s.Stage].Iterate.Shift == ShiftNone
+	}
+	return s.Condition == Done && s.iterated()
 }
 
 // Asks reports whether an action of a kind is asked for and not known to be
@@ -226,6 +262,9 @@ type Facts struct {
 	// Actions is how the state's actions stand; one that is not told of is not
 	// done.
 	Actions []ActionFact `json:"actions,omitempty"`
+	// Readings are what a strict plan's iteration is made of; empty where none is
+	// due.
+	Readings []Reading `json:"readings,omitempty"`
 }
 
 // ActionFact is how an action stands.
@@ -234,6 +273,10 @@ type ActionFact struct {
 	Done bool `json:"done,omitempty"`
 	// Why says what it waits for, or what is in its way.
 	Why string `json:"why,omitempty"`
+	// Failed says that it was tried as often as the plan says, in vain.
+	Failed bool `json:"failed,omitempty"`
+	// Loaded is what an action's load brought.
+	Loaded []Loaded `json:"loaded,omitempty"`
 }
 
 // Act is the kind of a decision.
@@ -292,6 +335,8 @@ const (
 	// IntentRestore asks for the baseline to be what it was before a copy or a
 	// scaling down.
 	IntentRestore IntentKind = "restore"
+	// IntentRun asks for one of the plan's actions.
+	IntentRun IntentKind = "run"
 )
 
 // Intent is an action that the state asks for. It is stored before it is
@@ -299,4 +344,7 @@ const (
 type Intent struct {
 	Kind       IntentKind `json:"kind"`
 	Transition int        `json:"transition"`
+	// Hook and Index say which of the plan's actions IntentRun is.
+	Hook  Hook `json:"hook,omitempty"`
+	Index int  `json:"index,omitempty"`
 }

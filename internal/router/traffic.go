@@ -48,7 +48,7 @@ func (t *Traffic) WayBack() bool {
 // mirrorOf copies to each candidate that was not removed; nil is no mirror, or
 // one that others send.
 func mirrorOf(p *experiment.Plan, s *experiment.State, m *experiment.Mirror) *Mirror {
-	if m == nil || m.ByEvents || m.Share == 0 {
+	if m == nil || m.ByEvents || m.Share == 0 || s.Starting() {
 		return nil
 	}
 	out := &Mirror{Share: m.Share}

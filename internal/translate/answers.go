@@ -59,7 +59,12 @@ const (
 )
 
 func (t *translator) trust(path string, m v1alpha1.Metric) bool {
-	if m.From.Prometheus != nil {
+	if t.plan.Strict && m.Trust != "" {
+		t.fail(path, quote(m.Trust), "a strict experiment takes every number for true", "leave trust out")
+		return false
+	}
+	provider := m.From.Prometheus != nil || m.From.HTTP != nil || m.From.SQL != nil
+	if provider {
 		t.option(path, m.Trust, trustSelf, trustObserved)
 	} else {
 		t.option(path, m.Trust, trustSelf)
@@ -67,8 +72,8 @@ func (t *translator) trust(path string, m v1alpha1.Metric) bool {
 	if m.Trust == "" || !t.clean(path) {
 		return false
 	}
-	if m.From.Response == nil && m.From.Prometheus == nil {
-		t.fail(path, quote(m.Trust), "trust goes with from: response and from: prometheus only", "leave trust out: nothing else is a version's own word")
+	if m.From.Response == nil && !provider {
+		t.fail(path, quote(m.Trust), "trust goes with from: response, prometheus, http and sql only", "leave trust out: nothing else is a version's own word")
 		return false
 	}
 	return true
@@ -87,7 +92,7 @@ func (t *translator) answersAsReward(path string, m *experiment.Metric) {
 	switch {
 	case m.SelfReported():
 		t.fail(path, quote(m.Name), "the reward is "+ownWord, trustOut)
-	case m.Provider != nil && !t.plan.Assignment.Unit.Request:
+	case m.Provider != nil && !m.Provider.Units() && !t.plan.Assignment.Unit.Request:
 		t.fail(path, quote(m.Name), "what a provider tells knows no units, and what one of them does is alike", "post the number as an outcome of the unit, or assign requests by unit: {request: true}")
 	case m.OfAnswers() && !t.plan.Assignment.Unit.Request:
 		t.fail(path, quote(m.Name), "answers of one unit are alike, so that they are no sample of units", "post the number as an outcome of the unit, or assign requests by unit: {request: true}")

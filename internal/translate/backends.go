@@ -39,6 +39,10 @@ func (t *translator) backendOf(path string, i int) {
 		if v.Backend != "" {
 			t.fail(at, withoutSecrets(v.Backend), "fields have no backends: where they lead to stands in their objects", "leave backend out")
 		}
+	case experiment.RouterNone:
+		if v.Backend != "" {
+			t.fail(at, withoutSecrets(v.Backend), "nothing leads to backends where no router is named", "leave backend out")
+		}
 	default:
 		t.backend(at, v.Backend)
 		return

@@ -28,7 +28,7 @@ func capabilities(kind experiment.RouterKind) []experiment.Capability {
 		can = append(can, virtualservice.Capabilities()...)
 	case experiment.RouterHTTPRoute:
 		can = append(can, httproute.Capabilities()...)
-	default:
+	case experiment.RouterFields:
 		can = append(can, fields.Capabilities()...)
 	}
 	return slices.DeleteFunc(can, func(c experiment.Capability) bool { return c == experiment.CapWhere })
@@ -52,8 +52,24 @@ func (t *translator) able() {
 		t.fail(path, "", fmt.Sprintf("the router %s cannot do this: %s", t.router(), n.Capability),
 			"leave it out, or let Headgate's gateway carry the traffic: traffic: {gateway: {}}")
 	}
+	t.fieldsTogether()
+	if t.plan.Strict || t.router() == experiment.RouterNone {
+		return // It reads no pack, and leaves versions to its actions. None without strict is reported.
+	}
 	t.workloads()
 	t.packs()
+}
+
+// fieldsTogether reports fields that are right one by one and cannot hold the
+// shares together.
+func (t *translator) fieldsTogether() {
+	const path = "spec.traffic.fields"
+	if t.router() != experiment.RouterFields || !t.clean("spec.traffic") || !t.clean("spec.versions") {
+		return
+	}
+	if _, err := fields.New(t.plan); err != nil {
+		t.fail(path, "", err.Error(), experiment.HintOf(err))
+	}
 }
 
 // unroutedSegments reports what is asked of segments: a serving stack counts

@@ -206,20 +206,17 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, path string) {
 		d.wrong(n, path, "fields", "known here: "+strings.Join(fieldsOf(v.Type()), ", "))
 		return
 	}
-	fields := fieldsOf(v.Type())
+	members := membersOf(v.Type())
 	for _, e := range d.entries(n, path) {
-		if i := slices.Index(fields, e.key); i >= 0 {
-			d.value(e.value, v.Field(i), e.path)
+		if i := slices.IndexFunc(members, func(m member) bool { return m.name == e.key }); i >= 0 {
+			d.value(e.value, v.FieldByIndex(members[i].index), e.path)
 			continue
 		}
 		if slices.Contains(kept(v.Type()), e.key) {
 			continue
 		}
-		hint := nearest(e.key, fields)
-		if slices.Contains(planned, e.key) {
-			hint = "it is planned, but does not work yet: leave it out"
-		}
-		d.unread(e.path, e.line, "", "unknown field", hint)
+		fields := fieldsOf(v.Type())
+		d.unread(e.path, e.line, "", "unknown field", nearest(e.key, fields))
 		if meant := suggest.Closest(e.key, fields); meant != "" {
 			d.broken = append(d.broken, join(path, meant)) // Not missing, but mistyped.
 		}
@@ -320,11 +317,35 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
+// member is a field of a struct, perhaps of one that stands inline in it.
+type member struct {
+	name  string // in JSON
+	index []int
+	of    reflect.Type
+}
+
+// membersOf lists the fields of a struct, in order.
+func membersOf(t reflect.Type) []member {
+	out := make([]member, 0, t.NumField())
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Anonymous {
+			for _, m := range membersOf(f.Type) {
+				out = append(out, member{m.name, append([]int{i}, m.index...), m.of})
+			}
+			continue
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		out = append(out, member{name, f.Index, f.Type})
+	}
+	return out
+}
+
 // fieldsOf lists the JSON names of a struct's fields, in order.
 func fieldsOf(t reflect.Type) []string {
-	names := make([]string, t.NumField())
-	for i := range names {
-		names[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
+	var names []string
+	for _, m := range membersOf(t) {
+		names = append(names, m.name)
 	}
 	return names
 }

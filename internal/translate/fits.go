@@ -14,6 +14,13 @@ import (
 // fits reports what no part of a plan can say alone: whether its parts can do
 // together what they ask for.
 func (t *translator) fits() {
+	if t.plan.Strict {
+		t.goals()
+		t.loaded()
+		t.control()
+		t.able()
+		return
+	}
 	t.latencies()
 	t.enforced()
 	t.redacted()

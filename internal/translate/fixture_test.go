@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/headgate-dev/headgate/api/v1alpha1"
+	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
 // TestFixturesSetEveryField asks that each field of the API is set in some
@@ -32,12 +33,17 @@ func TestFixturesSetEveryField(t *testing.T) {
 	if len(all) < 100 {
 		t.Fatalf("only %d fields found; does the listing work?", len(all))
 	}
+	delete(all, "spec.stages.require.rollback") // An objective's alone: a gate that has it is refused.
 	for _, path := range slices.Sorted(maps.Keys(all)) {
-		if !set[path] {
+		if !set[path] && !slices.ContainsFunc(experiment.Hooks(), func(h experiment.Hook) bool { return set[ofHook.ReplaceAllString(path, "spec.actions."+string(h)+".")] }) {
 			t.Errorf("no golden input sets %s", path)
 		}
 	}
 }
+
+// ofHook begins the paths of what is in a hook's list. All of them are read by one
+// function, so that a field may be set in any.
+var ofHook = regexp.MustCompile(`^spec\.actions\.on[A-Za-z]+\.`)
 
 // mark notes every field that is not zero, without the indexes of lists.
 func mark(v reflect.Value, path string, set map[string]bool) {
@@ -60,8 +66,8 @@ func mark(v reflect.Value, path string, set map[string]bool) {
 			mark(v.MapIndex(key), join(path, "*"), set)
 		}
 	case reflect.Struct:
-		for i, name := range fieldsOf(v.Type()) {
-			mark(v.Field(i), join(path, name), set)
+		for _, m := range membersOf(v.Type()) {
+			mark(v.FieldByIndex(m.index), join(path, m.name), set)
 		}
 	}
 }
@@ -74,9 +80,9 @@ func list(t reflect.Type, path string, all map[string]bool) {
 	case reflect.Map:
 		list(t.Elem(), join(path, "*"), all)
 	case reflect.Struct:
-		for i, name := range fieldsOf(t) {
-			all[join(path, name)] = true
-			list(t.Field(i).Type, join(path, name), all)
+		for _, m := range membersOf(t) {
+			all[join(path, m.name)] = true
+			list(m.of, join(path, m.name), all)
 		}
 	}
 }

@@ -146,7 +146,7 @@ func TestPlanBad(t *testing.T) {
 			checkProblems(t, err)
 		}
 	}}
-	for _, file := range []string{"testdata/bad.txt", "testdata/bad-stages.txt", "testdata/bad-assignment.txt", "testdata/bad-answers.txt", "testdata/bad-predictions.txt", "testdata/bad-providers.txt"} {
+	for _, file := range []string{"testdata/bad.txt", "testdata/bad-stages.txt", "testdata/bad-assignment.txt", "testdata/bad-answers.txt", "testdata/bad-predictions.txt", "testdata/bad-providers.txt", "testdata/bad-strict.txt", "testdata/bad-sources.txt", "testdata/bad-actions.txt"} {
 		datadriven.RunTest(t, file, s.run)
 	}
 	if bad < 200 {
@@ -200,6 +200,8 @@ func checkPlan(t testing.TB, p *experiment.Plan) {
 	own := p.Router.Kind() == experiment.RouterGateway
 	want(!own || snapshot.Check() == nil, "the gateway refuses it: %v", snapshot.Check())
 	checkRouter(t, p)
+	checkProviders(t, p)
+	checkActions(t, p)
 	for _, m := range p.Metrics {
 		want(!m.OfPredictions() || p.Predictions != nil && p.Predictions.Sample > 0, "nothing is read for %+v", m)
 		want(sources(m) == 1 && (m.Goal == experiment.Increase || m.Goal == experiment.Decrease), "metric %+v", m)
@@ -212,13 +214,15 @@ func checkPlan(t testing.TB, p *experiment.Plan) {
 		t.Helper()
 		want((m.Absolute > 0) != (m.Relative > 0) && m.Absolute >= 0 && m.Relative >= 0, "margin %+v", m)
 	}
-	if p.Reward != nil {
+	if p.Reward != nil && !p.Strict {
 		m := p.Metric(p.Reward.Metric)
-		want(m != nil && (m.Matures() > 0 && !uncompared(m) || (m.OfAnswers() || m.Provider != nil) && !m.SelfReported() && p.Assignment.Unit.Request) && n >= 2, "reward %+v", p.Reward)
+		byRequest := m != nil && (p.Assignment.Unit.Request || m.Provider != nil && m.Provider.Units())
+		want(m != nil && (m.Matures() > 0 && !uncompared(m) || (m.OfAnswers() || m.Provider != nil) && !m.SelfReported() && byRequest) && n >= 2, "reward %+v", p.Reward)
 		margin(p.Reward.MinimumEffect)
 	}
 	for _, o := range p.Objectives {
-		want(p.Metric(o.Metric) != nil && p.Metric(o.Metric).Pairs == nil && limited(p.Metric(o.Metric), o), "objective %+v", o)
+		want(p.Strict || !o.Rollback, "objective %+v", o)
+		want(p.Strict || p.Metric(o.Metric) != nil && p.Metric(o.Metric).Pairs == nil && limited(p.Metric(o.Metric), o), "objective %+v", o)
 	}
 	for _, g := range p.Guardrails {
 		want(p.Metric(g.Metric) != nil && p.Metric(g.Metric).Pairs == nil && !uncompared(p.Metric(g.Metric)) && n >= 2, "guardrail %+v", g)
@@ -258,7 +262,12 @@ func checkRouter(t testing.TB, p *experiment.Plan) {
 		_, err = httproute.New(p)
 	case experiment.RouterFields:
 		_, err = fields.New(p)
+	case experiment.RouterNone:
+		if !p.Strict || p.Stages[0].Iterate.Shift != experiment.ShiftNone {
+			t.Errorf("nothing carries what %s moves", p.Stages[0].Name)
+		}
 	}
+	named := kind == experiment.RouterVirtualService || kind == experiment.RouterHTTPRoute
 	if err != nil {
 		t.Errorf("the router refuses it: %v", err)
 	}
@@ -268,7 +277,7 @@ func checkRouter(t testing.TB, p *experiment.Plan) {
 	}
 	for i, v := range p.Versions {
 		switch {
-		case kind == experiment.RouterFields && v.Backend != "", kind != experiment.RouterFields && v.Backend == "":
+		case named != (v.Backend != ""):
 			t.Errorf("version %d of a %s has backend %q", i, kind, v.Backend)
 		case v.Model != "" || v.Path != nil:
 			t.Errorf("version %d is rewritten by a %s", i, kind)
@@ -331,7 +340,7 @@ func limited(m *experiment.Metric, o experiment.Objective) bool {
 func checkStage(t testing.TB, p *experiment.Plan, s *experiment.Stage) {
 	t.Helper()
 	kinds := 0
-	for _, on := range []bool{s.Ramp != nil, s.Split != nil, s.Mirror != nil, s.Bandit != nil, s.Switch != nil, s.Observe != nil} {
+	for _, on := range []bool{s.Ramp != nil, s.Split != nil, s.Mirror != nil, s.Bandit != nil, s.Switch != nil, s.Observe != nil, s.Iterate != nil} {
 		if on {
 			kinds++
 		}
@@ -373,6 +382,8 @@ func checkStage(t testing.TB, p *experiment.Plan, s *experiment.Stage) {
 		if s.Switch.Soak < p.Window || s.Switch.Warm < 0 {
 			t.Errorf("switch %+v", s.Switch)
 		}
+	case s.Iterate != nil:
+		checkIterate(t, p, s.Iterate)
 	default:
 		if s.Observe.For <= 0 || len(p.Objectives)+len(s.Require) == 0 {
 			t.Errorf("observe %+v", s.Observe)

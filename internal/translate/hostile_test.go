@@ -192,7 +192,7 @@ func TestPlanIsTheSameEveryTime(t *testing.T) {
 			t.Errorf("the second time it says otherwise:\n%v\n%v", first, second)
 		}
 	}
-	for _, file := range []string{"testdata/bad.txt", "testdata/bad-stages.txt", "testdata/bad-assignment.txt", "testdata/bad-answers.txt", "testdata/bad-predictions.txt", "testdata/bad-providers.txt"} {
+	for _, file := range []string{"testdata/bad.txt", "testdata/bad-stages.txt", "testdata/bad-assignment.txt", "testdata/bad-answers.txt", "testdata/bad-predictions.txt", "testdata/bad-providers.txt", "testdata/bad-strict.txt", "testdata/bad-sources.txt", "testdata/bad-actions.txt"} {
 		datadriven.RunTest(t, file, s.run)
 	}
 }

@@ -40,56 +40,111 @@ var ownCells = []string{
 	experiment.CellExposures, experiment.CellMirrored, experiment.CellRequests, experiment.CellClasses, experiment.CellScores, experiment.CellTokens,
 }
 
-func (t *translator) metric(path string, m v1alpha1.Metric) experiment.Metric {
-	out := experiment.Metric{Name: m.Name, Goal: experiment.Goal(m.Goal)}
-	from := m.From
-	t.option(path+".goal", m.Goal, string(experiment.Increase), string(experiment.Decrease))
-	sources := 0
-	for _, on := range []bool{
-		from.Builtin != "", from.Outcomes != nil, from.Pairs != nil, from.Output != nil, from.Response != nil,
-		from.Prediction != "", from.Drift != nil, from.Labels != nil, from.Prometheus != nil,
+// sourcesOf lists the sources that a metric names, in people's words.
+func sourcesOf(from *v1alpha1.From) []string {
+	var out []string
+	for _, s := range []struct {
+		on   bool
+		name string
+	}{
+		{from.Builtin != "", "builtin"},
+		{from.Outcomes != nil, "outcomes"},
+		{from.Pairs != nil, "pairs"},
+		{from.Output != nil, "output"},
+		{from.Response != nil, "response"},
+		{from.Prediction != "", "prediction"},
+		{from.Drift != nil, "drift"},
+		{from.Labels != nil, "labels"},
+		{from.Prometheus != nil, "prometheus"},
+		{from.HTTP != nil, "http"},
+		{from.SQL != nil, "sql"},
+		{from.Load != "", "load"},
+		{from.Mock != nil, "mock"},
 	} {
-		if on {
-			sources++
+		if s.on {
+			out = append(out, s.name)
 		}
 	}
+	return out
+}
+
+// Sources of strict experiments: those that give one number as of a moment.
+var (
+	pointSources  = []string{"http", "sql", "prometheus", "load", "mock"}
+	strictSources = []string{"load", "mock"}
+)
+
+func (t *translator) metric(path string, m v1alpha1.Metric) experiment.Metric {
+	out := experiment.Metric{Name: m.Name, Goal: experiment.Goal(m.Goal)}
+	from, sources := m.From, sourcesOf(&m.From)
+	t.option(path+".goal", m.Goal, string(experiment.Increase), string(experiment.Decrease))
 	switch {
-	case sources == 0 && t.nulls[path+".from.prediction"]:
+	case len(sources) == 0 && t.nulls[path+".from.prediction"]:
 		t.fail(path+".from.prediction", "", "YAML reads null as nothing", `put it in quotes: prediction: "null"`)
-	case sources != 1:
-		t.fail(path+".from", "", "exactly one of builtin, outcomes, pairs, output, response, prediction, drift, labels and prometheus is required", "for example from: {builtin: error-rate}")
-	case from.Outcomes != nil:
-		out.Outcomes = t.outcomes(path+".from.outcomes", from.Outcomes)
-		out.Goal = cmp.Or(out.Goal, experiment.Increase)
-	case from.Pairs != nil:
-		out.Pairs = t.pairs(path+".from.pairs", from.Pairs)
-		out.Goal = t.naturalGoal(path+".goal", m.Goal, pairsGoal(out.Pairs), "the comparison says which way is better")
-	case from.Output != nil:
-		out.Output = t.output(path+".from.output", from.Output)
-		out.Goal = cmp.Or(out.Goal, experiment.Increase)
-	case from.Response != nil:
-		out.Response = t.response(path+".from.response", from.Response)
-		out.Goal = cmp.Or(out.Goal, experiment.Increase)
-	case from.Prometheus != nil:
-		out.Provider = t.provided(path+".from.prometheus", from.Prometheus)
-		if m.Goal == "" {
-			t.fail(path+".goal", "", "which way is better is required", "write goal: decrease, for example of errors, or goal: increase")
-		}
-	case from.Builtin == "":
-		t.predicted(path, m, &out)
+	case len(sources) != 1:
+		t.fail(path+".from", "", "exactly one of builtin, outcomes, pairs, output, response, prediction, drift, labels, prometheus, http and sql is required", "for example from: {builtin: error-rate}; of a strict experiment load and mock too")
+	case t.plan.Strict && !slices.Contains(pointSources, sources[0]):
+		t.fail(path+".from."+sources[0], "", "a strict experiment asks for single numbers", "write from: "+oneOf(pointSources))
+	case !t.plan.Strict && slices.Contains(strictSources, sources[0]):
+		t.fail(path+".from."+sources[0], "", sources[0]+" is for strict experiments", "measure what users meet, for example from: {builtin: error-rate}")
 	default:
+		t.source(path, m, sources[0], &out)
+	}
+	if from.Quantile != "" && from.Builtin != string(experiment.Latency) && from.Load != string(experiment.LoadLatency) {
+		t.fail(path+".from.quantile", quote(string(from.Quantile)), "a quantile goes with builtin: latency and load: latency only", "leave quantile out")
+	}
+	out.Trusted = t.trust(path+".trust", m)
+	return out
+}
+
+// source reads where a metric comes from.
+func (t *translator) source(path string, m v1alpha1.Metric, source string, out *experiment.Metric) {
+	from, at := m.From, path+".from."+source
+	switch source {
+	case "outcomes":
+		out.Outcomes = t.outcomes(at, from.Outcomes)
+		out.Goal = cmp.Or(out.Goal, experiment.Increase)
+	case "pairs":
+		out.Pairs = t.pairs(at, from.Pairs)
+		out.Goal = t.naturalGoal(path+".goal", m.Goal, pairsGoal(out.Pairs), "the comparison says which way is better")
+	case "output":
+		out.Output = t.output(at, from.Output)
+		out.Goal = cmp.Or(out.Goal, experiment.Increase)
+	case "response":
+		out.Response = t.response(at, from.Response)
+		out.Goal = cmp.Or(out.Goal, experiment.Increase)
+	case "prometheus", "http", "sql", "load", "mock":
+		t.measured(path, m, source, out)
+	case "builtin":
 		out.Builtin = t.builtin(path+".from", from)
 		if k := out.Builtin.Kind; k == experiment.RequestRate || k == experiment.ReadyReplicas {
 			out.Goal = t.naturalGoal(path+".goal", m.Goal, experiment.Increase, "requests and replicas are better when there are more")
 		} else {
 			out.Goal = t.naturalGoal(path+".goal", m.Goal, experiment.Decrease, "errors, latency and restarts are better when they decrease")
 		}
+	default:
+		t.predicted(path, m, out)
 	}
-	if from.Quantile != "" && from.Builtin != string(experiment.Latency) {
-		t.fail(path+".from.quantile", quote(string(from.Quantile)), "a quantile goes with builtin: latency only", "leave quantile out")
+}
+
+// measured reads a metric of a provider, of load, or made up.
+func (t *translator) measured(path string, m v1alpha1.Metric, source string, out *experiment.Metric) {
+	at := path + ".from." + source
+	switch source {
+	case "prometheus":
+		out.Provider = t.provided(at, m.From.Prometheus)
+	case "http":
+		out.Provider = t.httpMetric(at, m.From.HTTP)
+	case "sql":
+		out.Provider = t.sqlMetric(at, m.From.SQL)
+	case "load":
+		out.Provider = t.load(path+".from", m.From)
+	case "mock":
+		out.Provider = t.mock(at, m.From.Mock)
 	}
-	out.Trusted = t.trust(path+".trust", m)
-	return out
+	if m.Goal == "" && !t.plan.Strict {
+		t.fail(path+".goal", "", "which way is better is required", "write goal: decrease, for example of errors, or goal: increase")
+	}
 }
 
 // naturalGoal is the goal of a metric that knows its own; another is refused.

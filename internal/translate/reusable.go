@@ -138,7 +138,7 @@ func (t *translator) referred(path string, in v1alpha1.Metric) experiment.Metric
 	out = u.metric("spec", v1alpha1.Metric{Name: in.Name, Goal: m.api.Spec.Goal, From: m.api.Spec.From, Trust: m.api.Spec.Trust})
 	for i, p := range m.api.Spec.Params {
 		if len(m.problems) == 0 && p.Name != "" && !u.used[p.Name] {
-			u.fail(fmt.Sprintf("spec.params[%d]", i), quote(p.Name), "nothing uses the parameter", "write {{.Params."+p.Name+"}} in a text of from.prometheus, or leave it out")
+			u.fail(fmt.Sprintf("spec.params[%d]", i), quote(p.Name), "nothing uses the parameter", "write {{.Params."+p.Name+"}} in a text of from.prometheus or from.http, or leave it out")
 		}
 	}
 	t.take(m)

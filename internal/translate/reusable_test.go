@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
 const referring = `apiVersion: headgate.dev/v1alpha1
@@ -90,5 +92,31 @@ func TestProvidersKeepSecrets(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %v", provider, err)
 		}
+	}
+}
+
+// TestReusableMetricsOfHTTP fills parameters and variables in.
+func TestReusableMetricsOfHTTP(t *testing.T) {
+	const metric = `apiVersion: headgate.dev/v1alpha1
+kind: Metric
+metadata: {name: http-errors, namespace: search}
+spec:
+  params: [{name: job}]
+  goal: decrease
+  trust: observed
+  from: {http: {params: [{name: q, value: "{{.Params.job}}/{{.Variables.app}}/{{.Window}}"}], events: .bad, total: .all}}
+`
+	referring := strings.NewReplacer(`prometheus: {url: "http://prometheus:9090"}`, `http: {url: "https://api"}`,
+		`"http://a:1"`, `"http://a:1", variables: {app: one}`, `"http://b:1"`, `"http://b:1", variables: {app: two}`).Replace(referring)
+	p, err := Plan([]byte(referring), []byte(metric))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [][]experiment.NameValue{{{Name: "q", Value: "ranker/one/{{.Window}}"}}, {{Name: "q", Value: "ranker/two/{{.Window}}"}}}
+	if d := cmp.Diff(want, p.Metric("errors").Provider.HTTP.Params); d != "" {
+		t.Error(d)
+	}
+	if _, err := Plan([]byte(strings.Replace(referring, "variables: {app: two}", "cost: {perRequest: 1}", 1)), []byte(metric)); err == nil || !strings.Contains(err.Error(), `version "v2" has no variable "app"`) {
+		t.Errorf("a version without the variable: %v", err)
 	}
 }

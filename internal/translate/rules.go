@@ -3,6 +3,7 @@
 package translate
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -23,8 +24,13 @@ func (t *translator) objectives() {
 			t.fail(path+".metric", quote(o.Metric), "pairs are no objective", pairsHint)
 			continue
 		}
-		t.once(path, o, os[:i], "the metric has an objective already", m)
-		if out, ok := t.limit(path, o, m); ok {
+		read := t.limit
+		if t.plan.Strict {
+			read = t.strictLimit // Iter8's may have several of one metric.
+		} else {
+			t.once(path, o, os[:i], "the metric has an objective already", m)
+		}
+		if out, ok := read(path, o, m); ok {
 			t.plan.Objectives = append(t.plan.Objectives, out)
 		}
 	}
@@ -40,6 +46,9 @@ func (t *translator) once(path string, o v1alpha1.Objective, before []v1alpha1.O
 // limit reads an objective or a gate of a metric; ok is false if there is none.
 func (t *translator) limit(path string, o v1alpha1.Objective, m *experiment.Metric) (out experiment.Objective, ok bool) {
 	t.line(path+".owner", o.Owner, maxText)
+	if t.given(path + ".rollback") {
+		t.fail(path+".rollback", "", "rollback goes with strict: true", "leave it out: a candidate that is known to break an objective is always taken out")
+	}
 	if (o.Max == "") == (o.Min == "") {
 		t.fail(path, "", "exactly one of max and min is required", "max is for what must stay low, min for what must stay high")
 		return out, false
@@ -110,6 +119,10 @@ func (t *translator) reward() {
 	if r == nil {
 		return
 	}
+	if t.plan.Strict {
+		t.strictReward(path, r)
+		return
+	}
 	if len(t.plan.Versions) == 1 {
 		t.fail(path, "", "a reward needs a candidate to compare", "add a second version, or leave the reward out")
 	}
@@ -126,7 +139,7 @@ func (t *translator) reward() {
 		t.answersAsReward(path+".metric", m)
 	}
 	t.plan.Reward = &experiment.Reward{
-		Metric: r.Metric, MinimumEffect: t.margin(path+".minimumEffect", r.MinimumEffect), Range: t.rewardRange(path+".range", r.Range),
+		Metric: r.Metric, MinimumEffect: t.margin(path+".minimumEffect", *cmp.Or(r.MinimumEffect, &v1alpha1.Margin{})), Range: t.rewardRange(path+".range", r.Range),
 	}
 }
 

@@ -19,6 +19,8 @@ func (t *translator) stages() {
 	ss := t.api.Spec.Stages
 	if len(ss) == 0 || len(ss) > maxStages {
 		t.fail("spec.stages", fmt.Sprintf("%d stages", len(ss)), fmt.Sprintf("want 1 to %d stages", maxStages), "")
+	} else if len(ss) > 1 && t.plan.Strict {
+		t.fail("spec.stages", fmt.Sprintf("%d stages", len(ss)), "a strict experiment has one stage, iterate", "leave the others out")
 	}
 	t.names("spec.stages", len(ss), func(i int) string { return ss[i].Name })
 	for i, s := range ss {
@@ -39,6 +41,7 @@ func kindsOf(s v1alpha1.Stage) []experiment.StageKind {
 		{s.Bandit != nil, experiment.KindBandit},
 		{s.Switch != nil, experiment.KindSwitch},
 		{s.Observe != nil, experiment.KindObserve},
+		{s.Iterate != nil, experiment.KindIterate},
 	} {
 		if k.on {
 			kinds = append(kinds, k.kind)
@@ -51,13 +54,14 @@ func (t *translator) stage(path string, s v1alpha1.Stage) experiment.Stage {
 	out := experiment.Stage{Name: s.Name, Approval: s.Approval}
 	kinds := kindsOf(s)
 	if len(kinds) != 1 {
-		t.fail(path, fmt.Sprintf("%d of them", len(kinds)), "exactly one of ramp, split, mirror, bandit, switch and observe is required", "for example observe: {for: 10m}")
+		t.fail(path, fmt.Sprintf("%d of them", len(kinds)), "exactly one of ramp, split, mirror, bandit, switch, observe and iterate is required", "for example observe: {for: 10m}")
 		return out
 	}
 	kind := kinds[0]
+	t.onlyStage(path, kind)
 	t.belongs(path, s, kind)
 	t.line(path+".approval", s.Approval, maxText)
-	if n := len(t.plan.Versions); n < 2 && kind != experiment.KindObserve {
+	if n := len(t.plan.Versions); n < 2 && kind != experiment.KindObserve && kind != experiment.KindIterate {
 		if n == 1 {
 			t.fail(path, "", "the stage needs a candidate", "add a second version, or use observe")
 		}
@@ -78,6 +82,8 @@ func (t *translator) stage(path string, s v1alpha1.Stage) experiment.Stage {
 			Warm: t.duration(path+".switch.warm", s.Switch.Warm, 0, 0),
 			Soak: t.soak(path+".switch.soak", s.Switch.Soak),
 		}
+	case experiment.KindIterate:
+		out.Iterate = t.iterate(path, s)
 	default:
 		out.Observe = t.observe(path, s)
 	}
@@ -129,7 +135,7 @@ func (t *translator) belongs(path string, s v1alpha1.Stage, kind experiment.Stag
 
 // untilless says whether a kind of stage has an end of its own.
 func untilless(kind experiment.StageKind) bool {
-	return kind == experiment.KindSwitch || kind == experiment.KindObserve
+	return kind == experiment.KindSwitch || kind == experiment.KindObserve || kind == experiment.KindIterate
 }
 
 func (t *translator) observe(path string, s v1alpha1.Stage) *experiment.Observe {

@@ -3,27 +3,16 @@
 package translate
 
 import (
-	"bytes"
-	"cmp"
 	"fmt"
-	"slices"
-	"strings"
-	"text/template"
-	ast "text/template/parse"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/headgate-dev/headgate/api/v1alpha1"
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
-// maxRendered is the greatest length of a text for one version, in bytes.
-const maxRendered = 4096
-
 // provided reads what is asked of a provider, with one text for each version.
 func (t *translator) provided(path string, in *v1alpha1.Prometheus) *experiment.ProviderMetric {
 	q := &experiment.PrometheusQuery{}
-	out := &experiment.ProviderMetric{Provider: t.providerOf(path, in.Provider), Prometheus: q}
+	out := &experiment.ProviderMetric{Provider: t.providerOf(path, in.Provider, ofPrometheus), Prometheus: q}
 	forms := []bool{in.Events != "" || in.Total != "", in.Sum != "" || in.Count != "", in.Buckets != "" || in.Above != "", in.Query != ""}
 	n := 0
 	for _, on := range forms {
@@ -35,6 +24,14 @@ func (t *translator) provided(path string, in *v1alpha1.Prometheus) *experiment.
 		t.fail(path, "", "exactly one form is required: events and total, sum and count, buckets and above, or query",
 			`for example {events: 'http_requests_total{version="{{.Version}}",code=~"5.."}', total: 'http_requests_total{version="{{.Version}}"}'}`)
 		return out
+	}
+	if t.plan.Strict && !forms[3] {
+		t.fail(path, "", "a strict experiment compares single numbers", "write query, which gives one number as of a moment, for example 'sum(increase(errors_total{version=\"{{.Version}}\"}[{{.Elapsed}}s]))'")
+		return out
+	}
+	kind := textKind{most: maxRendered}
+	if t.plan.Strict {
+		kind.times = []string{wordElapsed, wordWindow}
 	}
 	for _, f := range []struct {
 		field, text string
@@ -50,7 +47,7 @@ func (t *translator) provided(path string, in *v1alpha1.Prometheus) *experiment.
 		{".query", in.Query, 3, &q.Query, unbalanced},
 	} {
 		if forms[f.form] {
-			*f.into = t.texts(path+f.field, f.text, f.check)
+			*f.into = t.texts(path+f.field, f.text, kind, f.check)
 		}
 	}
 	if forms[2] {
@@ -74,145 +71,6 @@ func (t *translator) above(path string, q v1alpha1.Quantity) float64 {
 	return t.number(path, q, 0, -maxAmount, maxAmount)
 }
 
-// filled is what a text may name.
-type filled struct {
-	Version, Backend, Workload, Namespace, Experiment string
-	Params                                            map[string]string
-}
-
-// defaultNamespace is where an experiment of a file is, if it does not say.
-const defaultNamespace = "default"
-
-// texts renders a text for every version and checks what comes of it.
-func (t *translator) texts(path, text string, check func(string) (message, hint string)) []string {
-	if strings.TrimSpace(text) == "" {
-		t.fail(path, "", "a text is required", "")
-		return nil
-	}
-	tmpl, err := t.template(text)
-	if err != nil {
-		t.fail(path, quote(text), err.Error(), "{{.Version}}, {{.Backend}}, {{.Workload}}, {{.Namespace}}, {{.Experiment}} and {{.Params.NAME}} are filled in")
-		return nil
-	}
-	var out []string
-	for i := range t.plan.Versions {
-		s, ok := t.render(path, text, tmpl, &t.plan.Versions[i])
-		if !ok {
-			return nil
-		}
-		if message, hint := check(s); message != "" {
-			t.fail(path, quote(s), message, hint)
-			return nil
-		}
-		if k := slices.Index(out, s); k >= 0 {
-			t.fail(path, quote(s), fmt.Sprintf("the same for the versions %s and %s, which it does not tell apart", quote(t.plan.Versions[k].Name), quote(t.plan.Versions[i].Name)),
-				`select by what tells them apart, for example version="{{.Version}}" or deployment="{{.Workload}}"`)
-			return nil
-		}
-		out = append(out, s)
-	}
-	return out
-}
-
-// template parses a text in which names are filled in and nothing is computed, so
-// that what comes of it is bounded. The names that it uses are noted.
-func (t *translator) template(text string) (*template.Template, error) {
-	if len(text) > maxRendered {
-		return nil, fmt.Errorf("longer than %d bytes", maxRendered)
-	}
-	tmpl, err := template.New("").Option("missingkey=error").Parse(text)
-	if err != nil {
-		_, why, _ := strings.Cut(strings.TrimPrefix(err.Error(), "template: "), ": ")
-		return nil, fmt.Errorf("not a template: %s", strings.TrimPrefix(why, "1: "))
-	}
-	for _, defined := range tmpl.Templates() {
-		if defined != tmpl {
-			return nil, fmt.Errorf("it defines templates; names are filled in and nothing more")
-		}
-	}
-	for _, node := range tmpl.Root.Nodes {
-		if err := t.plain(node); err != nil {
-			return nil, err
-		}
-	}
-	return tmpl, nil
-}
-
-// plain reports a part of a template that is neither text nor a known name.
-func (t *translator) plain(node ast.Node) error {
-	action, ok := node.(*ast.ActionNode)
-	if !ok {
-		if node.Type() == ast.NodeText || node.Type() == ast.NodeComment {
-			return nil
-		}
-		return fmt.Errorf("%s: names are filled in and nothing is computed", shortened(node.String()))
-	}
-	p := action.Pipe
-	if len(p.Decl) > 0 || len(p.Cmds) != 1 || len(p.Cmds[0].Args) != 1 {
-		return fmt.Errorf("%s: names are filled in and nothing is computed", shortened(node.String()))
-	}
-	field, ok := p.Cmds[0].Args[0].(*ast.FieldNode)
-	if !ok {
-		return fmt.Errorf("%s: names are filled in and nothing is computed", shortened(node.String()))
-	}
-	switch name := field.Ident[0]; {
-	case len(field.Ident) == 1 && slices.Contains([]string{"Version", "Backend", "Workload", "Namespace", "Experiment"}, name):
-		return nil
-	case len(field.Ident) == 2 && name == "Params":
-		if _, known := t.params[field.Ident[1]]; !known {
-			return fmt.Errorf("%s is no parameter of it", shortened(field.Ident[1]))
-		}
-		t.used[field.Ident[1]] = true
-		return nil
-	}
-	return fmt.Errorf("%s: there is no such name", shortened(node.String()))
-}
-
-// names reports whether a template asks for a name. It is plain.
-func names(tmpl *template.Template, name string) bool {
-	return slices.ContainsFunc(tmpl.Root.Nodes, func(n ast.Node) bool {
-		action, ok := n.(*ast.ActionNode)
-		return ok && action.Pipe.Cmds[0].Args[0].(*ast.FieldNode).Ident[0] == name
-	})
-}
-
-// shortened is a text of the file for a message.
-func shortened(s string) string {
-	if len(s) > maxName || !printable(s) {
-		return quote(s)
-	}
-	return s
-}
-
-// render fills a text in for one version.
-func (t *translator) render(path, text string, tmpl *template.Template, v *experiment.Version) (string, bool) {
-	if names(tmpl, "Workload") && v.Workload == "" {
-		t.deployments(path, text)
-		return "", false
-	}
-	if names(tmpl, "Backend") && v.Backend == "" {
-		t.fail(path, quote(text), "version "+quote(v.Name)+" has no backend", "select by {{.Version}} or {{.Workload}}")
-		return "", false
-	}
-	var b bytes.Buffer
-	err := tmpl.Execute(&b, filled{
-		Version: v.Name, Backend: v.Backend, Workload: v.Workload, Experiment: t.plan.Name,
-		Namespace: cmp.Or(t.plan.Namespace, defaultNamespace), Params: t.params,
-	})
-	s := b.String()
-	switch {
-	case err != nil:
-		t.fail(path, quote(text), "it cannot be filled in", "")
-	case len(s) > maxRendered:
-		t.fail(path, fmt.Sprintf("%d bytes", len(s)), fmt.Sprintf("longer than %d bytes once it is filled in", maxRendered), "")
-	case !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }):
-		t.fail(path, quote(s), "it holds control characters", "")
-	default:
-		return s, true
-	}
-	return "", false
-}
-
 // telemetryLimit reads a limit of what a provider tells.
 func (t *translator) telemetryLimit(at, word string, q v1alpha1.Quantity, m *experiment.Metric) float64 {
 	switch {
@@ -225,7 +83,7 @@ func (t *translator) telemetryLimit(at, word string, q v1alpha1.Quantity, m *exp
 		return 0
 	case m.Builtin != nil:
 		return t.number(at, q, 0, 0, maxAmount)
-	case !m.Windowed():
+	case m.Provider.Counted():
 		return t.probability(at, q, 0, mostProbability)
 	}
 	f, _ := t.fraction(at, q)

@@ -37,6 +37,7 @@ func routersOf(in v1alpha1.Traffic) []experiment.RouterKind {
 		{in.VirtualService != nil, experiment.RouterVirtualService},
 		{in.HTTPRoute != nil, experiment.RouterHTTPRoute},
 		{in.Fields != nil, experiment.RouterFields},
+		{in.None != nil, experiment.RouterNone},
 	} {
 		if k.on {
 			kinds = append(kinds, k.kind)
@@ -83,6 +84,9 @@ func (t *translator) traffic() {
 		t.plan.Router.HTTPRoute = t.httpRoute(path+".httpRoute", in.HTTPRoute)
 	case experiment.RouterFields:
 		t.plan.Router.Fields = t.shareFields(path+".fields", in.Fields)
+	case experiment.RouterNone:
+		t.plan.Router.None = true
+		t.nothing(path + ".none")
 	default:
 		t.gateway(path+".gateway", in.Gateway)
 	}
@@ -93,14 +97,26 @@ func (t *translator) traffic() {
 	t.plan.Router.Pack = in.Pack
 }
 
+// nothing reports an experiment that would move shares which nothing carries.
+func (t *translator) nothing(path string) {
+	if !t.plan.Strict || !t.shiftsNothing() {
+		t.fail(path, "", "nothing carries the shares, so that nothing can move them", "name a router; none is for strict experiments with shift: none")
+	}
+}
+
 // policies reads what is done when others change the route, and when the
 // experiment is deleted. The empty answers are the defaults.
 func (t *translator) policies() {
 	s, r := t.api.Spec, &t.plan.Router
 	t.option("spec.drift", s.Drift, string(experiment.DriftCorrect), string(experiment.DriftHold), string(experiment.DriftAlert))
 	t.option("spec.onDelete", s.OnDelete, string(experiment.OnDeleteRestore), string(experiment.OnDeleteLeave))
-	if s.Drift != "" && t.own() {
+	switch {
+	case s.Drift != "" && t.own():
 		t.fail("spec.drift", quote(s.Drift), "nobody else writes the gateway's shares", "leave drift out")
+	case s.Drift != "" && t.router() == experiment.RouterNone:
+		t.fail("spec.drift", quote(s.Drift), "no shares are written", "leave drift out")
+	case s.OnDelete != "" && t.router() == experiment.RouterNone:
+		t.fail("spec.onDelete", quote(s.OnDelete), "no shares are written", "leave onDelete out")
 	}
 	r.Drift, r.OnDelete = experiment.OnDrift(s.Drift), experiment.OnDelete(s.OnDelete)
 }

@@ -62,6 +62,7 @@ func Plan(data []byte, more ...[]byte) (*experiment.Plan, error) {
 		Namespace: e.Metadata.Namespace, Name: e.Metadata.Name,
 		Owner: e.Spec.Owner, Hypothesis: e.Spec.Hypothesis,
 	}
+	t.strict()
 	t.identity()
 	t.traffic()
 	t.versions()
@@ -80,6 +81,7 @@ func Plan(data []byte, more ...[]byte) (*experiment.Plan, error) {
 	t.promote()
 	t.budget()
 	t.retention()
+	t.actions()
 	t.fits()
 	if err := t.problems.asError(); err != nil {
 		return nil, err
@@ -225,6 +227,10 @@ func (t *translator) analysis() {
 		string(experiment.Sequential), string(experiment.Anytime), string(experiment.Fixed),
 		string(experiment.Bayesian), string(experiment.Threshold),
 	}
+	if t.plan.Strict {
+		t.plan.Analysis.Method = experiment.Threshold // The only one that compares numbers as they are.
+		return
+	}
 	t.option(path+".method", a.Method, methods...)
 	if t.given(path+".looks") && slices.Contains(methods[1:], a.Method) {
 		t.fail(path+".looks", fmt.Sprint(a.Looks), "looks go with method: sequential", "leave looks out")
@@ -236,7 +242,11 @@ func (t *translator) analysis() {
 
 func (t *translator) evidence() {
 	e, u, p := t.api.Spec.Evidence, t.api.Spec.OnUnknown, t.plan
-	p.Window = t.duration("spec.evidence.window", e.Window, defaultWindow, 100*time.Millisecond)
+	window := defaultWindow
+	if p.Strict {
+		window = t.pause() // Nothing is cut into windows: readings are as old as this.
+	}
+	p.Window = t.duration("spec.evidence.window", e.Window, window, 100*time.Millisecond)
 	p.Lag = t.duration("spec.evidence.lag", e.Lag, defaultLag, 0)
 	p.Stale = t.duration("spec.evidence.stale", e.Stale, max(defaultStale, 5*p.Window), 2*p.Window)
 	p.OnUnknown = experiment.OnUnknown{

@@ -17,6 +17,9 @@ import (
 const (
 	maxParts     = 16
 	maxPartValue = 256
+
+	maxVariables     = 32
+	maxVariableValue = 4096
 )
 
 func (t *translator) versions() {
@@ -35,6 +38,7 @@ func (t *translator) versions() {
 		t.plan.Versions = append(t.plan.Versions, experiment.Version{
 			Name: v.Name, Backend: v.Backend, Model: v.Model, Path: t.rewrite(path+".path", v.Path), Workload: v.Workload,
 			Cost: t.cost(path+".cost", v.Cost), Parts: t.parts(path+".parts", v.Parts),
+			Variables: t.variables(path+".variables", v.Variables),
 		})
 	}
 }
@@ -81,6 +85,24 @@ func (t *translator) parts(path string, in map[string]string) []experiment.Part 
 		}
 		t.line(at, value, maxPartValue)
 		out = append(out, experiment.Part{Name: name, Value: value})
+	}
+	return out
+}
+
+// variables reads what texts may call by name. Iter8's have any name; those that
+// are no identifiers no text can call.
+func (t *translator) variables(path string, in map[string]string) []experiment.NameValue {
+	if len(in) > maxVariables {
+		t.fail(path, fmt.Sprintf("%d variables", len(in)), fmt.Sprintf("want at most %d variables", maxVariables), "")
+	}
+	var out []experiment.NameValue
+	for _, name := range slices.Sorted(maps.Keys(in)) {
+		at := join(path, name)
+		if name == "" || len(name) > maxNameBytes || !printable(name) {
+			t.fail(at, quote(name), "not the name of a variable", fmt.Sprintf("1 to %d printable bytes; texts can call letters, digits and '_'", maxNameBytes))
+		}
+		t.text(at, in[name], maxVariableValue)
+		out = append(out, experiment.NameValue{Name: name, Value: in[name]})
 	}
 	return out
 }

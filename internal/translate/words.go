@@ -11,12 +11,6 @@ import (
 	"github.com/headgate-dev/headgate/internal/suggest"
 )
 
-// planned are fields that the design names and this version refuses, because
-// what they ask for does not work yet.
-var planned = []string{
-	"http", "sql", "strict",
-}
-
 // quote writes a value of the file into a message: short, and printable
 // whatever it is.
 func quote(s string) string {

@@ -32,6 +32,8 @@ type Options struct {
 	Timeout time.Duration
 	// Namespace holds the leases of objects that have no namespace.
 	Namespace string
+	// Unclaimed claims no route: for a person who may not write Leases.
+	Unclaimed bool
 }
 
 // Cluster is a cluster whose objects carry traffic. It is safe for concurrent

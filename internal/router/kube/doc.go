@@ -19,7 +19,8 @@
 //   - The way back can be rehearsed: a dry run under the same rights says what
 //     would stop it, before a candidate has any traffic.
 //   - A route belongs to one experiment at a time, by a Lease that names its
-//     holder and has no time-out: the holder's existence decides.
+//     holder and has no time-out: the holder's existence decides. Only that of an
+//     experiment which is no object of the cluster ends where it is not renewed.
 //
 // Errors are experiment.Error. A right that is missing is CodeInvalid with the
 // rule to add, a kind that is not installed CodeInvalid, an object that is

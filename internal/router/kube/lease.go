@@ -38,6 +38,10 @@ type Holder struct {
 	UID string
 	// Key is its namespace and name; empty where a lease does not say.
 	Key types.NamespacedName
+	// For is how long its claims hold unless they are renewed, by claiming again:
+	// that is for experiments that are no object of the cluster. 0 is as long as
+	// the object exists.
+	For time.Duration
 }
 
 // Alive reports whether an experiment still exists, as the one with that UID.
@@ -45,9 +49,10 @@ type Alive func(ctx context.Context, h Holder) (bool, error)
 
 // Claim takes a router's routes for one experiment, all or none of them: each a
 // Lease in the namespace of its object. A route whose holder is no longer alive
-// is taken over; there is no other expiry, so that a controller that was away
-// for an hour finds its routes as it left them. CodeConflict names the
-// experiment that holds a route. A kill from the command line asks no lease.
+// is taken over; there is no other expiry, but for Holder.For, so that a
+// controller that was away for an hour finds its routes as it left them.
+// CodeConflict names the experiment that holds a route. A kill from the command
+// line asks no lease.
 func (c *Cluster) Claim(ctx context.Context, r router.Router, h Holder, alive Alive) error {
 	if h.UID == "" {
 		return experiment.Errorf(experiment.CodeInvalid, "claim the routes of %s: its UID is missing", h.Key)
@@ -96,6 +101,9 @@ type route struct {
 // the list: experiments that change shares of one list cannot be told apart by
 // indices, and their sum is one.
 func (c *Cluster) routes(ctx context.Context, r router.Router) ([]route, error) {
+	if c.options.Unclaimed {
+		return nil, nil
+	}
 	targets, err := c.Targets(ctx, r)
 	if err != nil {
 		return nil, err
@@ -177,15 +185,16 @@ func (c *Cluster) claim(ctx context.Context, at route, h Holder, alive Alive) (f
 		switch experiment.CodeOf(err) {
 		case "":
 			var mine bool
-			if mine, err = c.mayTake(ctx, u, at, h, alive); mine || err != nil {
+			if mine, err = c.mayTake(ctx, u, at, h, alive); mine && h.For == 0 || err != nil {
 				return false, err
 			}
+			fresh = !mine
 			hold(u, at, h)
 			err = c.lease(ctx, "update", at, func(ctx context.Context) error {
 				return c.live.Update(ctx, u, client.FieldOwner(FieldManager))
 			})
 		case experiment.CodeNotFound:
-			u = newLease(at.lease)
+			u, fresh = newLease(at.lease), true
 			hold(u, at, h)
 			err = c.lease(ctx, "create", at, func(ctx context.Context) error {
 				return c.live.Create(ctx, u, client.FieldOwner(FieldManager))
@@ -193,7 +202,7 @@ func (c *Cluster) claim(ctx context.Context, at route, h Holder, alive Alive) (f
 		}
 		code := experiment.CodeOf(err)
 		if code != experiment.CodeConflict && code != experiment.CodeNotFound {
-			return err == nil, err
+			return fresh && err == nil, err
 		}
 	}
 	return false, err
@@ -208,26 +217,52 @@ func (c *Cluster) mayTake(ctx context.Context, u *unstructured.Unstructured, at 
 	}
 	ns, name, _ := strings.Cut(u.GetAnnotations()[HolderAnnotation], "/")
 	other := Holder{UID: uid, Key: types.NamespacedName{Namespace: ns, Name: name}}
-	there, err := alive(ctx, other)
-	if err != nil || !there {
-		return false, err
+	until, expires := expiry(u)
+	there := expires && time.Now().Before(until)
+	if !expires {
+		if there, err = alive(ctx, other); err != nil {
+			return false, err
+		}
+	}
+	if !there {
+		return false, nil
 	}
 	who := "experiment " + other.Key.String()
 	if name == "" {
 		who = "an experiment with UID " + uid
 	}
+	if expires {
+		return false, experiment.Errorf(experiment.CodeConflict, "%s is held by %s, which runs outside of the cluster", at.about, who).
+			WithHint("a route carries one experiment at a time; that claim ends in %s unless it is renewed", time.Until(until).Round(time.Second))
+	}
 	return false, experiment.Errorf(experiment.CodeConflict, "%s is held by %s", at.about, who).
 		WithHint("a route carries one experiment at a time; wait until that one has ended, or delete it")
 }
 
-// hold writes who holds a lease, and since when.
+// expiry is until when a lease holds, where it is one that must be renewed.
+func expiry(u *unstructured.Unstructured) (time.Time, bool) {
+	seconds, _, _ := unstructured.NestedInt64(u.Object, "spec", "leaseDurationSeconds")
+	renewed, _, _ := unstructured.NestedString(u.Object, "spec", "renewTime")
+	at, err := time.Parse(metav1.RFC3339Micro, renewed)
+	if seconds <= 0 || err != nil {
+		return time.Time{}, false
+	}
+	return at.Add(time.Duration(seconds) * time.Second), true
+}
+
+// hold writes who holds a lease, since when, and for how long.
 func hold(u *unstructured.Unstructured, at route, h Holder) {
 	u.SetAnnotations(map[string]string{HolderAnnotation: h.Key.String(), RouteAnnotation: at.about})
 	u.SetLabels(map[string]string{"app.kubernetes.io/managed-by": "headgate"})
-	u.Object["spec"] = map[string]any{
-		"holderIdentity": h.UID,
-		"acquireTime":    time.Now().UTC().Format(metav1.RFC3339Micro),
+	now := time.Now().UTC().Format(metav1.RFC3339Micro)
+	spec := map[string]any{"holderIdentity": h.UID, "acquireTime": now}
+	if h.For > 0 {
+		if before, _, _ := unstructured.NestedString(u.Object, "spec", "holderIdentity"); before == h.UID {
+			spec["acquireTime"], _, _ = unstructured.NestedString(u.Object, "spec", "acquireTime")
+		}
+		spec["renewTime"], spec["leaseDurationSeconds"] = now, int64(max(1, h.For/time.Second))
 	}
+	u.Object["spec"] = spec
 }
 
 func (c *Cluster) release(ctx context.Context, at route, h Holder) error {

@@ -26,6 +26,8 @@ func New(p *experiment.Plan) (router.Router, error) {
 		return fields.New(p)
 	case experiment.RouterGateway:
 		return gatewaymap.New(p)
+	case experiment.RouterNone:
+		return none{}, nil
 	default:
 		return nil, experiment.Errorf(experiment.CodeInvalid, "spec.traffic.%s: no object of a cluster carries its traffic", kind).
 			WithHint("name a gateway, a virtualService, an httpRoute or fields")
