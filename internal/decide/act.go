@@ -9,20 +9,36 @@ import (
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
-// acted takes what was done off the list of what is to be done, whatever is
-// decided beside it.
+// acted takes what was done, and what failed for good, off the list of what is to
+// be done, whatever is decided beside it.
 func (d *deciding) acted() {
-	for _, f := range d.facts.Actions {
+	for k := range d.facts.Actions {
+		f := &d.facts.Actions[k]
 		i := slices.Index(d.state.Actions, f.Intent)
-		if !f.Done || i < 0 {
+		fell := f.Failed && !f.Done && f.Kind == experiment.IntentRun
+		if !f.Done && !fell || i < 0 {
 			continue
 		}
 		d.state.Actions = slices.Delete(d.state.Actions, i, i+1)
 		d.state.Copied = d.state.Copied || f.Kind == experiment.IntentCopy
+		switch {
+		case fell:
+			d.failed(f)
+		case d.plan.Strict && len(f.Loaded) > 0:
+			d.iteration().Loads = experiment.MergeLoaded(d.iteration().Loads, d.known(f.Loaded))
+		}
 	}
 	if len(d.state.Actions) == 0 {
 		d.state.Actions = nil
 	}
+	if d.copiesNow() {
+		d.state.StageStart = d.now // Its horizon does not run before.
+	}
+}
+
+// known leaves out loads of what is none of the plan's versions.
+func (d *deciding) known(loads []experiment.Loaded) []experiment.Loaded {
+	return slices.DeleteFunc(slices.Clone(loads), func(l experiment.Loaded) bool { return l.Version < 0 || l.Version >= len(d.plan.Versions) })
 }
 
 // asIs says how an action stands.

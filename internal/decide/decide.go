@@ -14,8 +14,12 @@
 //  4. trust: untrustworthy evidence raises nothing from here on (D2, D5)
 //  5. relative harm: a reward or guardrail that is worse; never delayed by 4
 //  6. limits: the budget, the cost of a mirror, a cause that all versions share
-//  7. gates and pacing: what the stage waits for, its steps and its exit, and
-//     after a promotion what the old version is kept warm for
+//  7. gates and pacing: what the stage waits for, the plan's actions among it, its
+//     steps and its exit, and after a promotion what the old version is kept warm
+//     for
+//
+// A strict plan knows only the kill, commands, and its iterations, which go by
+// Iter8's rules.
 //
 // What speaks against trust is gathered before harm is acted on, and holds after
 // it. While a bandit learns, an objective that all versions violate removes
@@ -53,7 +57,8 @@ func Start(p *experiment.Plan, now time.Time) (experiment.State, experiment.Deci
 		Reasons: []experiment.Reason{experiment.Because(experiment.ReasonStarted, "version", p.Versions[0].Name)},
 	}
 	s.Decisions = []experiment.Decision{d}
-	return s, d, []experiment.Intent{{Kind: experiment.IntentRoute, Transition: 1}}
+	s.Actions = runs(p, experiment.OnStart, 1)
+	return s, d, append([]experiment.Intent{{Kind: experiment.IntentRoute, Transition: 1}}, s.Actions...)
 }
 
 // Decide says what happens next. It changes none of its arguments.
@@ -61,10 +66,14 @@ func Decide(p *experiment.Plan, s experiment.State, f experiment.Facts, now time
 	d := &deciding{plan: p, before: &s, state: s.Clone(), facts: f, now: now, act: experiment.ActHold}
 	d.look()
 	d.acted()
-	for _, rule := range []func() bool{
+	rules := []func() bool{
 		d.kill, d.commands, d.ended, d.trust, d.routed, d.harm,
-		d.exceeded, d.capped, d.sharedCause, d.paused, d.distrusted, d.overBudget, d.warm, d.pace,
-	} {
+		d.exceeded, d.capped, d.sharedCause, d.paused, d.distrusted, d.overBudget, d.warm, d.acting, d.pace,
+	}
+	if p.Strict {
+		rules = []func() bool{d.kill, d.commands, d.stopped, d.ended, d.routed, d.paused, d.iterate}
+	}
+	for _, rule := range rules {
 		if rule() {
 			break
 		}
@@ -106,6 +115,9 @@ type deciding struct {
 	anew bool
 	// refused says that a command was refused: the wait goes on beneath it.
 	refused bool
+	// looped says that a loop of a strict plan is over, failing that the plan ends
+	// by an action that failed for good.
+	looped, failing bool
 }
 
 // because sets the act and its reasons.
@@ -148,9 +160,15 @@ func (d *deciding) end(act experiment.Act, outcome experiment.Outcome, version i
 	return d.because(act, reasons...)
 }
 
-// rollback gives everything back to the baseline. It has no preconditions (D3).
+// rollback gives everything back to the baseline. It has no preconditions (D3),
+// and calls off what is to be done but for actions of a rollback.
 func (d *deciding) rollback(reasons ...experiment.Reason) bool {
+	kept := d.rollsBack()
 	d.undo()
+	d.state.Actions = kept
+	if x := d.state.Iteration; x != nil {
+		x.Best, x.Found, x.Winner, x.Over = nil, false, 0, false
+	}
 	return d.end(experiment.ActRollback, experiment.RolledBack, 0, reasons...)
 }
 
@@ -188,6 +206,9 @@ func (d *deciding) paused() bool {
 func (d *deciding) unknown() {
 	if d.refused {
 		return
+	}
+	if d.plan.Strict {
+		return // It waits as long as that takes, and for no evidence.
 	}
 	if d.act != experiment.ActHold || !d.waiting {
 		d.state.UnknownSince = nil

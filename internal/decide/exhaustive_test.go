@@ -26,7 +26,20 @@ type place struct {
 	removed  bool
 	// copies says how far a promotion by copy is, in warm.
 	copies progress
+	// hooks says how the plan's actions stand.
+	hooks hooking
 }
+
+// hooking is how the plan's actions stand; the empty one is a plan without any.
+type hooking string
+
+// The ways in which a plan with actions of every hook may stand: nothing is asked
+// for, actions of onStart or onStep are, or one of them failed for good.
+const (
+	hooksQuiet  hooking = "with hooks"
+	hooksAsked  hooking = "with actions to do"
+	hooksFailed hooking = "with an action that failed"
+)
 
 // progress is how far a promotion by copy is.
 type progress string
@@ -44,7 +57,7 @@ func (p place) String() string {
 	for _, w := range []struct {
 		is   bool
 		word string
-	}{{p.copies != "", ", " + string(p.copies)}, {!p.last, " with a stage behind"}, {!p.entered, " not entered"}, {p.removed, " one removed"}, {p.over, " at its horizon"}} {
+	}{{p.copies != "", ", " + string(p.copies)}, {!p.last, " with a stage behind"}, {p.hooks != "", " " + string(p.hooks)}, {!p.entered, " not entered"}, {p.removed, " one removed"}, {p.over, " at its horizon"}} {
 		if w.is {
 			out += w.word
 		}
@@ -80,6 +93,14 @@ func places() []place {
 			out = append(out, place{kind: kind, last: last, entered: true, over: true, versions: 2})
 		}
 		out = append(out, place{kind: experiment.KindBandit, last: last, entered: true, over: true, versions: 3})
+	}
+	for _, p := range slices.Clone(out) {
+		for _, h := range []hooking{hooksQuiet, hooksAsked, hooksFailed} {
+			raises := p.kind == experiment.KindRamp || p.kind == experiment.KindMirror && !p.entered || p.kind == experiment.KindBandit && p.entered || p.kind == experiment.KindSwitch && !p.entered
+			if p.hooks = h; p.versions == 2 && p.last && !p.over && (p.entered && h == hooksQuiet || h != hooksQuiet && raises) {
+				out = append(out, p)
+			}
+		}
 	}
 	return out
 }
@@ -162,8 +183,21 @@ func placed(at place) (*experiment.Plan, experiment.State) {
 	if at.removed {
 		s.Removed = []experiment.Removal{{Version: at.versions - 1, At: epoch}}
 	}
+	if at.hooks != "" {
+		p.Actions = everyHook()
+	}
 	if at.entered {
 		enter(p, &s, at)
+	}
+	hook := experiment.OnStart
+	if at.entered {
+		hook = experiment.OnStep
+	}
+	switch asked := runs(p, hook, s.Transition); at.hooks {
+	case hooksAsked:
+		s.Actions = asked
+	case hooksFailed:
+		s.Failed = []experiment.ActionFailure{{Intent: asked[0], At: epoch, Why: "refused"}}
 	}
 	return p, s
 }
@@ -262,7 +296,7 @@ func everyFact(t *testing.T, p *experiment.Plan, at experiment.State, ends bool,
 				full.Judgement.Requests = 10
 				try(condition, false, full)
 				for _, a := range at.Actions {
-					full.Actions = []experiment.ActionFact{{Intent: a, Done: k%2 == 0, Why: "refused"}}
+					full.Actions = []experiment.ActionFact{{Intent: a, Done: k%2 == 0, Failed: k%4 == 1, Why: "refused"}}
 					try(condition, false, full)
 				}
 				full.Ready = slices.Repeat([]bool{true, false}, 2)[:len(p.Versions)]
@@ -350,11 +384,130 @@ func everyVerdict(p *experiment.Plan) [][]experiment.Verdict {
 	return out
 }
 
+// TestEveryStrictCombination decides for strict plans of every pattern and shift
+// in all that may be known of two versions, wherever they stand, and holds each
+// decision against every invariant.
+func TestEveryStrictCombination(t *testing.T) {
+	good, bad := 1.0, 200.0
+	values := []experiment.Reading{{Value: &good}, {Value: &bad}, {}, {Failed: "refused"}}
+	var known [][]experiment.Reading
+	for i := range 256 {
+		var rs []experiment.Reading
+		for k, metric := range []string{"latency", "latency", "engagement", "engagement"} {
+			r := values[i>>(2*k)%4]
+			r.Metric, r.Version = metric, k%2
+			rs = append(rs, r)
+		}
+		known = append(known, rs)
+	}
+	n, ended, moved := 0, 0, 0
+	for _, pattern := range []experiment.Pattern{experiment.PatternCanary, experiment.PatternReward, experiment.PatternConformance} {
+		for _, shift := range []experiment.Shift{experiment.ShiftNone, experiment.ShiftGreedy, experiment.ShiftSwitch} {
+			for _, back := range []bool{false, true} {
+				p := strictPlan(2, pattern, experiment.Iterate{Shift: shift, Cap: 6000, Increment: 1000, Times: 2, Loops: 2})
+				p.Objectives = []experiment.Objective{{Metric: "latency", Max: ptr(100), Rollback: back}}
+				p.Actions = everyHook()
+				for where, s := range strictPlaces(p) {
+					for i, rs := range known {
+						if pattern != experiment.PatternReward && i >= 16 {
+							break // A reward says nothing there.
+						}
+						for _, f := range strictFacts(&s, rs, i) {
+							r := step{plan: p, before: s, facts: f, now: epoch.Add(time.Hour)}
+							r.after, r.decision, r.intents = Decide(p, s, f, r.now)
+							if err := r.check(); err != nil {
+								t.Fatalf("%s, %s, %s: %v\nbefore: %s\nfacts: %s\ndecision: %s", pattern, shift, where, err, written(s), written(f), written(r.decision))
+							}
+							n++
+							moved += min(1, len(r.intents))
+							if !live(&r.after) && live(&s) {
+								ended++
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d decisions, %d ends, %d with intents", n, ended, moved)
+	if n < 30_000 || ended == 0 || moved == 0 {
+		t.Errorf("%d decisions, %d ends, %d with intents", n, ended, moved)
+	}
+}
+
+// strictPlaces is where a strict plan may stand.
+func strictPlaces(p *experiment.Plan) map[string]experiment.State {
+	at := func(change func(s *experiment.State)) experiment.State {
+		s, _, _ := Start(p, epoch)
+		s.Actions = nil
+		change(&s)
+		return s
+	}
+	iterated := func(n int) *experiment.Iteration {
+		return &experiment.Iteration{Done: n, First: epoch, Last: epoch.Add(time.Minute), Best: []int{1}, Found: true, Winner: 1}
+	}
+	shared := func(s *experiment.State, n int) {
+		s.Iteration, s.Slots = iterated(n), experiment.SlotsOf(experiment.Shares{8000, 2000})
+	}
+	over := func(s *experiment.State, c experiment.Condition, o experiment.Outcome) {
+		shared(s, 4)
+		s.Condition, s.Outcome = c, o
+		s.Iteration.Over = o != experiment.RolledBack
+		if o == experiment.RolledBack {
+			s.Slots, s.Iteration.Found = experiment.SlotsOf(experiment.Baseline(2)), false
+		}
+		s.Actions = runs(p, experiment.OnFinish, s.Transition)
+	}
+	return map[string]experiment.State{
+		"not begun":          at(func(*experiment.State) {}),
+		"with onStart to do": at(func(s *experiment.State) { s.Actions = runs(p, experiment.OnStart, 1) }),
+		"after the first":    at(func(s *experiment.State) { shared(s, 1) }),
+		"with onStep to do":  at(func(s *experiment.State) { shared(s, 2); s.Actions = runs(p, experiment.OnStep, 1) }),
+		"before the last":    at(func(s *experiment.State) { shared(s, 3) }),
+		"after the last":     at(func(s *experiment.State) { shared(s, 4) }),
+		"paused":             at(func(s *experiment.State) { shared(s, 1); s.Condition = experiment.Paused }),
+		"with a winner":      at(func(s *experiment.State) { over(s, experiment.Done, experiment.Promoted) }),
+		"rolled back":        at(func(s *experiment.State) { over(s, experiment.Done, experiment.RolledBack) }),
+		"killed":             at(func(s *experiment.State) { over(s, experiment.Killed, experiment.RolledBack) }),
+		"with a failed start": at(func(s *experiment.State) {
+			s.Failed = []experiment.ActionFailure{{Intent: runs(p, experiment.OnStart, 1)[0], Why: "refused"}}
+		}),
+	}
+}
+
+// strictFacts varies what else is known beside the readings. Commands and routes
+// are gone through with some of them.
+func strictFacts(s *experiment.State, rs []experiment.Reading, i int) []experiment.Facts {
+	f := experiment.Facts{Readings: rs}
+	out := []experiment.Facts{f}
+	for _, a := range s.Actions {
+		f.Actions = []experiment.ActionFact{{Intent: a, Done: i%3 == 0, Failed: i%3 == 1, Why: "refused"}}
+		out = append(out, f)
+	}
+	if i%7 != 0 {
+		return out
+	}
+	for _, route := range []experiment.RouteFact{{Unsettled: "not yet"}, {Drifted: "somebody"}} {
+		x := f
+		x.Route = &route
+		out = append(out, x)
+	}
+	x := f
+	x.Ready = []bool{true, false}
+	out = append(out, x)
+	for _, verb := range verbs {
+		x := f
+		x.Commands = []experiment.Command{{ID: "c", Verb: verb, Reason: "r"}}
+		out = append(out, x)
+	}
+	return out
+}
+
 // TestMismatchByCrashes: a candidate whose crashes cause the mismatch is removed
 // at once, in every stage in which it has traffic, and not held.
 func TestMismatchByCrashes(t *testing.T) {
 	for _, at := range places() {
-		if !at.entered || at.copies == retireCopy {
+		if !at.entered || at.copies == retireCopy || at.hooks == hooksFailed {
 			continue // It is over.
 		}
 		t.Run(at.String(), func(t *testing.T) {

@@ -68,7 +68,7 @@ func written(values ...any) string {
 }
 
 func (r *step) check() error {
-	return errors.Join(r.acts(), r.shapes(), r.world(), r.neverGains(), r.harmGoes(), r.ships(), r.wayBack(), r.providers(), r.fewestMoves(), r.actFits(), r.sentences())
+	return errors.Join(r.acts(), r.hooks(), r.strictly(), r.shapes(), r.world(), r.neverGains(), r.harmGoes(), r.ships(), r.wayBack(), r.providers(), r.fewestMoves(), r.actFits(), r.sentences())
 }
 
 // table is the slots of a group, or of everybody where groups have none.
@@ -182,7 +182,7 @@ func (r *step) world() error {
 	kinds := map[experiment.IntentKind]int{}
 	for _, i := range r.intents {
 		kinds[i.Kind]++
-		if i.Transition != r.after.Transition || kinds[i.Kind] > 1 {
+		if i.Transition != r.after.Transition || kinds[i.Kind] > 1 && i.Kind != experiment.IntentRun {
 			return fmt.Errorf("intents %+v at %s do not name transition %d once each", r.intents, r.now, r.after.Transition)
 		}
 	}
@@ -195,6 +195,8 @@ func (r *step) world() error {
 	switch {
 	case turns == 0 && r.moves():
 		return errors.New("shares changed without an intent")
+	case turns == 0 && r.before.Released(r.plan) && !r.after.Released(r.plan):
+		return errors.New("the route is the experiment's again, and nobody asks for it")
 	case turns == 0 && r.routed() && route(&r.before) != route(&r.after):
 		return fmt.Errorf("the route changed without an intent: %s → %s", route(&r.before), route(&r.after))
 	case r.after.Transition != r.before.Transition+min(1, len(r.intents)):
@@ -218,8 +220,10 @@ func (r *step) acts() error {
 		return slices.ContainsFunc(r.facts.Actions, func(f experiment.ActionFact) bool { return f.Intent == i && f.Done })
 	}
 	back := r.decision.Act == experiment.ActRollback || r.decision.Act == experiment.ActRetry
+	again := r.decision.Act == experiment.ActRollback && r.before.Outcome == experiment.RolledBack
 	for _, i := range r.before.Actions {
-		if kept := slices.Contains(r.after.Actions, i); kept == (done(i) || back) {
+		gone := done(i) || r.fell(i) || back && !(again && i.Kind == experiment.IntentRun)
+		if kept := slices.Contains(r.after.Actions, i); kept == gone {
 			return fmt.Errorf("action %+v: done %v, kept %v", i, done(i), kept)
 		}
 	}
@@ -243,6 +247,112 @@ func (r *step) acts() error {
 	}
 	return nil
 }
+
+// fell reports whether an action failed for good, or was called off by one of its
+// hook that did and is not to be ignored.
+func (r *step) fell(i experiment.Intent) bool {
+	return i.Kind == experiment.IntentRun && slices.ContainsFunc(r.facts.Actions, func(f experiment.ActionFact) bool {
+		if !f.Failed || f.Done || !slices.Contains(r.before.Actions, f.Intent) || f.Kind != experiment.IntentRun {
+			return false
+		}
+		a := r.plan.ActionOf(f.Intent)
+		return f.Intent == i || f.Transition == i.Transition && f.Hook == i.Hook && (a == nil || !a.Ignore)
+	})
+}
+
+// hooks checks which actions of the plan a decision asks for, and that a native
+// plan gives nothing more while one is in the way.
+func (r *step) hooks() error {
+	var want []experiment.Intent
+	for _, h := range r.wantHooks() {
+		for i := range r.plan.Actions.Of(h) {
+			want = append(want, experiment.Intent{Kind: experiment.IntentRun, Transition: r.after.Transition, Hook: h, Index: i})
+		}
+	}
+	got := slices.DeleteFunc(slices.Clone(r.intents), func(i experiment.Intent) bool { return i.Kind != experiment.IntentRun })
+	if !slices.Equal(got, want) {
+		return fmt.Errorf("%s from %s to %s runs %+v, want %+v", r.decision.Act, r.before.Condition, r.after.Condition, got, want)
+	}
+	if len(r.after.Failed) > experiment.MaxFailed {
+		return fmt.Errorf("%d failed actions are kept", len(r.after.Failed))
+	}
+	gates := func(i experiment.Intent) bool {
+		return i.Kind == experiment.IntentRun && (i.Hook == experiment.OnStart || i.Hook == experiment.OnStep)
+	}
+	waits := slices.ContainsFunc(r.before.Actions, func(i experiment.Intent) bool { return gates(i) && slices.Contains(r.after.Actions, i) }) ||
+		slices.ContainsFunc(r.after.Failed, func(f experiment.ActionFailure) bool { return gates(f.Intent) && !f.Ignored })
+	switch a := r.decision.Act; {
+	case !waits || r.byPerson() || r.has(experiment.ReasonFallback) || r.before.Condition != experiment.Running:
+	case a == experiment.ActAdvance, a == experiment.ActPromote, a == experiment.ActShift:
+		return fmt.Errorf("%s while an action of onStart or onStep is in the way", a)
+	}
+	return nil
+}
+
+// wantHooks says, apart from the rules, which hooks a decision sets off.
+func (r *step) wantHooks() []experiment.Hook {
+	over := func(s *experiment.State) bool {
+		return s.Condition == experiment.Done || s.Condition == experiment.Killed
+	}
+	a := r.decision.Act
+	ends := over(&r.after) && !over(&r.before)
+	fell := r.after.Iteration != nil && r.after.Iteration.Failed != ""
+	switch {
+	case a == experiment.ActRetry:
+		return []experiment.Hook{experiment.OnStart}
+	case a == experiment.ActRollback && (ends || r.before.Outcome != experiment.RolledBack):
+		return []experiment.Hook{experiment.OnRollback, experiment.OnFinish}
+	case ends && r.after.Outcome == experiment.Promoted:
+		return []experiment.Hook{experiment.OnPromote, experiment.OnFinish}
+	case ends && !fell:
+		return []experiment.Hook{experiment.OnFinish}
+	case r.plan.Strict && r.has(experiment.ReasonLoopDone), !r.plan.Strict && !ends && r.after.Condition != experiment.Warm && r.moves() && (a == experiment.ActAdvance || a == experiment.ActShift):
+		return []experiment.Hook{experiment.OnStep}
+	}
+	return nil
+}
+
+// strictly checks the bounds of a strict plan's shares, and that no share moves
+// without all that an iteration decides by.
+func (r *step) strictly() error {
+	if !r.plan.Strict || !r.moves() || r.decision.Act != experiment.ActShift {
+		return nil
+	}
+	it := r.plan.Stages[0].Iterate
+	for v := 1; v < len(r.plan.Versions); v++ {
+		from, to := r.decision.From[v], r.decision.To[v]
+		switch {
+		case to > from && to > it.Cap:
+			return fmt.Errorf("version %d has %s, more than its cap of %s", v, to.Percent(), it.Cap.Percent())
+		case it.Shift == experiment.ShiftGreedy && to > from+it.Increment+100:
+			return fmt.Errorf("version %d rises from %s to %s, by more than %s", v, from.Percent(), to.Percent(), it.Increment.Percent())
+		case to%100 != 0:
+			return fmt.Errorf("version %d has %s: not a whole percent", v, to.Percent())
+		}
+	}
+	if r.after.Iteration.Done != done(&r.before)+1 {
+		return errors.New("shares moved without an iteration")
+	}
+	for _, x := range r.facts.Readings {
+		decides := r.plan.Reward != nil && r.plan.Reward.Metric == x.Metric ||
+			slices.ContainsFunc(r.plan.Objectives, func(o experiment.Objective) bool { return o.Metric == x.Metric })
+		if x.Failed != "" && decides {
+			return fmt.Errorf("D5: shares moved though %s of version %d could not be read", x.Metric, x.Version)
+		}
+	}
+	return nil
+}
+
+// done is how many iterations a state has had.
+func done(s *experiment.State) int {
+	if s.Iteration == nil {
+		return 0
+	}
+	return s.Iteration.Done
+}
+
+// one01 is 1 for what is so.
+func one01(yes bool) int { return int(one(yes)) }
 
 // routed tells steps whose route may change; writing it out for every hold would
 // take most of the time.
@@ -478,7 +588,7 @@ func (r *step) providers() error {
 		return nil
 	}
 	switch c := r.decision.Reasons[0].Code; c {
-	case experiment.ReasonSourceDown, experiment.ReasonStale, experiment.ReasonGap, experiment.ReasonIncomplete, experiment.ReasonMismatch, experiment.ReasonUnsettled, experiment.ReasonDrifted:
+	case experiment.ReasonSourceDown, experiment.ReasonStale, experiment.ReasonGap, experiment.ReasonIncomplete, experiment.ReasonMismatch, experiment.ReasonUnsettled, experiment.ReasonDrifted, experiment.ReasonNotRead, experiment.ReasonActing, experiment.ReasonActionFailed:
 		return fmt.Errorf("D5: %s because of %s", r.decision.Act, c)
 	}
 	return nil
@@ -538,7 +648,9 @@ func (r *step) fits(whole experiment.Shares) bool {
 	d, stays, same := r.decision, !r.moves(), r.after.Condition == r.before.Condition
 	switch d.Act {
 	case experiment.ActHold, experiment.ActLearn, experiment.ActApprove:
-		return stays && same && len(r.intents) == 0
+		looped := d.Act == experiment.ActHold && r.has(experiment.ReasonLoopDone)
+		copies := r.before.Starting() && !r.after.Starting() && r.plan.Stages[r.after.Stage].Mirror != nil
+		return stays && same && (len(r.intents) == 0 || looped || copies)
 	case experiment.ActPause:
 		return stays && r.after.Condition == experiment.Paused
 	case experiment.ActResume:
@@ -549,7 +661,7 @@ func (r *step) fits(whole experiment.Shares) bool {
 		}
 		return r.after.Condition == experiment.Running && (!stays || r.after.Stage != r.before.Stage)
 	case experiment.ActShift:
-		return r.after.Condition == experiment.Running && same && !stays && r.plan.Stages[r.after.Stage].Bandit != nil && r.after.Stage == r.before.Stage
+		return r.after.Condition == experiment.Running && same && !stays && (r.plan.Stages[r.after.Stage].Bandit != nil || r.plan.Strict) && r.after.Stage == r.before.Stage
 	case experiment.ActRemove:
 		return same && len(r.after.Removed) > len(r.before.Removed) && len(r.after.Removed) < len(whole)-1
 	case experiment.ActRollback:
@@ -565,13 +677,16 @@ func (r *step) fits(whole experiment.Shares) bool {
 		return r.after.Condition == experiment.Done && r.after.Outcome == experiment.Promoted && d.To[w] == experiment.Whole
 	case experiment.ActRetry:
 		fresh := r.after
-		fresh.Commands, fresh.Decisions, fresh.Actions = nil, nil, nil
+		fresh.Commands, fresh.Decisions, fresh.Actions = nil, nil, nil // hooks and acts see to these.
 		want := experiment.State{
 			Plan: r.before.Plan, Condition: experiment.Running, Epoch: r.before.Epoch + 1, Phase: r.before.Phase + 1, Transition: r.before.Transition + 1,
 			Slots: experiment.SlotsOf(whole), Started: r.now, StageStart: r.now, PhaseStart: r.now,
 		}
 		return reflect.DeepEqual(fresh, want)
 	case experiment.ActStop:
+		if r.plan.Strict && !r.has(experiment.ReasonLifted) {
+			return stays && r.after.Condition == experiment.Done && r.after.Iteration.Over && r.after.Winner == r.after.Iteration.Recommended()*one01(r.after.Iteration.Failed == "")
+		}
 		if r.before.Condition == experiment.Warm {
 			serves := r.after.Winner
 			if r.after.Copied {

@@ -59,6 +59,8 @@ func (d *deciding) capped() bool {
 		why = d.doubts
 	case len(d.over) > 0:
 		why = d.over
+	case len(d.inTheWay()) > 0:
+		why = d.inTheWay()
 	default:
 		return false
 	}

@@ -238,6 +238,9 @@ func factsOf(p *experiment.Plan, s *experiment.State, now time.Time, tick int) *
 		}
 		for _, i := range s.Actions {
 			fact := experiment.ActionFact{Intent: i, Done: rapid.Bool().Draw(t, "done")}
+			if i.Kind == experiment.IntentRun {
+				fact.Failed = !fact.Done && rapid.IntRange(0, 7).Draw(t, "failed") == 7
+			}
 			if fact.Transition -= rapid.SampledFrom([]int{0, 0, 0, 0, 1}).Draw(t, "of before"); !fact.Done {
 				fact.Why = "refused"
 			}
@@ -359,8 +362,16 @@ func armsOf(t *rapid.T, p *experiment.Plan, b *experiment.Bandit) []experiment.A
 
 // life plays a random plan through random facts; decideChecked holds every
 // decision against the invariants.
-func life(t *rapid.T) []step {
+func life(t *rapid.T) []step { return lifeOf(t, plans().Draw(t, "plan")) }
+
+// hookedLife is a life with actions of every hook.
+func hookedLife(t *rapid.T) []step {
 	p := plans().Draw(t, "plan")
+	p.Actions = everyHook()
+	return lifeOf(t, p)
+}
+
+func lifeOf(t *rapid.T, p *experiment.Plan) []step {
 	now := epoch
 	s, _, _ := Start(p, now)
 	var out []step
@@ -380,9 +391,132 @@ func life(t *rapid.T) []step {
 	return out
 }
 
+// strictPlans draws strict plans of every pattern and shift.
+func strictPlans() *rapid.Generator[*experiment.Plan] {
+	return rapid.Custom(func(t *rapid.T) *experiment.Plan {
+		pattern := rapid.SampledFrom([]experiment.Pattern{experiment.PatternConformance, experiment.PatternCanary, experiment.PatternReward, experiment.PatternReward}).Draw(t, "pattern")
+		n := map[experiment.Pattern]int{experiment.PatternConformance: 1, experiment.PatternCanary: 2}[pattern]
+		if n == 0 {
+			n = rapid.IntRange(2, 5).Draw(t, "versions")
+		}
+		p := strictPlan(n, pattern, experiment.Iterate{
+			Shift: rapid.SampledFrom([]experiment.Shift{experiment.ShiftGreedy, experiment.ShiftGreedy, experiment.ShiftGreedy, experiment.ShiftSwitch, experiment.ShiftNone}).Draw(t, "shift"),
+			Cap:   experiment.Share(rapid.IntRange(0, experiment.Whole).Draw(t, "cap")), Increment: experiment.Share(rapid.IntRange(0, 4000).Draw(t, "increment")),
+			Times: rapid.IntRange(1, 6).Draw(t, "times"), Loops: rapid.IntRange(1, 3).Draw(t, "loops"),
+		})
+		for _, metric := range []string{"latency", "errors"} {
+			if rapid.Bool().Draw(t, "objective "+metric) {
+				o := experiment.Objective{Metric: metric, Max: ptr(100), Rollback: rapid.IntRange(0, 3).Draw(t, "rollback") == 3}
+				if rapid.Bool().Draw(t, "from below") {
+					o.Min = ptr(1)
+				}
+				p.Objectives = append(p.Objectives, o)
+			}
+		}
+		if rapid.Bool().Draw(t, "low") && p.Reward != nil {
+			p.Reward.Metric = "cost"
+		}
+		if rapid.IntRange(0, 2).Draw(t, "acts") == 2 {
+			p.Actions = everyHook()
+		}
+		return p
+	})
+}
+
+// strictReadings draws what metrics say: mostly something, now and then nothing,
+// and no answer.
+func strictReadings(t *rapid.T, p *experiment.Plan) []experiment.Reading {
+	var out []experiment.Reading
+	down := rapid.IntRange(0, 9).Draw(t, "down") == 9
+	for i := range p.Metrics {
+		for v := range p.Versions {
+			r := experiment.Reading{Metric: p.Metrics[i].Name, Version: v}
+			switch k := rapid.IntRange(0, 40).Draw(t, "reading"); {
+			case down && k > 20:
+				r.Failed = "refused"
+			case k < 3:
+			case k == 40:
+				r.Value = ptr(101)
+			default:
+				r.Value = ptr(float64(1 + k/4))
+			}
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// strictlyLived plays a random strict plan through random readings and commands.
+func strictlyLived(t *rapid.T) []step {
+	p := strictPlans().Draw(t, "plan")
+	now := epoch
+	s, _, _ := Start(p, now)
+	var out []step
+	for tick := range rapid.IntRange(1, 40).Draw(t, "ticks") {
+		now = now.Add(time.Duration(rapid.IntRange(1, 20).Draw(t, "seconds")) * time.Second)
+		f := factsOf(p, &s, now, tick).Draw(t, "facts")
+		f.Judgement, f.Sources, f.Moved = experiment.Judgement{}, nil, 0 // A strict plan is told none.
+		f.Readings = strictReadings(t, p)
+		r := decideChecked(t, p, s, f, now)
+		s = r.after
+		out = append(out, r)
+	}
+	return out
+}
+
+// TestRandomStrictLives is D3 to D8 and the bounds of the shares over random lives
+// of strict plans.
+func TestRandomStrictLives(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { strictlyLived(t) })
+}
+
+// TestSharesOfGreed: whatever the versions have and whichever are the best, the
+// shares are whole percents of a whole, and within every bound.
+func TestSharesOfGreed(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, experiment.MaxVersions).Draw(t, "versions")
+		from, left := experiment.Baseline(n), 100
+		for v := 1; v < n; v++ {
+			k := rapid.IntRange(0, left).Draw(t, "share")
+			from[v], left = experiment.Share(100*k), left-k
+			from[0] -= from[v]
+		}
+		var best []int
+		for v := range n {
+			if rapid.Bool().Draw(t, "best") {
+				best = append(best, v)
+			}
+		}
+		it := &experiment.Iterate{Cap: experiment.Share(rapid.IntRange(0, experiment.Whole).Draw(t, "cap")), Increment: experiment.Share(rapid.IntRange(0, experiment.Whole).Draw(t, "increment"))}
+		to := greedy(from, it, best)
+		if err := to.Check(); err != nil {
+			t.Fatal(err)
+		}
+		among := max(1, len(best))
+		for v := 1; v < n; v++ {
+			mix := 10 / float64(n)
+			if slices.Contains(best, v) {
+				mix += 90 / float64(among)
+			}
+			exact := max(0, min(mix, float64(from[v]+it.Increment)/100, float64(it.Cap)/100))
+			switch got := float64(to[v]) / 100; {
+			case to[v]%100 != 0, got <= exact-1-1e-9, got >= exact+1+1e-9:
+				t.Fatalf("%s: version %d has %g%%, which is not %g%% rounded", to, v, got, exact)
+			case to[v] > it.Cap, to[v] > from[v]+it.Increment:
+				t.Fatalf("%s from %s: version %d is beyond its bounds", to, from, v)
+			}
+		}
+	})
+}
+
 // TestRandomLives is D1 to D8 over random lives.
 func TestRandomLives(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { life(t) })
+}
+
+// TestRandomHookedLives is the same where actions are in the way.
+func TestRandomHookedLives(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { hookedLife(t) })
 }
 
 // TestRandomLivesGoEverywhere: what never happens in a random life was not
@@ -390,18 +524,25 @@ func TestRandomLives(t *testing.T) {
 func TestRandomLivesGoEverywhere(t *testing.T) {
 	acts, codes, kinds := map[experiment.Act]int{}, map[experiment.ReasonCode]int{}, map[experiment.IntentKind]int{}
 	grouped := 0
-	lives := rapid.Custom(life)
-	for seed := range 400 {
-		for _, r := range lives.Example(seed) {
-			acts[r.decision.Act]++
-			for _, x := range r.decision.Reasons {
-				codes[x.Code]++
-			}
-			for _, i := range r.intents {
-				kinds[i.Kind]++
-			}
-			grouped += min(1, len(r.after.Tables))
+	var all []step
+	for _, x := range []struct {
+		lives *rapid.Generator[[]step]
+		n     int
+	}{{rapid.Custom(life), 400}, {rapid.Custom(hookedLife), 60}, {rapid.Custom(strictlyLived), 150}} {
+		for seed := range x.n {
+			all = append(all, x.lives.Example(seed)...)
 		}
+	}
+	for i := range all {
+		r := &all[i]
+		acts[r.decision.Act]++
+		for _, x := range r.decision.Reasons {
+			codes[x.Code]++
+		}
+		for _, i := range r.intents {
+			kinds[i.Kind]++
+		}
+		grouped += min(1, len(r.after.Tables))
 	}
 	for _, a := range []experiment.Act{
 		experiment.ActHold, experiment.ActAdvance, experiment.ActRollback, experiment.ActPromote, experiment.ActStop, experiment.ActPause, experiment.ActResume, experiment.ActRetry,
@@ -417,7 +558,7 @@ func TestRandomLivesGoEverywhere(t *testing.T) {
 			t.Errorf("no random life came to %s, %s", e.Code, e.Text)
 		}
 	}
-	if kinds[experiment.IntentCopy] == 0 || kinds[experiment.IntentRetire] == 0 || kinds[experiment.IntentRestore] == 0 || grouped == 0 {
+	if kinds[experiment.IntentCopy] == 0 || kinds[experiment.IntentRetire] == 0 || kinds[experiment.IntentRestore] == 0 || kinds[experiment.IntentRun] == 0 || grouped == 0 {
 		t.Errorf("intents %v, %d decisions with shares by group", kinds, grouped)
 	}
 }
@@ -449,7 +590,8 @@ func TestKillFromAnywhere(t *testing.T) {
 			s = decideChecked(t, p, s, f, now).after
 		}
 		s.Commands, killed.Commands = nil, nil // What was refused is remembered.
-		s.Actions, killed.Actions = nil, nil   // What is put right comes to its end.
+		s.Actions, killed.Actions = nil, nil   // What is put right comes to its end,
+		s.Failed, killed.Failed = nil, nil     // also a bad one.
 		if d := cmp.Diff(killed, s); d != "" {
 			t.Fatalf("D8: a killed experiment changed (-killed +later):\n%s", d)
 		}

@@ -275,8 +275,10 @@ func (s *script) fact(line string, now time.Time, f *experiment.Facts) error {
 		age, err := time.ParseDuration(w[2])
 		health(experiment.SourceHealth{Source: experiment.Source(w[1]), Newest: now.Add(-age)})
 		return err
-	case "done", "doing":
+	case "done", "doing", "failed":
 		return s.action(w, f)
+	case "reading":
+		return s.reading(w[1:], f)
 	case "ready", "not-ready":
 		return s.readiness(w, f)
 	case "command":
@@ -316,11 +318,34 @@ func gapOf(w []string) (experiment.SourceHealth, error) {
 	return h, nil
 }
 
-// action says how one of the state's actions stands: done KIND, or doing KIND WHY.
+// reading reads METRIC and a value of each version: a number, null for none, or
+// failed.
+func (s *script) reading(w []string, f *experiment.Facts) error {
+	if s.plan.Metric(w[0]) == nil || len(w) != 1+len(s.plan.Versions) {
+		return fmt.Errorf("want a metric and a value of each of %d versions", len(s.plan.Versions))
+	}
+	for v, text := range w[1:] {
+		r := experiment.Reading{Metric: w[0], Version: v}
+		number, err := strconv.ParseFloat(text, 64)
+		switch {
+		case err == nil:
+			r.Value = &number
+		case text == "failed":
+			r.Failed = "it did not answer in time"
+		case text != "null":
+			return err
+		}
+		f.Readings = append(f.Readings, r)
+	}
+	return nil
+}
+
+// action says how one of the state's actions stands: done ACTION, doing ACTION WHY
+// or failed ACTION WHY.
 func (s *script) action(w []string, f *experiment.Facts) error {
 	for _, i := range s.state.Actions {
-		if string(i.Kind) == w[1] {
-			f.Actions = append(f.Actions, experiment.ActionFact{Intent: i, Done: w[0] == "done", Why: strings.Join(w[2:], " ")})
+		if s.plan.Label(i) == w[1] {
+			f.Actions = append(f.Actions, experiment.ActionFact{Intent: i, Done: w[0] == "done", Failed: w[0] == "failed", Why: strings.Join(w[2:], " ")})
 			return nil
 		}
 	}
@@ -597,9 +622,17 @@ func (s *script) answer(d experiment.Decision, intents []experiment.Intent) stri
 		fmt.Fprintf(&b, "  %s %s\n", r.Code, r)
 	}
 	for _, i := range intents {
-		fmt.Fprintf(&b, "  intent %s %d\n", i.Kind, i.Transition)
+		fmt.Fprintf(&b, "  intent %s %d\n", s.label(i), i.Transition)
 	}
 	return b.String()
+}
+
+// label names an intent: what it is, and which of the plan's actions.
+func (s *script) label(i experiment.Intent) string {
+	if i.Kind == experiment.IntentRun {
+		return "run " + s.plan.Label(i)
+	}
+	return string(i.Kind)
 }
 
 func (s *script) show() string {
@@ -634,7 +667,13 @@ func (s *script) show() string {
 		fmt.Fprintf(&b, "unknown since %s\n", since(*st.UnknownSince))
 	}
 	for _, a := range st.Actions {
-		fmt.Fprintf(&b, "to do: %s of %d\n", a.Kind, a.Transition)
+		fmt.Fprintf(&b, "to do: %s of %d\n", s.label(a), a.Transition)
+	}
+	for _, f := range st.Failed {
+		fmt.Fprintf(&b, "failed: %s of %d, ignored %t\n", s.label(f.Intent), f.Transition, f.Ignored)
+	}
+	if x := st.Iteration; x != nil {
+		fmt.Fprintf(&b, "%d iterations since %s, recommended %s, released %t\n", x.Done, since(x.First), s.plan.Versions[x.Recommended()].Name, st.Released(s.plan))
 	}
 	if st.Copied {
 		fmt.Fprintf(&b, "copied\n")

@@ -146,10 +146,22 @@ func (d *deciding) turns() bool {
 	if d.state.Default() != b.Default() || d.state.Condition == experiment.Warm && b.Condition != experiment.Warm || d.from.groups != nil && d.to.groups == nil {
 		return true // The second: one table for all is enough again.
 	}
+	if b.Released(d.plan) && !d.state.Released(d.plan) {
+		return true // Whatever the route says meanwhile, it is this experiment's again.
+	}
+	if d.copiesNow() {
+		return true
+	}
 	stage := d.stage()
 	stops := live(b) && !live(&d.state) && (stage.Mirror != nil || len(stage.Where) > 0)
 	copies := live(&d.state) && stage.Mirror != nil && len(d.state.Removed) != len(b.Removed)
 	return stops || copies
+}
+
+// copiesNow reports whether a mirror begins to copy, because the actions of onStart
+// are done.
+func (d *deciding) copiesNow() bool {
+	return live(&d.state) && d.stage().Mirror != nil && d.before.Starting() && !d.state.Starting()
 }
 
 // turn moves the slots and begins a phase if requests are treated differently,
@@ -164,15 +176,21 @@ func (d *deciding) turn() []experiment.Intent {
 		kinds = append(kinds, experiment.IntentRoute)
 	}
 	kinds = append(kinds, d.actions...)
-	if len(kinds) == 0 {
+	next := d.state.Transition + 1
+	var out []experiment.Intent
+	for _, k := range kinds {
+		out = append(out, experiment.Intent{Kind: k, Transition: next})
+	}
+	for _, hook := range d.fires() {
+		out = append(out, runs(d.plan, hook, next)...)
+	}
+	if len(out) == 0 {
 		return nil
 	}
-	d.state.Transition++
-	out := make([]experiment.Intent, len(kinds))
-	for i, k := range kinds {
-		out[i] = experiment.Intent{Kind: k, Transition: d.state.Transition}
-		if k != experiment.IntentRoute {
-			d.state.Actions = append(d.state.Actions, out[i])
+	d.state.Transition = next
+	for _, i := range out {
+		if i.Kind != experiment.IntentRoute {
+			d.state.Actions = append(d.state.Actions, i)
 		}
 	}
 	return out

@@ -13,6 +13,10 @@ import (
 // to take everything back, and the experiment goes on until that is over.
 func (d *deciding) promote(winner int, reasons ...experiment.Reason) bool {
 	keep, copies := d.plan.Promote.KeepWarm, d.plan.Promote.How == experiment.PromoteCopy
+	if d.plan.Strict {
+		x := d.iteration() // What the person says is what its actions promote.
+		x.Best, x.Found, x.Winner = []int{winner}, true, winner
+	}
 	if keep == nil && !copies {
 		d.retire()
 		return d.end(experiment.ActPromote, experiment.Promoted, winner, reasons...)

@@ -106,7 +106,7 @@ func groupHint(p *experiment.Plan, segment string) string {
 
 // share says whether a metric is a share of requests.
 func share(m *experiment.Metric) bool {
-	return (m.Builtin != nil || m.Provider != nil) && !m.Windowed() || m.Prediction != nil && !m.Prediction.Kind.Mean()
+	return m.Builtin != nil && !m.Windowed() || m.Provider != nil && m.Provider.Counted() || m.Prediction != nil && !m.Prediction.Kind.Mean()
 }
 
 func (v Value) check(p *experiment.Plan) error {
@@ -212,8 +212,10 @@ func (w *world) sampled(m *experiment.Metric) float64 {
 // assumedOf notes what is taken for granted of a metric's sample.
 func (w *world) assumedOf(m *experiment.Metric) {
 	switch {
-	case m.Provider != nil && !m.Windowed():
+	case m.Provider != nil && m.Provider.Counted():
 		w.note("%s is taken to be counted once for each request", m.Name)
+	case m.Provider != nil && m.Provider.Units():
+		w.note("%s is taken to be told once of every unit, in the window in which it comes", m.Name)
 	case m.Labels != nil:
 		w.note("every prediction is taken to get its label, %s after its request at the latest", Days(m.Labels.Window))
 	case m.Prediction != nil && (m.Prediction.Kind == experiment.FailedExplanations || m.Prediction.Kind == experiment.ExplanationTime):

@@ -36,8 +36,12 @@ type WayBack struct {
 }
 
 // Of says what a plan can find out under assumptions. The error, if any, is of
-// class invalid and says which assumption cannot be.
+// class invalid and says which assumption cannot be, or that the plan is strict.
 func Of(p *experiment.Plan, a Assumptions) (Report, error) {
+	if p.Strict {
+		return Report{}, experiment.Errorf(experiment.CodeInvalid, "%s is strict: it compares point values and claims no error rate, so there is nothing to plan", p.ID()).
+			WithHint("leave out strict and write a split or a ramp to know beforehand what can be concluded")
+	}
 	w, err := newWorld(p, a)
 	if err != nil {
 		return Report{}, err

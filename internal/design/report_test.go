@@ -386,6 +386,15 @@ func TestConclusions(t *testing.T) {
 	}
 }
 
+func TestStrictPlansHaveNothingToPlan(t *testing.T) {
+	p := shop()
+	p.Strict = true
+	_, err := Of(p, Assumptions{})
+	if experiment.CodeOf(err) != experiment.CodeInvalid || !strings.Contains(err.Error(), "claims no error rate, so there is nothing to plan") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAssumptionsThatCannotBe(t *testing.T) {
 	for name, c := range map[string]struct {
 		a    Assumptions

@@ -59,3 +59,48 @@ func TestWindowsNeedTheirSpread(t *testing.T) {
 		t.Errorf("%q, %q", r.Reward.Missing, r.Guardrails[0].Missing)
 	}
 }
+
+// byUnits is a plan that is decided by units that a provider tells the number,
+// sums and squares of.
+func byUnits() *experiment.Plan {
+	p := byWindows()
+	for i := range p.Metrics {
+		switch m := &p.Metrics[i]; m.Name {
+		case "revenue":
+			m.Provider = &experiment.ProviderMetric{SQL: &experiment.SQLQuery{Query: "select", Form: experiment.SQLUnits}}
+		case "depth":
+			m.Provider = &experiment.ProviderMetric{HTTP: &experiment.HTTPQuery{Sum: ".s", Count: ".n", Squares: ".q"}}
+		}
+	}
+	return p
+}
+
+// TestUnitsOfProvidersAreNoShares: they are planned as those of outcomes are, by
+// their mean and deviation.
+func TestUnitsOfProvidersAreNoShares(t *testing.T) {
+	values := []Value{{Metric: "revenue", Mean: 10, SD: 4}, {Metric: "depth", Mean: 4, SD: 2}}
+	r := of(t, byUnits(), Assumptions{Requests: 5, Values: values})
+	outcomes := byUnits()
+	for i := range outcomes.Metrics {
+		if m := &outcomes.Metrics[i]; m.Provider != nil {
+			m.Provider, m.Outcomes = nil, &experiment.OutcomesMetric{Event: m.Name, Window: time.Minute}
+		}
+	}
+	same := of(t, outcomes, Assumptions{Requests: 5, Values: values})
+	if r.Reward.Power == nil || *r.Reward.Power < .5 || r.Reward.Needed == 0 || r.Reward.Needed != same.Reward.Needed {
+		t.Errorf("%+v, of outcomes %+v", r.Reward, same.Reward)
+	}
+	if g := r.Guardrails[0]; g.Basis != experiment.BasisUnits || g.Power == nil || g.Needed != same.Guardrails[0].Needed {
+		t.Errorf("%+v, of outcomes %+v", g, same.Guardrails[0])
+	}
+	if said := strings.Join(r.Notes, "\n"); strings.Contains(said, "counted once for each request") || !strings.Contains(said, "revenue is taken to be told once of every unit") {
+		t.Errorf("it is noted %s", said)
+	}
+	missing := of(t, byUnits(), Assumptions{Requests: 5, Values: []Value{{Metric: "revenue", Mean: .4}}})
+	if missing.Reward.Power == nil || !missing.Reward.Proportion {
+		t.Errorf("a proportion of units has no deviation to state: %+v", missing.Reward)
+	}
+	if _, err := Of(byUnits(), Assumptions{Values: []Value{{Metric: "revenue", Mean: 10}}}); err == nil || !strings.Contains(experiment.HintOf(err), "±") {
+		t.Errorf("units that vary nobody knows how: %v", err)
+	}
+}

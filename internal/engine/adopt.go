@@ -23,7 +23,7 @@ func Adopt(old, p *experiment.Plan, rec experiment.Record, now time.Time) Output
 		next.Totals, next.Monitors, next.Written = experiment.Totals{}, experiment.Monitors{}, nil
 	}
 	if state.Phase != rec.State.Phase || state.Epoch != rec.State.Epoch {
-		next.Totals.Phases = append(next.Totals.Phases, phaseOf(p, &state))
+		next.Totals.Phases = begun(p, next.Totals.Phases, &state)
 	}
 	out := Output{Record: next, Decision: decision, Intents: intents}
 	out.Entry = &experiment.Entry{

@@ -7,6 +7,7 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // Version names the rules of this engine in journals. It changes whenever a
 // decision could change on the same facts; a running experiment is pinned to
 // it.
-const Version = "5"
+const Version = "6"
 
 // Input is what the world says at one step.
 type Input struct {
@@ -34,6 +35,9 @@ type Input struct {
 	Route *experiment.RouteFact
 	// Actions is how the state's actions stand.
 	Actions []experiment.ActionFact
+	// Readings are what the metrics of a strict plan say where its iteration is
+	// due; see Points.
+	Readings []experiment.Reading
 	// Memo saves the judge time from one step to the next; nil does as well.
 	Memo *judge.Memo
 }
@@ -72,6 +76,19 @@ func phaseOf(p *experiment.Plan, s *experiment.State) experiment.PhaseTotals {
 	return out
 }
 
+// strictPhases is how many phases of a strict plan are remembered: nothing is
+// folded into any, and every iteration that moves shares begins one.
+const strictPhases = 16
+
+// begun adds the phase that a state begins.
+func begun(p *experiment.Plan, phases []experiment.PhaseTotals, s *experiment.State) []experiment.PhaseTotals {
+	phases = append(phases, phaseOf(p, s))
+	if n := len(phases) - strictPhases; p.Strict && n > 0 {
+		phases = slices.Clone(phases[n:])
+	}
+	return phases
+}
+
 // Step folds, judges and decides. It fails only if the seals do not fit the
 // totals; then nothing is decided and the record is as it was.
 func Step(p *experiment.Plan, rec experiment.Record, in Input) (Output, error) {
@@ -89,7 +106,10 @@ func Step(p *experiment.Plan, rec experiment.Record, in Input) (Output, error) {
 	at := judge.AtState(&rec.State, in.Now)
 	at.Memo = in.Memo
 	judgement, monitors := judge.Judge(p, &totals, rec.Monitors, at)
-	facts := experiment.Facts{Judgement: judgement, Ready: in.Ready, Sources: withGaps(&totals, in.Sources), Commands: in.Commands, Moved: in.Moved, Route: in.Route, Actions: in.Actions}
+	facts := experiment.Facts{
+		Judgement: judgement, Ready: in.Ready, Sources: withGaps(&totals, in.Sources), Commands: in.Commands, Moved: in.Moved, Route: in.Route, Actions: in.Actions,
+		Readings: readingsOf(p, &rec.State, in.Readings, in.Now),
+	}
 	before := rec.State.Hash()
 	state, decision, intents := decide.Decide(p, rec.State, facts, in.Now)
 	after := state.Hash()
@@ -112,7 +132,7 @@ func Step(p *experiment.Plan, rec experiment.Record, in Input) (Output, error) {
 		next.Holds, next.Hold = 0, codes
 	}
 	if state.Phase != rec.State.Phase || state.Epoch != rec.State.Epoch {
-		next.Totals.Phases = append(next.Totals.Phases, phaseOf(p, &state))
+		next.Totals.Phases = begun(p, next.Totals.Phases, &state)
 	}
 	out.Record = next
 	return out, nil

@@ -115,7 +115,7 @@ func (j *judging) arm(m *experiment.Metric, version int, slice string, units []i
 		}
 	}
 	arm.N = all.N
-	if m.Basis() == experiment.BasisUnits {
+	if m.Basis() == experiment.BasisUnits && m.Provider == nil { // A provider's units are not those that were exposed.
 		arm.Pending = max(0, exposed-arm.N)
 	}
 	arm.Mean, arm.SE = mean.estimate()

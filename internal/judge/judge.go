@@ -36,6 +36,9 @@ func AtState(s *experiment.State, now time.Time) At {
 // Judge says what is believed. It reads totals and monitors and changes
 // neither.
 func Judge(p *experiment.Plan, t *experiment.Totals, m experiment.Monitors, at At) (experiment.Judgement, experiment.Monitors) {
+	if p.Strict {
+		return experiment.Judgement{}, m // Point values decide, and nothing is claimed of them.
+	}
 	if m.Epoch != at.Epoch {
 		m = experiment.Monitors{Epoch: at.Epoch} // A new epoch is a new experiment.
 	}

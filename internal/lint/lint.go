@@ -46,6 +46,11 @@ type Finding struct {
 // first, then by code and place.
 func Check(p *experiment.Plan, a *design.Assumptions) []Finding {
 	c := &checker{plan: p}
+	if p.Strict {
+		c.strict()
+		Sort(c.out)
+		return c.out
+	}
 	if a == nil {
 		a = &design.Assumptions{}
 	}
@@ -74,6 +79,13 @@ func Check(p *experiment.Plan, a *design.Assumptions) []Finding {
 	c.money()
 	Sort(c.out)
 	return c.out
+}
+
+// strict finds what is unwise about a plan by Iter8's rules: whoever writes one
+// knows that nothing is claimed of it, or should.
+func (c *checker) strict() {
+	c.people()
+	c.add(CodeNoErrorRate, "spec.strict", "method", "strict: true")
 }
 
 // Refused is a problem that the validator found, as a finding.

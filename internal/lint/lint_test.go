@@ -341,6 +341,20 @@ func TestEachFaultIsFound(t *testing.T) {
 	}
 }
 
+// TestStrictPlans: of what Iter8's rules decide there is nothing to check but who
+// answers for it.
+func TestStrictPlans(t *testing.T) {
+	p := careful()
+	p.Strict, p.Stages = true, []experiment.Stage{{Name: "iterate", Iterate: &experiment.Iterate{Every: time.Minute, Times: 10, Loops: 1}}}
+	got := Check(p, busy())
+	if len(got) != 1 || got[0].Code != CodeNoErrorRate || got[0].Path != "spec.strict" || got[0].Severity != Info {
+		t.Errorf("%+v", got)
+	}
+	if p.Owner = ""; find(Check(p, nil), CodeNoOwner, "spec.owner") == nil {
+		t.Error("nobody misses an owner")
+	}
+}
+
 func TestCopiesThatOthersSendAreTheirs(t *testing.T) {
 	p := careful()
 	p.Stages[0].Mirror.Share, p.Stages[0].Mirror.ByEvents = experiment.Whole, true

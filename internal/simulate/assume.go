@@ -101,7 +101,7 @@ const (
 func DefaultLaw(p *experiment.Plan, m *experiment.Metric) Law {
 	value := defaultReward
 	switch {
-	case m.Telemetry():
+	case m.Telemetry() && !unitsTold(m):
 		return defaultTelemetry(p, m)
 	case m.Builtin != nil && m.Builtin.Kind == experiment.ErrorRate:
 		value = defaultErrors
@@ -120,15 +120,15 @@ func DefaultLaw(p *experiment.Plan, m *experiment.Metric) Law {
 			continue
 		}
 		if o.Max != nil {
-			value = min(value, *o.Max/4)
+			value = min(value, *o.Max-.75*math.Abs(*o.Max))
 		}
 		if o.Min != nil {
 			value = max(value, *o.Min+max(0, 1-*o.Min)/2)
 		}
 	}
 	law := Law{Metric: m.Name, Values: make([]float64, len(p.Versions))}
-	if value > 1 {
-		law.SD = value / 4 // No share: a quantity that clears its limit.
+	if value < 0 || value > 1 {
+		law.SD = math.Abs(value) / 4 // No share: a quantity that clears its limit.
 	}
 	for v := range law.Values {
 		law.Values[v] = value
@@ -213,7 +213,7 @@ func (l *Law) check(p *experiment.Plan) error {
 	if len(l.Values) != len(p.Versions) {
 		return experiment.Errorf(experiment.CodeInvalid, "%s: %d values for %d versions", l.Metric, len(l.Values), len(p.Versions))
 	}
-	share := (l.SD == 0 || m.Builtin != nil) && m.Drift == nil && !m.Windowed() || isArea(m)
+	share := (l.SD == 0 || m.Builtin != nil || m.Provider != nil && m.Provider.Counted()) && m.Drift == nil && !m.Windowed() || isArea(m)
 	for v, x := range l.Values {
 		switch {
 		case math.IsNaN(x) || math.Abs(x) > maxValue:

@@ -32,9 +32,21 @@ type Fast struct {
 	best                         int // the first version of the best
 }
 
+// strict is why a strict plan is not played.
+func strict(p *experiment.Plan) error {
+	if !p.Strict {
+		return nil
+	}
+	return experiment.Errorf(experiment.CodeInvalid, "%s is strict: it compares point values and claims no error rate, so there is none to simulate", p.ID()).
+		WithHint("simulate a split: beside its own, the report says how often Iter8's rules go wrong on the same traffic")
+}
+
 // NewFast lays out a world. The error is of CodeInvalid and names what cannot
 // be assumed.
 func NewFast(p *experiment.Plan, a Assumptions) (*Fast, error) {
+	if err := strict(p); err != nil {
+		return nil, err
+	}
 	if err := a.check(p); err != nil {
 		return nil, err
 	}

@@ -223,6 +223,20 @@ func TestWhatCannotBeAssumedIsRefused(t *testing.T) {
 	}
 }
 
+// TestStrictPlansAreNotPlayed: there is no error rate to find.
+func TestStrictPlansAreNotPlayed(t *testing.T) {
+	p := looksPlan(experiment.Fixed)
+	a := assume(p, Effect{})
+	p.Strict = true
+	const want = "claims no error rate"
+	if _, err := NewFast(p, a); experiment.CodeOf(err) != experiment.CodeInvalid || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+	if _, err := Run(p, &World{}, 1, false); experiment.CodeOf(err) != experiment.CodeInvalid || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
+
 // TestSegmentsWithoutABearingAreLeftOut: kinds of requests are crossed only where
 // a decision reads the segment, and there are not too many.
 func TestSegmentsWithoutABearingAreLeftOut(t *testing.T) {

@@ -259,6 +259,9 @@ func (f *flow) act(k *kind, version int, evidence bool) {
 			f.one.metrics[i].pair = f.pair(read, read, law.values[version], law.sd, false)
 		case m.Provider != nil && m.Provider.Counted():
 			f.one.metrics[i] = measured{read: f.one.requests, slow: f.dice.binomial(f.one.requests, law.values[version])}
+		case unitsTold(m):
+			heard := f.dice.binomial(f.one.units, law.heard)
+			f.one.metrics[i].pair = f.pair(heard, heard, law.values[version], law.sd, false)
 		case m.Telemetry(): // Drawn by the window.
 		case m.Builtin != nil && m.Builtin.Kind == experiment.ErrorRate:
 			f.one.failed = f.dice.binomial(f.one.requests, law.values[version])

@@ -144,7 +144,7 @@ func value(p *experiment.Plan, name string, all []tally, version int) (float64, 
 		case m.Provider != nil && m.Provider.Counted(), m.Builtin != nil && m.Builtin.Kind == experiment.Restarts:
 			x := &t.metrics[i]
 			return float64(x.slow) / float64(x.read), x.read > 0
-		case m.Outcomes != nil || m.Labels != nil || m.OfAnswers() || m.Windowed():
+		case m.Outcomes != nil || m.Labels != nil || m.OfAnswers() || m.Windowed() || unitsTold(m):
 			x := &t.metrics[i].pair
 			return x.MeanY / x.MeanX, x.N > 0 && x.MeanX > 0
 		case m.Builtin != nil && m.Builtin.Kind == experiment.ErrorRate:

@@ -29,6 +29,9 @@ const Limit = 100_000
 // Run plays a plan in a world once. The error says why it could not be played;
 // an experiment that does not end is such an error.
 func Run(p *experiment.Plan, w *World, seed uint64, journal bool) (Result, error) {
+	if err := strict(p); err != nil {
+		return Result{}, err
+	}
 	rng := rand.New(rand.NewPCG(seed, 0x6865616467617465))
 	t := newTraffic(p, w, rng)
 	out := engine.Begin(p, start)

@@ -12,9 +12,14 @@ import (
 // What is assumed of what a provider tells:
 //
 //   - Counters count requests, of which a share are events.
+//   - Units are told of once, in the window in which they are first seen, and those
+//     that are not heard of are not among them.
 //   - Of other metrics each window of a version with traffic has one number, its
 //     mean and noise. Windows are independent of each other, which real ones
 //     seldom are: what depends on its neighbours takes longer.
+
+// unitsTold reports whether a provider tells of units.
+func unitsTold(m *experiment.Metric) bool { return m.Provider != nil && m.Provider.Units() }
 
 // streamWindows is the stream of numbers that belong to windows as such.
 const streamWindows = 1 << 32
@@ -72,7 +77,7 @@ func (f *flow) telemetry(b *batch, s *span) {
 	windows := b.to - b.from
 	for i := range f.w.plan.Metrics {
 		m := &f.w.plan.Metrics[i]
-		if !m.Telemetry() || m.Provider != nil && m.Provider.Counted() {
+		if !m.Telemetry() || m.Provider != nil && !m.Provider.Windowed() {
 			continue
 		}
 		f.dice.seed(f.seed, uint64(s.start+b.from), streamWindows|uint64(i))
@@ -127,6 +132,10 @@ func (f *flow) providerCells(t *tally, slice string, add func(string, experiment
 
 func addWindows(m *experiment.Metric, x *measured, add func(string, experiment.Evidence)) {
 	switch {
+	case unitsTold(m):
+		if x.pair.N > 0 {
+			add(m.Cell(), experiment.Evidence{Units: x.pair, Counts: stats.Counts{N: x.pair.N}})
+		}
 	case m.Windowed() && x.pair.N > 0:
 		add(m.Cell(), experiment.Evidence{Units: x.pair, Batches: stats.BatchOf(x.pair)})
 	case !m.Windowed() && x.read > 0:
@@ -134,11 +143,14 @@ func addWindows(m *experiment.Metric, x *measured, add func(string, experiment.E
 	}
 }
 
-// ofCounters is what a provider tells of one window's counters.
+// ofCounters is what a provider tells of one window's counters or units.
 func ofCounters(m *experiment.Metric, pair stats.Pair) experiment.Evidence {
 	sum, count := pair.MeanY*float64(pair.N), pair.MeanX*float64(pair.N)
-	if m.Windowed() {
+	switch {
+	case m.Windowed():
 		return experiment.WindowEvidence(sum, count)
+	case unitsTold(m):
+		return experiment.Evidence{Units: pair, Counts: stats.Counts{N: pair.N}}
 	}
 	return experiment.Evidence{Counts: stats.Counts{N: int64(math.Round(count)), X: int64(math.Round(sum))}}
 }

@@ -92,6 +92,83 @@ func TestTelemetryIsDecided(t *testing.T) {
 	}
 }
 
+// unitsPlan is telemetryPlan with units in place of windows.
+func unitsPlan() *experiment.Plan {
+	p := telemetryPlan(experiment.Sequential)
+	for i := range p.Metrics {
+		if m := &p.Metrics[i]; m.Name == "revenue" {
+			m.Provider = &experiment.ProviderMetric{SQL: &experiment.SQLQuery{Query: "select", Form: experiment.SQLMoments}}
+		}
+	}
+	return p
+}
+
+// TestUnitsOfProvidersAreDrawnAndDecided: each unit that is heard of is one of the
+// sample, with the mean and the deviation that are assumed.
+func TestUnitsOfProvidersAreDrawnAndDecided(t *testing.T) {
+	a := telling(12, .01)
+	a.Laws[0].SD, a.Laws[0].Heard = 4, .5
+	f := routed(t, world(t, unitsPlan(), a), experiment.Route{Slots: experiment.SlotsOf(experiment.Shares{5000, 5000})})
+	f.draw(600, 10)
+	ph := &folded(t, f, 900).Phases[0]
+	for v, want := range []float64{10, 12} {
+		e, units := ph.Get(v, "revenue"), float64(ph.Get(v, experiment.CellExposures).Counts.N)
+		n := float64(e.Units.N)
+		if e.Counts.N != e.Units.N || e.Counts.X != 0 || e.Batches.N() != 0 {
+			t.Fatalf("version %d: %+v", v, e)
+		}
+		sixSE(t, "units heard of", n, units/2, math.Sqrt(units)/2)
+		sixSE(t, "mean", e.Units.MeanY, want, 4/math.Sqrt(n))
+		if sd := math.Sqrt(e.Units.M2Y / (n - 1)); math.Abs(sd-4) > .1 || e.Units.MeanX != 1 {
+			t.Errorf("units of version %d vary by %v, want 4", v, sd)
+		}
+	}
+	for name, c := range map[string]struct {
+		revenue       float64
+		least, atMost int
+	}{"better": {11, 19, 20}, "worse": {9, 0, 0}} {
+		a := telling(c.revenue, .01)
+		a.Laws[0].SD = 4
+		r := many(t, unitsPlan(), a, Options{Runs: 20, Seed: 5, Rivals: true})
+		if n := r.Headgate.Promoted; n < c.least || n > c.atMost {
+			t.Errorf("%s: %d of 20 promoted", name, n)
+		}
+		// A rival without data would never choose.
+		if n := r.Iter8.Promoted; (n > 0) != (c.revenue > 10) {
+			t.Errorf("%s: iter8's rule promotes %d of 20", name, n)
+		}
+	}
+}
+
+// TestUnitsThatNobodySpeaksFor are assumed as those of outcomes are: within the
+// limits, and varying where they are no share.
+func TestUnitsThatNobodySpeaksFor(t *testing.T) {
+	number := func(x float64) *float64 { return &x }
+	for name, c := range map[string]struct {
+		limit experiment.Objective
+		mean  func(x float64) bool
+	}{
+		"no limit":           {experiment.Objective{Metric: "revenue"}, func(x float64) bool { return x > 0 && x < 1 }},
+		"at most 2":          {experiment.Objective{Metric: "revenue", Max: number(2)}, func(x float64) bool { return x > 0 && x < 2 }},
+		"at least 50":        {experiment.Objective{Metric: "revenue", Min: number(50)}, func(x float64) bool { return x >= 50 }},
+		"at most minus five": {experiment.Objective{Metric: "revenue", Max: number(-5)}, func(x float64) bool { return x < -5 }},
+	} {
+		p := unitsPlan()
+		p.Objectives = []experiment.Objective{c.limit}
+		l := DefaultLaw(p, p.Metric("revenue"))
+		if x := l.Values[0]; !c.mean(x) || (l.SD > 0) != (x < 0 || x > 1) {
+			t.Errorf("%s: %v varies by %v", name, x, l.SD)
+		}
+		if err := l.check(p); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// Counters are shares, whatever is said of how they vary.
+	if err := (&Law{Metric: "failed", Values: []float64{2, 2}, SD: 1}).check(unitsPlan()); err == nil {
+		t.Error("twice as many requests fail as there are")
+	}
+}
+
 // TestClustersTellByTheirPack: where another router carries the traffic, what the
 // gateway would have counted comes from its pack, later, and the ledger is not
 // waited for.
@@ -127,7 +204,12 @@ func TestClustersTellByTheirPack(t *testing.T) {
 // TestSlowWorldsTellToo: the world of single requests raises the counters of
 // providers.
 func TestSlowWorldsTellToo(t *testing.T) {
-	p := telemetryPlan(experiment.Sequential)
+	for name, p := range map[string]*experiment.Plan{"windows": telemetryPlan(experiment.Sequential), "units": unitsPlan()} {
+		t.Run(name, func(t *testing.T) { slowly(t, p) })
+	}
+}
+
+func slowly(t *testing.T, p *experiment.Plan) {
 	w := &World{Units: 50_000, Rate: 1, Answer: func(rng *rand.Rand, version, _ int, a *Answer) {
 		a.Latency = time.Millisecond
 		failed := 0.0
