@@ -13,6 +13,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/headgate-dev/headgate/internal/source/remote"
 )
 
 // sample is a value at a time in Unix milliseconds.
@@ -77,8 +79,12 @@ type answer struct {
 	series []series
 }
 
-// parse reads an answer of a kind: matrix or vector. It gives what it could
-// read even with an error.
+// anyNumber is what a question for one number may be answered with: a vector or
+// a scalar.
+const anyNumber = "vector or scalar"
+
+// parse reads an answer of a kind: matrix, vector or anyNumber. It gives what it
+// could read even with an error.
 func parse(body []byte, kind string) (answer, error) {
 	var a answer
 	if err := json.Unmarshal(body, &a); err != nil {
@@ -87,8 +93,16 @@ func parse(body []byte, kind string) (answer, error) {
 	if a.Status != "success" {
 		return a, nil
 	}
-	if a.Data.Type != kind {
-		return a, fmt.Errorf("the answer is a %q, a %s was asked for", short(a.Data.Type), kind)
+	if kind == anyNumber && a.Data.Type == "scalar" {
+		var one sample
+		if err := json.Unmarshal(a.Data.Result, &one); err != nil {
+			return a, fmt.Errorf("read the answer's number: %w", err)
+		}
+		a.series = []series{{samples: []sample{one}}}
+		return a, nil
+	}
+	if a.Data.Type != kind && (kind != anyNumber || a.Data.Type != "vector") {
+		return a, fmt.Errorf("the answer is a %q, a %s was asked for", remote.Short(a.Data.Type), kind)
 	}
 	var rows []struct {
 		Metric     map[string]string `json:"metric"`

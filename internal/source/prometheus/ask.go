@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -14,10 +13,8 @@ import (
 	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/source/remote"
 )
-
-// errTooLarge is an answer of more bytes than are taken.
-var errTooLarge = errors.New("the answer is too large")
 
 // raw asks for the raw samples that selectors select, in the time up to a
 // moment.
@@ -53,75 +50,31 @@ func stamp(t time.Time) string {
 	return fmt.Sprintf("%d.%03d", ms/1000, ms%1000)
 }
 
-// ask asks one thing, when there is a place for it, and gives the series.
+// ask asks one thing and gives the series.
 func (s *Source) ask(ctx context.Context, what, kind string, args url.Values) ([]series, error) {
-	select {
-	case s.places <- struct{}{}:
-		defer func() { <-s.places }()
-	case <-ctx.Done():
-		return nil, unavailable("ask %s: %w", where(s.base), ctx.Err())
-	}
-	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
-	defer cancel()
-	l, err := s.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
+	body, err := s.answer(ctx, what, kind, args)
+	return body.series, err
+}
+
+// answer asks one thing and gives what the server said.
+func (s *Source) answer(ctx context.Context, what, kind string, args url.Values) (answer, error) {
 	// Thanos then answers with an error where it cannot answer in full; others
 	// ignore the field.
 	args.Set("partial_response", "false")
-	args.Set("timeout", s.options.Timeout.String())
-	address := s.base.JoinPath("api/v1", what)
-	address.RawQuery = args.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	args.Set("timeout", s.server.Timeout().String())
+	got, err := s.server.Ask(ctx, remote.Question{Path: "api/v1/" + what, Query: args})
 	if err != nil {
-		return nil, invalid("ask %s: %s", where(s.base), reason(err))
+		if e, ok := errors.AsType[*experiment.Error](err); ok && errors.Is(err, remote.ErrTooLarge) {
+			return answer{}, e.WithHint("select fewer series, or make windows shorter")
+		}
+		return answer{}, err
 	}
-	req.Header.Set("Accept", "application/json")
-	s.authorize(req, l)
-	resp, err := l.client.Do(req)
-	if err != nil {
-		return nil, s.failed(ctx, l, err)
+	said, unread := parse(got.Body, kind)
+	if err := s.judge(got.Status, &said, unread); err != nil {
+		err.Message = got.Secretless(err.Message)
+		return answer{}, err
 	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, s.options.MaxBody+1))
-	switch {
-	case err != nil:
-		return nil, s.failed(ctx, l, err)
-	case int64(len(body)) > s.options.MaxBody:
-		return nil, invalid("ask %s: %w: more than %d MiB", where(s.base), errTooLarge, s.options.MaxBody>>20).
-			WithHint("select fewer series, or make windows shorter")
-	}
-	if resp.StatusCode == http.StatusUnauthorized {
-		s.forget(l)
-	}
-	answer, err := parse(body, kind)
-	if err := s.judge(resp.StatusCode, &answer, err); err != nil {
-		err.Message = l.secretless(err.Message)
-		return nil, err
-	}
-	return answer.series, nil
-}
-
-// failed says why a request brought no answer, without the address that it was
-// sent to: that is long, and its query says nothing about the failure.
-func (s *Source) failed(ctx context.Context, l *link, err error) *experiment.Error {
-	why := l.secretless(reason(err))
-	switch {
-	case errors.Is(err, errElsewhere):
-		return invalid("ask %s: %s", where(s.base), why)
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		why = "no answer within " + s.options.Timeout.String()
-	}
-	return unavailable("ask %s: %s", where(s.base), why)
-}
-
-// reason is the innermost of net/http's errors that says something.
-func reason(err error) string {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		return u.Err.Error()
-	}
-	return err.Error()
+	return said, nil
 }
 
 // judge sorts answers: what a person must mend (invalid, unauthorized), what
@@ -131,8 +84,8 @@ func (s *Source) judge(status int, a *answer, unread error) *experiment.Error {
 	if said == "" {
 		said = http.StatusText(status)
 	}
-	said = short(said)
-	at := where(s.base)
+	said = remote.Short(said)
+	at := s.server.Where()
 	switch {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return experiment.Errorf(experiment.CodeUnauthorized, "ask %s: status %d: %s", at, status, said).
@@ -150,17 +103,8 @@ func (s *Source) judge(status int, a *answer, unread error) *experiment.Error {
 	}
 	for _, w := range a.Warnings {
 		if !strings.HasPrefix(w, "PromQL info:") {
-			return experiment.Errorf(experiment.CodeUntrustworthy, "ask %s: the answer comes with a warning: %s", at, short(w))
+			return experiment.Errorf(experiment.CodeUntrustworthy, "ask %s: the answer comes with a warning: %s", at, remote.Short(w))
 		}
 	}
 	return nil
-}
-
-// short cuts what a server said to a line that people can read.
-func short(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > 200 {
-		text = strings.ToValidUTF8(text[:200], "") + "…"
-	}
-	return text
 }

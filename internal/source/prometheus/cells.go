@@ -7,11 +7,11 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/router/pack"
+	"github.com/headgate-dev/headgate/internal/source/remote"
 	"github.com/headgate-dev/headgate/stats"
 )
 
@@ -80,11 +80,7 @@ func (r *reading) name(v int) string {
 
 // lack notes that a window is not whole.
 func (r *reading) lack(i int, why string) {
-	if len(why) > experiment.MaxWhy {
-		why = strings.ToValidUTF8(why[:experiment.MaxWhy], "")
-	}
-	w := r.From + int64(i)
-	r.seal.Gaps = append(r.seal.Gaps, experiment.Gap{From: w, To: w + 1, Why: why})
+	r.seal.Gaps = append(r.seal.Gaps, remote.Gap(r.From+int64(i), why))
 }
 
 // missing notes the windows in which a version that has traffic was not

@@ -4,93 +4,89 @@ package prometheus
 
 import (
 	"context"
-	"maps"
-	"slices"
+	"math"
+	"net/url"
 	"time"
 
 	"github.com/headgate-dev/headgate/internal/engine"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/router/pack"
+	"github.com/headgate-dev/headgate/internal/source/remote"
 )
 
-// Plan reads what one plan wants of its providers.
+// Plan reads what one plan wants of a provider.
 type Plan struct {
-	plan *experiment.Plan
-	// requests are what the router's pack reads; empty where Headgate's own
-	// gateway counts requests.
-	requests []pack.Read
-	// sources are the plan's providers, by name.
-	sources map[string]*Source
+	source *Source
+	plan   *experiment.Plan
+	reads  []pack.Read
+	// asked are the metrics of which a strict plan is told points.
+	asked []*experiment.Metric
 }
 
-// ForPlan reads a plan's requests, where its router has a pack, and its
-// providers' metrics, from sources by the providers' names. The error says what
-// of the plan no source is there for.
-func ForPlan(p *experiment.Plan, sources map[string]*Source) (*Plan, error) {
-	out := &Plan{plan: p, sources: sources}
-	wanted := map[string]bool{}
-	if p.Router.Kind() != experiment.RouterGateway {
-		k, err := pack.For(p, p.Router.Pack, pack.Options{})
-		if err != nil {
-			return nil, err
-		}
-		if out.requests, err = k.Reads(p); err != nil {
-			return nil, err
-		}
-		wanted[p.Pack()] = true
-	}
+// Metrics reads the plan's metrics of the provider of that name.
+func (s *Source) Metrics(p *experiment.Plan, provider string) *Plan {
+	out := &Plan{source: s, plan: p, reads: MetricReads(p, provider)}
 	for i := range p.Metrics {
-		if m := p.Metrics[i].Provider; m != nil {
-			wanted[m.Provider] = true
+		if m := &p.Metrics[i]; m.Provider != nil && m.Provider.Provider == provider && m.Provider.Prometheus != nil {
+			out.asked = append(out.asked, m)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		switch {
-		case sources[name] != nil:
-		case name == experiment.DefaultProvider:
-			return nil, experiment.Errorf(experiment.CodeInvalid, "%s: metrics are read from a provider, and there is none", p.ID()).
-				WithHint("declare one in spec.providers, or start with --prometheus URL")
-		default:
-			return nil, experiment.Errorf(experiment.CodeInvalid, "%s: there is no provider %q", p.ID(), name)
-		}
-	}
-	return out, nil
+	return out
 }
 
-// Seal is an engine.Reader of requests (where they come by a pack) and of
-// metrics. A window of metrics is sealed when every provider has it.
+// Requests reads what the pack of the plan's router tells.
+func (s *Source) Requests(p *experiment.Plan) (*Plan, error) {
+	kit, err := pack.For(p, p.Router.Pack, pack.Options{})
+	if err != nil {
+		return nil, err
+	}
+	reads, err := kit.Reads(p)
+	if err != nil {
+		return nil, err
+	}
+	return &Plan{source: s, plan: p, reads: reads}, nil
+}
+
+// Seal is an engine.Reader.
 func (p *Plan) Seal(ctx context.Context, w engine.Wanted, now time.Time) (experiment.Seal, error) {
-	switch w.Source {
-	case experiment.SourceGateway:
-		return p.ask(ctx, p.plan.Pack(), p.requests, w, now)
-	case experiment.SourceMetrics:
-		return p.metrics(ctx, w, now)
-	}
-	return experiment.Seal{}, experiment.Errorf(experiment.CodeInternal, "a provider tells nothing of %s", w.Source)
+	return p.source.Seal(ctx, QueryOf(p.plan, w.Totals, w.Index, w.Source, p.reads), now)
 }
 
-func (p *Plan) metrics(ctx context.Context, w engine.Wanted, now time.Time) (experiment.Seal, error) {
-	all := experiment.Seal{Source: w.Source, Epoch: w.Phase.Epoch, Phase: w.Phase.Phase, From: w.From, To: -1}
-	for _, name := range slices.Sorted(maps.Keys(p.sources)) {
-		reads := MetricReads(p.plan, name)
-		if len(reads) == 0 {
-			continue
+// Points asks for the plan's metrics as of a moment, for every version: for those
+// that are a query. The words for time in it are filled in as WordElapsed has it.
+func (p *Plan) Points(ctx context.Context, at experiment.Moment) []experiment.Reading {
+	var asks []remote.Point
+	for _, m := range p.asked {
+		for v := range p.plan.Versions {
+			asks = append(asks, remote.Point{Metric: m.Name, Version: v, Ask: func(ctx context.Context) (*float64, error) {
+				return p.point(ctx, m, v, at)
+			}})
 		}
-		s, err := p.ask(ctx, name, reads, w, now)
-		if err != nil {
-			return all, err
-		}
-		if all.To < 0 || s.To < all.To {
-			all.To = s.To
-		}
-		all.Cells, all.Gaps = append(all.Cells, s.Cells...), append(all.Gaps, s.Gaps...)
 	}
-	all.To = max(all.To, all.From)
-	all.Cells = slices.DeleteFunc(all.Cells, func(c experiment.Cell) bool { return c.Window >= all.To })
-	all.Gaps = experiment.MergeGaps(all.Gaps, all.From, all.To)
-	return all, nil
+	return remote.Points(ctx, p.source.breaker, p.source.server.Timeout(), asks)
 }
 
-func (p *Plan) ask(ctx context.Context, provider string, reads []pack.Read, w engine.Wanted, now time.Time) (experiment.Seal, error) {
-	return p.sources[provider].Seal(ctx, QueryOf(p.plan, w.Totals, w.Index, w.Source, reads), now)
+// point asks for one metric of one version. An answer of several series is no
+// answer to the question.
+func (p *Plan) point(ctx context.Context, m *experiment.Metric, v int, at experiment.Moment) (*float64, error) {
+	q := m.Provider.Prometheus
+	if v >= len(q.Query) {
+		return nil, invalid("metric %s has no query for version %d", m.Name, v)
+	}
+	said, err := p.source.answer(ctx, "query", anyNumber, url.Values{
+		"query": {remote.FillMoment(q.Query[v], at)}, "time": {stamp(at.Now)},
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(said.series) > 1:
+		return nil, invalid("metric %s: the query gives %d series", m.Name, len(said.series)).WithHint("it must give one number; put sum(...) or the like around it")
+	case len(said.series) == 0 || len(said.series[0].samples) == 0:
+		return nil, nil
+	}
+	value := said.series[0].samples[0].value
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return nil, nil
+	}
+	return &value, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/router/pack"
+	"github.com/headgate-dev/headgate/internal/source/remote"
 )
 
 // Query is what is read of a phase.
@@ -33,31 +34,11 @@ type Query struct {
 // QueryOf is what is to be read next of a phase of a plan, by its place in the
 // totals. A phase ends when the next one begins.
 func QueryOf(p *experiment.Plan, totals *experiment.Totals, phase int, source experiment.Source, reads []pack.Read) Query {
-	t := &totals.Phases[phase]
-	q := Query{
-		Source: source, Epoch: t.Epoch, Phase: t.Phase, Start: t.Start, Window: p.Window, From: *t.Folded.Of(source), Reads: reads,
-		Asked: make([]bool, len(p.Versions)), Mirrored: make([]bool, len(p.Versions)),
+	s := remote.Of(p, totals, phase, source)
+	return Query{
+		Source: s.Source, Epoch: s.Epoch, Phase: s.Phase, Start: s.Start, End: s.End, Window: s.Window, From: s.From,
+		Names: s.Names, Asked: s.Asked, Mirrored: s.Mirrored, Reads: reads,
 	}
-	if phase+1 < len(totals.Phases) {
-		q.End = totals.Phases[phase+1].Start
-	}
-	for i := range p.Versions {
-		q.Names = append(q.Names, p.Versions[i].Name)
-	}
-	ask := func(shares experiment.Shares) {
-		for v := range min(len(shares), len(q.Asked)) {
-			q.Asked[v] = q.Asked[v] || shares[v] > 0
-		}
-	}
-	ask(t.Shares)
-	for _, g := range t.Groups {
-		ask(g.Shares)
-	}
-	mirror := t.Stage >= 0 && t.Stage < len(p.Stages) && p.Stages[t.Stage].Mirror != nil
-	for v := 1; v < len(q.Mirrored); v++ {
-		q.Mirrored[v] = mirror && !q.Asked[v]
-	}
-	return q
 }
 
 // MetricReads lists what the plan's metrics of a provider are read by.
@@ -86,7 +67,7 @@ func (s *Source) Seal(ctx context.Context, q Query, now time.Time) (experiment.S
 	if to <= q.From {
 		return seal, nil
 	}
-	if err := s.breaker.allow(time.Now()); err != nil {
+	if err := s.breaker.Allow(time.Now()); err != nil {
 		return seal, err
 	}
 	for {
@@ -94,35 +75,23 @@ func (s *Source) Seal(ctx context.Context, q Query, now time.Time) (experiment.S
 		r := reading{Source: s, Query: &q, seal: seal, clock: s.clock(&q, to)}
 		err := r.read(ctx)
 		if err == nil {
-			s.breaker.done(nil, time.Now())
+			s.breaker.Conclude(ctx, nil, time.Now())
 			r.seal.Gaps = experiment.MergeGaps(r.seal.Gaps, q.From, to)
 			return r.seal, nil
 		}
-		if errors.Is(err, errTooLarge) && to-q.From > 1 {
+		if errors.Is(err, remote.ErrTooLarge) && to-q.From > 1 {
 			to = q.From + (to-q.From)/2
 			continue
 		}
-		s.conclude(ctx, err)
+		s.breaker.Conclude(ctx, err, time.Now())
 		return experiment.Seal{Source: q.Source, Epoch: q.Epoch, Phase: q.Phase, From: q.From, To: q.From}, err
-	}
-}
-
-// conclude tells the breaker of a failure, unless it is the caller's own.
-func (s *Source) conclude(ctx context.Context, err error) {
-	switch {
-	case ctx.Err() != nil:
-		s.breaker.abandon()
-	case experiment.CodeOf(err) == experiment.CodeUnavailable:
-		s.breaker.done(err, time.Now())
-	default:
-		s.breaker.done(nil, time.Now())
 	}
 }
 
 func (s *Source) check(q *Query) error {
 	scrape := s.options.Provider.Scrape
 	if q.Window < 2*scrape {
-		return invalid("windows of %v cannot be read from provider %s: its series have a sample every %v", q.Window, where(s.base), scrape).
+		return invalid("windows of %v cannot be read from provider %s: its series have a sample every %v", q.Window, s.server.Where(), scrape).
 			WithHint("make windows at least twice that long, better four times")
 	}
 	for _, r := range q.Reads {
@@ -155,10 +124,8 @@ func (s *Source) checkRead(r *pack.Read, versions int) error {
 // matured is how many windows of the phase can be read at now. The last window
 // of a phase that ended is shorter, and can be read Hold after the phase.
 func (s *Source) matured(q *Query, now time.Time) int64 {
-	if !q.End.IsZero() && !now.Before(q.End.Add(s.Hold())) {
-		return int64((q.End.Sub(q.Start) + q.Window - 1) / q.Window)
-	}
-	return experiment.SealedWindows(q.Start, now, q.Window, s.Hold())
+	span := remote.Span{Start: q.Start, End: q.End, Window: q.Window}
+	return span.Matured(now, s.Hold())
 }
 
 // clock cuts the time of the windows up to but excluding to.

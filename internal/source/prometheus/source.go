@@ -4,12 +4,12 @@ package prometheus
 
 import (
 	"context"
-	"net/url"
+	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/source/remote"
 )
 
 // Options say how a provider is read. Zero values mean the defaults named.
@@ -30,63 +30,45 @@ type Options struct {
 	// long with every failed trial, up to a minute.
 	Failures int
 	Backoff  time.Duration
-}
-
-func (o *Options) setDefaults() {
-	orElse(&o.Timeout, 10*time.Second)
-	orElse(&o.MaxBody, 16<<20)
-	orElse(&o.Concurrent, 4)
-	orElse(&o.Provider.Delay, experiment.DefaultDelay)
-	orElse(&o.Windows, 60)
-	orElse(&o.Failures, 3)
-	orElse(&o.Backoff, time.Second)
-}
-
-func orElse[T int | int64 | time.Duration](v *T, otherwise T) {
-	if *v <= 0 {
-		*v = otherwise
-	}
+	// LinkLocal allows addresses of the link.
+	LinkLocal bool
+	// Transport answers in place of a connection; nil connects.
+	Transport http.RoundTripper
+	// Closed is called as the source is closed; nil is nothing.
+	Closed func()
 }
 
 // Source reads one provider, for any number of experiments at once.
 type Source struct {
 	options Options
-	base    *url.URL
-	places  chan struct{}
-	breaker breaker
-
-	mu   sync.Mutex
-	link *link
+	server  *remote.Server
+	breaker *remote.Breaker
 }
 
 // New checks a provider's settings. It asks nothing of the provider yet.
 func New(o Options) (*Source, error) {
-	o.setDefaults()
+	remote.OrElse(&o.Provider.Delay, experiment.DefaultDelay)
+	remote.OrElse(&o.Windows, 60)
 	p := &o.Provider
-	base, err := url.Parse(p.URL)
-	switch {
-	case err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https":
-		return nil, invalid("the provider's address is no URL of http or https")
-	case base.User != nil:
-		return nil, invalid("the provider's address carries credentials").WithHint("put them into username and password: addresses are shown to people")
-	case base.RawQuery != "" || base.Fragment != "":
-		return nil, invalid("the provider's address %s has a query or fragment", where(base))
-	case p.Scrape <= 0:
-		return nil, invalid("provider %s: scrape is %v", where(base), p.Scrape).WithHint("it is the longest time between two samples of a series, such as 15s")
-	case p.Token != nil && p.Password != nil:
-		return nil, invalid("provider %s has a token and a password", where(base)).WithHint("give one of them")
-	case (p.Certificate == nil) != (p.Key == nil):
-		return nil, invalid("provider %s: certificate and key go together", where(base))
-	case base.Scheme == "http" && (p.CA != nil || p.Certificate != nil):
-		return nil, invalid("provider %s: certificates need https", where(base))
-	case o.Secrets == nil && (p.Token != nil || p.Password != nil || p.CA != nil || p.Certificate != nil):
-		return nil, invalid("provider %s names secrets, and nobody reads them here", where(base))
+	settings := remote.Options{
+		URL: strings.TrimRight(p.URL, "/"), Username: p.Username, Password: p.Password, Token: p.Token,
+		CA: p.CA, Certificate: p.Certificate, Key: p.Key, Secrets: o.Secrets,
+		Timeout: o.Timeout, MaxBody: o.MaxBody, Concurrent: o.Concurrent, LinkLocal: o.LinkLocal,
+		Transport: o.Transport,
 	}
-	base.Path = strings.TrimRight(base.Path, "/")
-	return &Source{
-		options: o, base: base, places: make(chan struct{}, o.Concurrent),
-		breaker: breaker{limit: o.Failures, first: o.Backoff},
-	}, nil
+	if p.Tenant != "" {
+		settings.Headers = []experiment.NameValue{{Name: "X-Scope-OrgID", Value: p.Tenant}}
+	}
+	server, err := remote.New(settings)
+	switch {
+	case err != nil:
+		return nil, err
+	case strings.ContainsAny(p.URL, "?#"):
+		return nil, invalid("the provider's address %s has a query or fragment", server.Where())
+	case p.Scrape <= 0:
+		return nil, invalid("provider %s: scrape is %v", server.Where(), p.Scrape).WithHint("it is the longest time between two samples of a series, such as 15s")
+	}
+	return &Source{options: o, server: server, breaker: remote.NewBreaker(o.Failures, o.Backoff)}, nil
 }
 
 // Hold is how long after its end a window is read.
@@ -100,20 +82,15 @@ func (s *Source) hole() time.Duration {
 
 // Open says whether the breaker is open: the provider failed several times in a
 // row and is tried now and then.
-func (s *Source) Open() bool { return s.breaker.open() }
+func (s *Source) Open() bool { return s.breaker.Open() }
 
 // Close gives idle connections back.
 func (s *Source) Close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.link != nil {
-		s.link.client.CloseIdleConnections()
-		s.link = nil
+	s.server.Close()
+	if s.options.Closed != nil {
+		s.options.Closed()
 	}
 }
-
-// where is an address as it may be shown.
-func where(u *url.URL) string { return u.Scheme + "://" + u.Host + u.Path }
 
 func invalid(format string, args ...any) *experiment.Error {
 	return experiment.Errorf(experiment.CodeInvalid, format, args...)
