@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/headgate-dev/headgate/api/kube"
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -17,8 +18,9 @@ import (
 
 // The conditions of what is done with versions' Deployments.
 const (
-	// ConditionActions is False while a copy, a retirement or a restoration is
-	// under way, and True once it is done; absent where there was none.
+	// ConditionActions is False while a copy, a retirement, a restoration or an
+	// action of the plan is under way, or after one of the last kind failed for
+	// good, and True once all is done; absent where there was none.
 	ConditionActions = "ActionsDone"
 	// ConditionWarmTooSmall is there while the version that is kept warm has
 	// fewer ready replicas than it served with.
@@ -31,6 +33,7 @@ const (
 // The reasons of these conditions, besides the errors' own.
 const (
 	reasonActed      = "Done"
+	reasonFailed     = "Failed"
 	reasonUnreadable = "Unreadable"
 	reasonReplicas   = "FewerReplicas"
 )
@@ -67,7 +70,13 @@ func (t *turn) deployments(ctx context.Context) []bool {
 // act goes on with what the state asks for besides routing, and says how it
 // stands. It comes after the traffic, and nothing in it stops a turn.
 func (t *turn) act(ctx context.Context) []experiment.ActionFact {
+	own := t.goOn(ctx)
 	for _, i := range t.run.record.State.Actions {
+		if i.Kind == experiment.IntentRun {
+			t.deeds.facts = append(t.deeds.facts, own[i])
+			t.toldOwn(own[i])
+			continue
+		}
 		fact := experiment.ActionFact{Intent: i}
 		progress, err := t.perform(ctx, i)
 		if err != nil {
@@ -164,6 +173,8 @@ func verbs(kind experiment.IntentKind) (doing, done string) {
 		return "Copying", "Copied"
 	case experiment.IntentRestore:
 		return "Restoring", "Restored"
+	case experiment.IntentRun:
+		return "Acting", "Acted"
 	}
 	return "Retiring", "Retired"
 }
@@ -208,10 +219,16 @@ func (t *turn) acted(s *kube.ExperimentStatus, set, only func(kind string, on bo
 	if n := len(t.deeds.facts); n > 0 {
 		message = t.deeds.facts[n-1].Why
 	}
+	if i, why := t.ownAwaited(); i != nil {
+		message = why
+	}
+	before := meta.FindStatusCondition(s.Conditions, ConditionActions)
 	if todo := t.run.record.State.Actions; len(todo) > 0 {
 		doing, _ := verbs(todo[0].Kind)
 		set(ConditionActions, false, doing, message)
-	} else if meta.IsStatusConditionFalse(s.Conditions, ConditionActions) {
+	} else if why := t.ownFailed(); why != "" {
+		set(ConditionActions, false, reasonFailed, why)
+	} else if before != nil && before.Status == metav1.ConditionFalse && before.Reason != reasonFailed {
 		set(ConditionActions, true, reasonActed, message)
 	}
 }

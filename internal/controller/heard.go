@@ -3,6 +3,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -35,6 +36,23 @@ func (t *turn) hearing(ctx context.Context, w engine.Wanted, now time.Time) (exp
 		t.unheard = append(t.unheard, why)
 	}
 	return s, err
+}
+
+// points asks for what a strict plan's iteration is made of, where one is due.
+func (t *turn) points(ctx context.Context) []experiment.Reading {
+	x := t.run
+	out := engine.Points(ctx, x.plan, &x.record.State, t.now, func(ctx context.Context, at experiment.Moment) []experiment.Reading {
+		if x.evidence == nil {
+			return engine.Unread(x.plan, cmp.Or(x.deaf, "its source is not open"))
+		}
+		return x.evidence.Points(ctx, at)
+	})
+	for _, r := range out {
+		if why := r.Metric + ": " + r.Failed; r.Failed != "" && x.evidence != nil && !slices.Contains(t.unheard, why) {
+			t.unheard = append(t.unheard, why)
+		}
+	}
+	return out
 }
 
 // listened sets the condition of the sources, if they were asked.

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headgate-dev/headgate/api/kube"
+	"github.com/headgate-dev/headgate/internal/action"
 	"github.com/headgate-dev/headgate/internal/engine"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/router"
@@ -39,11 +40,24 @@ type Records interface {
 type Evidence interface {
 	// Seal is an engine.Reader. It asks nobody where no window is sealed.
 	Seal(ctx context.Context, w engine.Wanted, now time.Time) (experiment.Seal, error)
+	// Points gives what a strict plan's metrics say of its versions at a moment.
+	// One that fails says so in its reading (D5).
+	Points(ctx context.Context, at experiment.Moment) []experiment.Reading
 	// Close gives connections back.
 	Close()
 }
 
-// Options configures a Reconciler; all but Shard, Log and Watch are required.
+// Actions does what plans ask for besides traffic.
+type Actions interface {
+	// Progress goes on with an owner's actions, and says how they stand. It
+	// returns at once; what is not listed any more is called off.
+	Progress(ctx context.Context, owner action.Owner, tasks []action.Task) []experiment.ActionFact
+	// Forget calls off all that is done for an owner.
+	Forget(uid string)
+}
+
+// Options configures a Reconciler; all but Shard, Log, Watch and Actions are
+// required.
 type Options struct {
 	// Client reads Experiments from a cache and writes.
 	Client client.Client
@@ -58,8 +72,12 @@ type Options struct {
 	Router func(p *experiment.Plan) (router.Router, error)
 	// Workloads are the Deployments that plans name.
 	Workloads *workload.Cluster
-	Events    events.EventRecorder
-	Metrics   *Metrics
+	// Actions does what plans ask for besides traffic; nil does none of it.
+	// Secrets gives a secret of a namespace to them.
+	Actions Actions
+	Secrets func(ctx context.Context, namespace string, s experiment.Secret) (string, error)
+	Events  events.EventRecorder
+	Metrics *Metrics
 	// Shard and Shards divide the experiments among controllers: this one has
 	// those whose hash leaves Shard. One shard is all.
 	Shard, Shards int
@@ -67,6 +85,14 @@ type Options struct {
 	// Watch asks for reconciles when objects of a kind change.
 	Watch func(kind schema.GroupVersionKind) error
 	Now   func() time.Time
+	// Plan reads the plan of an experiment; nil reads its spec, with the metrics
+	// that it refers to.
+	Plan func(ctx context.Context, obj *kube.Experiment) (*experiment.Plan, error)
+	// Claim is how long a claim of a route holds that nobody renews; 0 is as long
+	// as the experiment exists.
+	Claim time.Duration
+	// Turned is told what a turn came to, before the next; nil tells nobody.
+	Turned func(t *Turned)
 }
 
 // Reconciler makes the traffic of every Experiment what it should be.
@@ -151,6 +177,7 @@ func (r *Reconciler) closeRun(name types.NamespacedName) {
 		return
 	}
 	x.close()
+	r.callOff(x.uid)
 	delete(r.runs, name)
 	for key, of := range r.byRoute {
 		if of == name {

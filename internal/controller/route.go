@@ -45,6 +45,12 @@ func (t *turn) route(ctx context.Context) {
 	if err != nil {
 		err = t.unwatched(ctx, err)
 	}
+	if x.record.State.Released(x.plan) { // It is nobody's here, and read to be shown.
+		if err == nil {
+			t.seen = found
+		}
+		return
+	}
 	if err == nil && !back && x.ahead(objects) {
 		t.seen = router.Seen{Asked: traffic.Shares, Why: writtenNow}
 		return
@@ -225,7 +231,7 @@ func (t *turn) fact() *experiment.RouteFact {
 		if t.run.plan.Router.Drift != experiment.DriftAlert {
 			f.Drifted = t.run.drifted
 		}
-	case !t.seen.Settled:
+	case !t.seen.Settled && !t.run.plan.Strict: // Iter8's rules ask nobody whether shares are in effect.
 		f.Unsettled = t.seen.Why
 	}
 	return &f
@@ -283,7 +289,9 @@ func (t *turn) claim(ctx context.Context) error {
 }
 
 // holder is who the experiment is, for the claims of its route.
-func (t *turn) holder() routes.Holder { return routes.Holder{UID: string(t.obj.UID), Key: t.key()} }
+func (t *turn) holder() routes.Holder {
+	return routes.Holder{UID: string(t.obj.UID), Key: t.key(), For: t.r.Claim}
+}
 
 // RouteOf is the experiment whose route an object is.
 func (r *Reconciler) RouteOf(kind schema.GroupKind, name types.NamespacedName) (types.NamespacedName, bool) {

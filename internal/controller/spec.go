@@ -30,6 +30,9 @@ func text(obj *kube.Experiment) ([]byte, error) {
 
 // planOf reads the spec, with the reusable metrics that it refers to.
 func (r *Reconciler) planOf(ctx context.Context, obj *kube.Experiment) (*experiment.Plan, error) {
+	if r.Plan != nil {
+		return r.Plan(ctx, obj)
+	}
 	written, err := text(obj)
 	if err != nil {
 		return nil, err

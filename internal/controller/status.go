@@ -119,7 +119,7 @@ func (t *turn) status() kube.ExperimentStatus {
 // project writes what the view says.
 func (t *turn) project(s *kube.ExperimentStatus) {
 	x := t.run
-	v := view.Of(view.Input{Plan: x.plan, Record: &x.record, Judgement: &x.judgement, Latest: x.latest, Now: t.now})
+	v := view.Of(view.Input{Plan: x.plan, Record: &x.record, Judgement: &x.judgement, Latest: x.latest, Acting: t.deeds.facts, Now: t.now})
 	s.Condition, s.Stage, s.Step = v.Condition, v.Stage.Name, int64(x.record.State.Step)
 	s.Shares = x.record.State.Slots.Shares(len(x.plan.Versions)).String()
 	s.Seen = cmp.Or(seenOf(t.seen.Serving), seenBy(v.Versions))
@@ -138,6 +138,9 @@ func (t *turn) project(s *kube.ExperimentStatus) {
 		s.Versions = append(s.Versions, out)
 	}
 	s.Readings = readingsOf(v.Findings)
+	if v.Iteration != nil {
+		s.Readings = pointsOf(v.Iteration, v.Versions)
+	}
 	if n := len(v.Decisions); n > 0 {
 		d := v.Decisions[n-1]
 		s.LastDecision = &kube.LastDecision{At: metav1.NewTime(d.At.Truncate(time.Second)), Act: d.Act, Code: d.Code, Message: clip(strings.Join(d.Reasons, "; "))}
@@ -192,6 +195,30 @@ func readingsOf(findings []view.Finding) []kube.Reading {
 	return out
 }
 
+// pointsOf are what a strict experiment read last.
+func pointsOf(i *view.Iteration, versions []view.Version) []kube.Reading {
+	var out []kube.Reading
+	for _, row := range i.Readings {
+		for v, value := range row.Values {
+			if len(out) == kube.MaxReadings || v >= len(versions) {
+				break
+			}
+			r := kube.Reading{Metric: row.Metric, Version: versions[v].Name}
+			if value != nil {
+				r.Value = strconv.FormatFloat(*value, 'g', 3, 64)
+			}
+			if v < len(row.Satisfied) {
+				r.Verdict = string(experiment.Violated)
+				if row.Satisfied[v] {
+					r.Verdict = string(experiment.Met)
+				}
+			}
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
 // conditions sets what tools wait for.
 func (t *turn) conditions(s *kube.ExperimentStatus) {
 	set := func(kind string, on bool, reason, message string) {
@@ -235,9 +262,9 @@ func (t *turn) conditions(s *kube.ExperimentStatus) {
 // endings sets whether and how the experiment is over.
 func (t *turn) endings(s *kube.ExperimentStatus, set func(kind string, on bool, reason, message string)) {
 	state := &t.run.record.State
-	done := t.run.loaded && state.Condition == experiment.Done
+	done := t.run.loaded && state.Condition == experiment.Done && !state.Asks(experiment.IntentRun)
 	won := t.run.loaded && (state.Condition == experiment.Warm || done && state.Outcome == experiment.Promoted)
-	failed := done && (state.Outcome == experiment.RolledBack || state.Outcome == experiment.OutcomeViolated)
+	failed := done && (state.Outcome == experiment.RolledBack || state.Outcome == experiment.OutcomeViolated || state.Iteration != nil && state.Iteration.Failed != "")
 	outcome := ReasonNotYet
 	if done || won {
 		outcome = camel(string(cmp.Or(state.Outcome, experiment.Promoted)))
@@ -261,13 +288,7 @@ func camel(s string) string {
 // sentence is an error with what to do about it. Of several the first is told:
 // the others follow from it, or come up when it is mended.
 func sentence(err error) string {
-	for {
-		several, ok := err.(interface{ Unwrap() []error })
-		if !ok || len(several.Unwrap()) == 0 {
-			break
-		}
-		err = several.Unwrap()[0]
-	}
+	err = foremost(err)
 	if hint := experiment.HintOf(err); hint != "" {
 		return clip(fmt.Sprintf("%v; %s", err, hint))
 	}

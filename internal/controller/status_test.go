@@ -26,6 +26,9 @@ func (s sealed) Seal(context.Context, engine.Wanted, time.Time) (experiment.Seal
 	return s.seal, nil
 }
 
+// Points implements Evidence.
+func (sealed) Points(context.Context, experiment.Moment) []experiment.Reading { return nil }
+
 // Close implements Evidence.
 func (sealed) Close() {}
 

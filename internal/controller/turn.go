@@ -69,6 +69,7 @@ type obstacle struct {
 // do makes the turn and shows what it came to.
 func (t *turn) do(ctx context.Context) (ctrl.Result, error) {
 	if !t.obj.DeletionTimestamp.IsZero() {
+		t.r.callOff(t.run.uid)
 		return t.remove(ctx)
 	}
 	t.load(ctx)
@@ -80,6 +81,7 @@ func (t *turn) do(ctx context.Context) (ctrl.Result, error) {
 	if err := t.show(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
+	t.turned()
 	again := t.again()
 	if t.unshown {
 		again = showAgain
@@ -99,7 +101,7 @@ func (t *turn) again() time.Duration {
 		return min(t.patience(), max(t.run.due.Sub(t.r.Now()), 10*time.Millisecond))
 	case t.stall != nil:
 		return t.patience()
-	case t.over() && !t.seen.Settled:
+	case t.over() && !t.seen.Settled && !t.run.record.State.Released(t.run.plan):
 		return retrySoon
 	case t.idle() && t.gateways():
 		return mapEvery
@@ -224,6 +226,7 @@ func (t *turn) proceed(ctx context.Context) {
 	t.r.Metrics.late(t.r.Now(), t.run.due)
 	in := engine.Input{Now: t.now, Memo: t.run.memo, Commands: commands, Route: t.fact(), Ready: t.deployments(ctx), Actions: t.act(ctx)}
 	in.Seals, in.Sources = t.collect(ctx)
+	in.Readings = t.points(ctx)
 	t.r.Metrics.read(t.key(), in.Sources, t.now)
 	t.heard = true
 	out, err := engine.Step(t.run.plan, t.run.record, in)
@@ -236,7 +239,10 @@ func (t *turn) proceed(ctx context.Context) {
 	if len(out.Intents) > 0 && (t.stall == nil || t.unreadSpec()) && t.wait == nil {
 		t.route(ctx)
 	}
-	t.run.due = t.now.Add(tick(t.run.plan.Window))
+	if t.run.loaded {
+		t.goOn(ctx)
+	}
+	t.run.due = t.now.Add(engine.Pace(t.run.plan, &t.run.record.State, t.now, tick(t.run.plan.Window)))
 }
 
 // save takes what a step came to, and stores it if it must be stored now.

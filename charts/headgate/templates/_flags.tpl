@@ -20,6 +20,12 @@
 {{- if ne (int $v.api.burst) 100 }}
 - --kube-api-burst={{ int $v.api.burst }}
 {{- end }}
+{{- if $v.actions.exec }}
+- --allow-exec
+{{- end }}
+{{- with $v.actions.execImage }}
+- {{ printf "--exec-image=%s" . | quote }}
+{{- end }}
 {{- if $v.webhook.enabled }}
 - --webhook-certificates=/certificates
 - --webhook-port=9443
