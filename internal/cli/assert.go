@@ -20,7 +20,8 @@ var assertable = []string{"completed", "winner", "objectives", "healthy"}
 
 func assertCommand(s IO) *cobra.Command {
 	var t target
-	var conditions []string
+	var conditions, iter8 []string
+	var file string
 	var within time.Duration
 	c := &cobra.Command{
 		Use: "assert [NAME] --for CONDITION", Short: "a gate for CI: does a condition hold?", Args: cobra.MaximumNArgs(1),
@@ -32,9 +33,17 @@ func assertCommand(s IO) *cobra.Command {
   healthy      the evidence can be trusted
 
 The exit code is 0 if they hold, 3 if one is false, 4 if it is still undecided
-when the time is over, 5 if the evidence cannot be trusted.`,
-		Example: "  headgate assert ranker --for completed,winner --timeout 30m",
+when the time is over, 5 if the evidence cannot be trusted.
+
+Of an Iter8 experiment, in a cluster or in a file, -c asks by Iter8's conditions:
+completed, winnerFound, successful, failure, candidateWon, baselineWon, noWinner.`,
+		Example: `  headgate assert ranker --for completed,winner --timeout 30m
+  headgate assert quickstart-exp -n default -c completed,winnerFound
+  kubectl get experiments.iter8.tools quickstart-exp -o yaml | headgate assert -f - -c completed`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(iter8) > 0 || file != "" {
+				return assertIter8Command(c.Context(), s, &t, file, args, iter8, within)
+			}
 			for _, x := range conditions {
 				if !slices.Contains(assertable, x) {
 					return usageError{fmt.Errorf("--for: unknown condition %q: want some of %s", x, strings.Join(assertable, ", "))}
@@ -53,9 +62,33 @@ when the time is over, 5 if the evidence cannot be trusted.`,
 	}
 	c.ValidArgsFunction = t.complete
 	c.Flags().StringSliceVar(&conditions, "for", nil, "conditions: "+strings.Join(assertable, ", "))
+	c.Flags().StringSliceVarP(&iter8, "condition", "c", nil, "conditions of an Iter8 experiment")
+	c.Flags().StringVarP(&file, "filename", "f", "", "with -c: the experiment's file, or - for standard input")
 	c.Flags().DurationVar(&within, "timeout", 0, "how long to wait for an answer (default: answer now)")
 	t.flag(c)
+	c.MarkFlagsMutuallyExclusive("for", "condition")
+	c.MarkFlagsMutuallyExclusive("for", "filename")
 	return c
+}
+
+// assertIter8Command is assert -c.
+func assertIter8Command(ctx context.Context, s IO, t *target, file string, args, conditions []string, within time.Duration) error {
+	switch {
+	case len(conditions) == 0:
+		return usageError{fmt.Errorf("one or more conditions must be specified with assert: -c completed")}
+	case file != "" && len(args) > 0:
+		return usageError{fmt.Errorf("give a name or a file, not both")}
+	case file != "" && within > 0:
+		return usageError{fmt.Errorf("--timeout: a file does not change by waiting")}
+	}
+	if err := iter8Known(conditions); err != nil {
+		return err
+	}
+	read, err := iter8Reader(t, file, nameOf(args))
+	if err != nil {
+		return err
+	}
+	return assertIter8(ctx, s, conditions, within, read)
 }
 
 // lookEvery is how often a waiting command asks again.
@@ -176,7 +209,7 @@ func status(ctx context.Context, s IO, client remote, id string) error {
 			v = next
 			told.tell(v)
 		}
-		if v.Verdict.Outcome != "" {
+		if v.Verdict.Outcome != "" && !acting(v) {
 			return verdictError(v)
 		}
 		select {
@@ -205,13 +238,18 @@ func overdue(ctx context.Context, v view.Experiment) error {
 	}
 }
 
+// acting reports whether actions of the plan are still to be done.
+func acting(v view.Experiment) bool {
+	return slices.ContainsFunc(v.Actions, func(a view.Action) bool { return a.Status == "waiting" })
+}
+
 // verdictError maps an outcome to the error that carries its exit code.
 func verdictError(v view.Experiment) error {
 	err := fmt.Errorf("%s", v.Verdict.Sentence)
 	switch experiment.Outcome(v.Verdict.Outcome) {
 	case experiment.Promoted, experiment.OutcomeMet:
 		return nil
-	case experiment.RolledBack, experiment.OutcomeViolated:
+	case experiment.RolledBack, experiment.OutcomeViolated, experiment.BaselineKept:
 		return falseError{err}
 	default:
 		return inconclusiveError{err}

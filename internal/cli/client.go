@@ -17,7 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/headgate-dev/headgate/internal/apiclient"
-	"github.com/headgate-dev/headgate/internal/app/local"
+	"github.com/headgate-dev/headgate/internal/app/desk"
 	"github.com/headgate-dev/headgate/internal/view"
 )
 
@@ -45,7 +45,7 @@ func (t *target) localFlag(c *cobra.Command) {
 }
 
 func (t *target) local() *apiclient.Client {
-	return apiclient.New(filepath.Join(t.data, local.SocketName))
+	return apiclient.New(filepath.Join(t.data, desk.SocketName))
 }
 
 func (t *target) client() (remote, error) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/headgate-dev/headgate/internal/app/cluster"
@@ -72,8 +73,14 @@ func (k *inCluster) meant() bool {
 	return false
 }
 
-// connect finds the cluster.
-func (k *inCluster) connect() (*cluster.Client, error) {
+// found is the cluster that is meant.
+type found struct {
+	config             *rest.Config
+	context, namespace string
+}
+
+// find finds the cluster. Nothing is asked of it.
+func (k *inCluster) find() (found, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = k.kubeconfig
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: k.context}
@@ -81,18 +88,30 @@ func (k *inCluster) connect() (*cluster.Client, error) {
 	file := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
 	config, err := file.ClientConfig()
 	if err != nil {
-		return nil, experiment.Errorf(experiment.CodeInvalid, "find the cluster: %w", err).
+		return found{}, experiment.Errorf(experiment.CodeInvalid, "find the cluster: %w", err).
 			WithHint("name a kubeconfig file: --kubeconfig FILE, or KUBECONFIG; and its --context")
 	}
 	config.QPS, config.Burst = 50, 100
-	namespace, _, err := file.Namespace()
+	out := found{config: config, context: k.context}
+	if out.namespace, _, err = file.Namespace(); err != nil {
+		return found{}, experiment.Errorf(experiment.CodeInvalid, "find the namespace: %w", err)
+	}
+	if raw, err := file.RawConfig(); err == nil && out.context == "" {
+		out.context = raw.CurrentContext
+	}
+	return out, nil
+}
+
+// connect finds the cluster and makes its client.
+func (k *inCluster) connect() (*cluster.Client, error) {
+	at, err := k.find()
 	if err != nil {
-		return nil, experiment.Errorf(experiment.CodeInvalid, "find the namespace: %w", err)
+		return nil, err
 	}
 	if k.all {
-		namespace = ""
+		at.namespace = ""
 	}
-	return cluster.New(cluster.Options{Config: config, Namespace: namespace, Wait: k.wait})
+	return cluster.New(cluster.Options{Config: at.config, Namespace: at.namespace, Wait: k.wait})
 }
 
 // waitFlag defines how long a verb waits for the cluster's controller.

@@ -70,6 +70,10 @@ experiments (--shard 0/2 and --shard 1/2).`,
 	f.StringVar(&o.Webhook, "webhook-certificates", "", "a directory with tls.crt and tls.key: serve the admission webhook")
 	f.IntVar(&o.WebhookPort, "webhook-port", 9443, "the port of the admission webhook")
 	f.BoolVar(&o.Elect, "elect", true, "work only as the elected leader")
+	o.Iter8 = controller.Iter8Auto
+	f.Var(&o.Iter8, "iter8", "run Iter8's experiments (iter8.tools) too; auto is if the cluster knows them at the start")
+	f.BoolVar(&o.AllowExec, "allow-exec", false, "let actions of the experiments run commands, as Jobs under the service accounts that they name")
+	f.StringVar(&o.ExecImage, "exec-image", "", "the image of commands whose action names none")
 	f.IntVar(&o.Concurrency, "concurrency", 16, "how many experiments have their turn at once")
 	return c
 }

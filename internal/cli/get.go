@@ -172,11 +172,25 @@ func age(seconds float64) string {
 func describeCommand(s IO) *cobra.Command {
 	var t target
 	var f format
+	var file string
 	c := &cobra.Command{
 		Use: "describe [NAME]", Short: "the full account of an experiment", Args: cobra.MaximumNArgs(1),
+		Long: `Writes the full account of an experiment: of a running one by its name, or, with -f,
+what the status of an object says. Of an Iter8 experiment these are Iter8's own
+sections; with a cluster, Headgate's account follows.`,
+		Example: `  headgate describe ranker
+  kubectl get experiment quickstart-exp -o yaml | headgate describe -f -`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := f.check(); err != nil {
 				return err
+			}
+			switch {
+			case file != "" && len(args) > 0:
+				return usageError{fmt.Errorf("give a name or a file, not both")}
+			case file != "" && f.value != "text":
+				return usageError{fmt.Errorf("--output: a file is described as text")}
+			case file != "":
+				return describeFile(c.Context(), s, &t, file)
 			}
 			client, err := t.client()
 			if err != nil {
@@ -199,6 +213,7 @@ func describeCommand(s IO) *cobra.Command {
 		},
 	}
 	c.ValidArgsFunction = t.complete
+	c.Flags().StringVarP(&file, "filename", "f", "", "the file of an object with its status, or - for standard input")
 	t.flag(c)
 	f.flag(c, "json", "yaml", "md")
 	return c

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/headgate-dev/headgate/internal/app/desk"
 	"github.com/headgate-dev/headgate/internal/app/local"
 	"github.com/headgate-dev/headgate/internal/engine"
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -63,7 +64,7 @@ func (t *target) export(ctx context.Context, name string, to io.Writer) error {
 	if derr != nil {
 		return err
 	}
-	return local.ExportJournal(ctx, filepath.Join(dir, local.RecordFile), to)
+	return local.ExportJournal(ctx, filepath.Join(dir, desk.RecordFile), to)
 }
 
 // journal reads a file, or where none is named, what export writes. Remarks go

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/headgate-dev/headgate/internal/app/desk"
 	"github.com/headgate-dev/headgate/internal/app/ledger"
 	"github.com/headgate-dev/headgate/internal/app/local"
 	"github.com/headgate-dev/headgate/internal/translate"
@@ -60,7 +61,7 @@ ledger.`,
 	f.StringArrayVar(&o.Gateways, "gateway", nil, "the admin address of a gateway, http://HOST:PORT; may be repeated")
 	f.StringVar(&o.Data, "data", "headgate-ledger-data", "the directory of the exposure key and, without --database, of the ledger's file")
 	f.StringVar(&o.Database, "database", "", "the URL of a PostgreSQL database; leave its password to PGPASSFILE")
-	f.StringVar(&o.API, "api", local.Loopback, "the address of outcomes, seals and metrics")
+	f.StringVar(&o.API, "api", desk.Loopback, "the address of outcomes, seals and metrics")
 	f.StringVar(&token, "outcomes-token-file", "", "a file with the bearer token that outcomes, plans and questions for seals must carry")
 	if err := c.MarkFlagRequired("gateway"); err != nil {
 		panic("a flag that was just defined: " + err.Error())

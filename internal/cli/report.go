@@ -39,9 +39,11 @@ func report(v view.Experiment, s IO) string {
 	}
 	b.WriteString("\n" + versionsTable(v))
 	b.WriteString(removals(v))
-	b.WriteString("\n" + findingsTable(v))
+	if v.Iteration == nil {
+		b.WriteString("\n" + findingsTable(v))
+	}
 	for _, section := range []string{
-		agreementText(v), predictionsText(v), armsTable(v), mirrorLines(v), warmLines(v), waitLines(v), spentLine(v), costTable(v),
+		pointsTable(v), actionLines(v), agreementText(v), predictionsText(v), armsTable(v), mirrorLines(v), warmLines(v), waitLines(v), spentLine(v), costTable(v),
 	} {
 		if section != "" {
 			b.WriteString("\n" + section)
@@ -200,6 +202,9 @@ func mirrorLines(v view.Experiment) string {
 	}
 	for _, c := range m.Copies {
 		text += fmt.Sprintf("\n  %s was sent %s copies, %s of them failed or came too late", c.Version, thousands(c.Sent), thousands(c.Failed))
+		if c.Hanging {
+			text += "; it hangs, and is sent one now and then"
+		}
 	}
 	return text + "\n"
 }

@@ -93,7 +93,7 @@ func Run(ctx context.Context, args []string, s IO, version string) int {
 		explainCommand(s), exportCommand(s), forgetCommand(s), replayCommand(s), watchCommand(s), initCommand(s), loadCommand(s), versionCommand(s, version))
 	root.AddCommand(verbCommands(s)...)
 	root.AddCommand(simulateCommand(s))
-	root.AddCommand(planCommand(s), lintCommand(s))
+	root.AddCommand(planCommand(s), lintCommand(s), convertCommand(s))
 	root.AddCommand(reportCommand(s), outcomesCommand(s), checkCommand(s))
 	began := false
 	for _, c := range root.Commands() {

@@ -11,27 +11,47 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/headgate-dev/headgate/internal/app/desk"
 	"github.com/headgate-dev/headgate/internal/app/local"
+	laptop "github.com/headgate-dev/headgate/internal/app/remote"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/translate"
 )
+
+const runLong = `Serves each experiment's versions behind a gateway of its own, joins outcomes
+posted to the API, and moves traffic by the experiment's stages. What it learns
+is kept in the data directory and resumed from there. After the verdict it goes
+on serving until it is interrupted.
+
+With --kubeconfig, --context, --cluster or -n a cluster carries the traffic, by
+the route that the experiment names, under your own rights and with nothing of
+Headgate in that cluster. Experiments of Iter8 (iter8.tools) are taken too, with
+their metrics in the files or in the cluster. The command ends with the
+experiment; the exit code is that of headgate status. Interrupted, it leaves the
+route as it is and says how to go back.`
 
 func runCommand(s IO) *cobra.Command {
 	var o local.Options
 	var files []string
 	var listen, token string
+	var k carried
 	c := &cobra.Command{
 		Use:   "run -f FILE...",
-		Short: "run experiments on this machine, with Headgate's own gateway",
-		Long: `Serves each experiment's versions behind a gateway of its own, joins outcomes
-posted to the API, and moves traffic by the experiment's stages. What it learns
-is kept in the data directory and resumed from there. After the verdict it goes
-on serving until it is interrupted.`,
+		Short: "run experiments on this machine, or from it on a cluster's routes",
+		Long:  runLong,
 		Example: `  headgate run -f experiment.yaml --listen 127.0.0.1:8080
   headgate run -f ranker.yaml -f fraud.yaml      # each says traffic: {gateway: {listen: …}}
-  headgate run -f ranker.yaml -f metrics.yaml    # metrics.yaml holds reusable metrics, kind: Metric`,
+  headgate run -f ranker.yaml -f metrics.yaml    # metrics.yaml holds reusable metrics, kind: Metric
+  headgate run -f ranker.yaml --kubeconfig ~/.kube/config -n search --prometheus http://127.0.0.1:9090`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if k.cluster.meant() {
+				o, err := k.options(c.Context(), s, files, laptop.Options{Data: o.Data, API: o.API, AllowExec: o.AllowExec})
+				if err != nil {
+					return err
+				}
+				return runRemote(c.Context(), s, o)
+			}
 			plans, err := readPlans(files)
 			if err != nil {
 				return err
@@ -54,9 +74,11 @@ on serving until it is interrupted.`,
 	f.StringVar(&token, "outcomes-token-file", "", "a file with the bearer token that outcomes, exposures and evaluations must carry")
 	f.StringArrayVarP(&files, "filename", "f", nil, "an experiment's file, one of reusable metrics, or - for standard input; may be repeated")
 	f.StringVar(&listen, "listen", "", "the gateway's address (default the file's, else a free port on loopback)")
-	f.StringVar(&o.API, "api", local.Loopback, "the address of page, outcomes and metrics")
+	f.StringVar(&o.API, "api", desk.Loopback, "the address of page, outcomes and metrics")
 	f.StringVar(&o.Database, "database", "", "the URL of a PostgreSQL database that keeps what is learned instead of files (give the password by PGPASSWORD or ~/.pgpass)")
 	f.StringVar(&o.Data, "data", defaultData, "the directory of the run's files")
+	f.BoolVar(&o.AllowExec, "allow-exec", false, "let actions of the experiments run commands on this machine")
+	k.flag(c)
 	if err := c.MarkFlagRequired("filename"); err != nil {
 		panic("a flag that was just defined: " + err.Error())
 	}
@@ -76,6 +98,9 @@ func readPlans(files []string) ([]*experiment.Plan, error) {
 		switch {
 		case err != nil:
 			return nil, err
+		case laptop.OfIter8(data):
+			return nil, experiment.Errorf(experiment.CodeInvalid, "%s: an experiment of Iter8 is carried by a cluster", file).
+				WithHint("say which: --kubeconfig FILE, --context NAME or -n NAMESPACE; or make it one of Headgate's: headgate convert -f %s", file)
 		case translate.OnlyMetrics(data) && len(files) > 1:
 			metrics = append(metrics, data)
 		default:
@@ -136,7 +161,7 @@ func runLocal(ctx context.Context, s IO, o local.Options) (err error) {
 	if len(h.Runs()) > 1 {
 		s.Terminal = false // One screen shows one experiment; headgate watch shows any.
 	}
-	if err := followAll(ctx, s, h.Runs()); err != nil {
+	if err := followAll(ctx, s, watchedOf(h.Runs())); err != nil {
 		return err
 	}
 	fmt.Fprintln(s.Err, "\nthe gateway goes on serving; interrupt to stop it")
@@ -145,7 +170,7 @@ func runLocal(ctx context.Context, s IO, o local.Options) (err error) {
 }
 
 // followAll shows every run until all have ended.
-func followAll(ctx context.Context, s IO, runs []*local.Run) error {
+func followAll(ctx context.Context, s IO, runs []watched) error {
 	errs := make(chan error, len(runs))
 	for _, r := range runs {
 		go func() {

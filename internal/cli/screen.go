@@ -18,6 +18,8 @@ type screen struct {
 	io    IO
 	lines int
 	told  time.Time
+	// lately are the lines of the decisions that were told last, at one time.
+	lately []string
 	// noted are the kinds of notices that were told.
 	noted []string
 }
@@ -57,10 +59,15 @@ func (s *screen) tell(v view.Experiment) {
 		}
 	}
 	for _, d := range v.Decisions {
-		if d.At.After(s.told) {
-			fmt.Fprintln(s.io.Err, decisionLine(d))
-			s.told = d.At
+		line := decisionLine(d)
+		if d.At.Before(s.told) || d.At.Equal(s.told) && slices.Contains(s.lately, line) {
+			continue
 		}
+		fmt.Fprintln(s.io.Err, line)
+		if !d.At.Equal(s.told) {
+			s.told, s.lately = d.At, nil
+		}
+		s.lately = append(s.lately, line)
 	}
 }
 
@@ -178,7 +185,7 @@ func (f *framing) pattern(v view.Experiment) {
 		}
 	}
 	f.answers(v)
-	for _, text := range []string{mirrorLines(v), warmLines(v), spentLine(v)} {
+	for _, text := range []string{pointsTable(v), actionLines(v), mirrorLines(v), warmLines(v), spentLine(v)} {
 		for l := range strings.Lines(text) {
 			f.line("%s", strings.TrimSuffix(l, "\n"))
 		}

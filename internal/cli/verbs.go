@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/headgate-dev/headgate/internal/app/cluster"
-	"github.com/headgate-dev/headgate/internal/app/local"
+	"github.com/headgate-dev/headgate/internal/app/desk"
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
@@ -97,7 +98,8 @@ func killCommand(s IO) *cobra.Command {
 		Long: `Gives the baseline all traffic with the next request. It works while the engine is
 stuck, and survives a restart: the experiment stays killed until somebody lifts
 the kill (--lift, which leaves the baseline serving) or retries. If no Headgate
-runs in the directory, the kill is marked there and honoured at the next start.
+runs in the directory, the kill is marked there and honoured at the next start;
+where a cluster carried the traffic, the route is written back all the same.
 
 In a cluster this command marks the experiment and writes the route itself, under
 your own rights, so that it works with the controller down; each is done whatever
@@ -123,7 +125,7 @@ becomes of the other. The exit code is 0 only if both are done.`,
 			if t.cluster.meant() || lift || experiment.CodeOf(err) != experiment.CodeUnavailable {
 				return err
 			}
-			return markKill(s, t, nameOf(args), cmd, err)
+			return markKill(c.Context(), s, t, nameOf(args), cmd, err)
 		},
 	}
 	c.ValidArgsFunction = t.complete
@@ -135,16 +137,18 @@ becomes of the other. The exit code is 0 only if both are done.`,
 }
 
 // markKill marks a kill in the directory of a run that cannot be reached.
-func markKill(s IO, t target, id string, cmd experiment.Command, unreachable error) error {
+func markKill(ctx context.Context, s IO, t target, id string, cmd experiment.Command, unreachable error) error {
 	dir, err := experimentDir(t.data, id)
 	if err != nil {
 		return errors.Join(unreachable, err)
 	}
-	if err := local.WriteKill(dir, cmd); err != nil {
+	if err := desk.WriteKill(dir, cmd); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(s.Out, "MARKED  no Headgate answers there; the kill is honoured as soon as one starts")
-	return err
+	if _, err = fmt.Fprintln(s.Out, "MARKED  no Headgate answers there; the kill is honoured as soon as one starts"); err != nil {
+		return err
+	}
+	return killRemote(ctx, s, dir)
 }
 
 // experimentDir finds an experiment's directory without a running process.
@@ -155,12 +159,12 @@ func experimentDir(data, id string) (string, error) {
 	}
 	var known []string
 	for _, e := range entries {
-		if _, err := os.Stat(filepath.Join(data, e.Name(), local.RecordFile)); err == nil {
+		if _, err := os.Stat(filepath.Join(data, e.Name(), desk.RecordFile)); err == nil {
 			known = append(known, e.Name())
 		}
 	}
 	for _, k := range known {
-		if k == local.DirOf(id) || (id == "" && len(known) == 1) {
+		if k == desk.DirOf(id) || (id == "" && len(known) == 1) {
 			return filepath.Join(data, k), nil
 		}
 	}

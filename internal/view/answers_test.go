@@ -100,6 +100,14 @@ func TestAnswersInTheView(t *testing.T) {
 	if f := find("psi", ""); f.Unit != "number" || f.Question != "psi <= 0.1" {
 		t.Errorf("the drift is %+v", f)
 	}
+	if e.Mirror.Copies[0].Hanging {
+		t.Error("it hangs, though nobody said so")
+	}
+	hung := answers()
+	hung.Hanging = []string{hung.Plan.Versions[1].Name}
+	if m := view.Of(hung).Mirror; !m.Copies[0].Hanging {
+		t.Errorf("nothing is said of a shadow that hangs: %+v", m.Copies)
+	}
 	if e.Mirror.Pairs != 8170 {
 		t.Errorf("%d pairs: blank ones are none, and units are fewer", e.Mirror.Pairs)
 	}

@@ -12,8 +12,8 @@ import (
 
 // Notice is something that a reader must know before any number is used.
 type Notice struct {
-	// Kind is stable: override, parts, hidden, no-error-rate, where, pairs,
-	// harm.
+	// Kind is stable: override, parts, hidden, no-error-rate, strict, where,
+	// pairs, harm.
 	Kind string `json:"kind"`
 	Text string `json:"text"`
 }
@@ -28,6 +28,8 @@ const (
 	NoticeHidden = "hidden"
 	// NoticeNoErrorRate: the method claims none.
 	NoticeNoErrorRate = "no-error-rate"
+	// NoticeStrict: Iter8's own rules decide.
+	NoticeStrict = "strict"
 	// NoticeWhere: only some requests are in the experiment.
 	NoticeWhere = "where"
 	// NoticePairs: nothing is known of how users react.
@@ -58,8 +60,11 @@ func noticesOf(in *Input) []Notice {
 	if rewardHidden(in) {
 		say(NoticeHidden, "the reward is hidden until the horizon, so that nobody stops early because of it")
 	}
-	if m := in.Plan.Analysis.Method; in.Plan.Reward != nil && (m == experiment.Bayesian || m == experiment.Threshold) {
+	if m := in.Plan.Analysis.Method; in.Plan.Reward != nil && !in.Plan.Strict && (m == experiment.Bayesian || m == experiment.Threshold) {
 		say(NoticeNoErrorRate, "the method %s claims no error rate: between identical versions it may often say better", m)
+	}
+	if in.Plan.Strict {
+		say(NoticeStrict, "strict: Iter8's own rules decide, by the newest values alone; no error rate is claimed, and a version that breaks an objective may gain share")
 	}
 	stage := &in.Plan.Stages[in.Record.State.Stage]
 	if live(in) && len(stage.Where) > 0 {

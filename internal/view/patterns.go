@@ -30,6 +30,9 @@ type Copies struct {
 	Sent    int64  `json:"sent"`
 	// Failed copies failed or came too late: they make no pair.
 	Failed int64 `json:"failed"`
+	// Hanging says that it answered none of the last in time, and is sent one now
+	// and then.
+	Hanging bool `json:"hanging,omitempty"`
 }
 
 func mirrorOf(in *Input) *Mirror {
@@ -45,7 +48,7 @@ func mirrorOf(in *Input) *Mirror {
 		if in.Record.State.IsRemoved(v) {
 			continue
 		}
-		c := Copies{Version: in.Plan.Versions[v].Name}
+		c := Copies{Version: in.Plan.Versions[v].Name, Hanging: slices.Contains(in.Hanging, in.Plan.Versions[v].Name)}
 		stagePhases(in, func(p *experiment.PhaseTotals) {
 			n := p.Get(v, experiment.CellMirrored).Counts
 			c.Sent, c.Failed = c.Sent+n.N, c.Failed+n.X

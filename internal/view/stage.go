@@ -40,7 +40,8 @@ type Wait struct {
 	// Have and Want count in Unit; a wait for a fact has neither.
 	Have float64 `json:"have,omitempty"`
 	Want float64 `json:"want,omitempty"`
-	// Unit is requests, windows, units, pairs, seconds or probability.
+	// Unit is requests, windows, units, pairs, iterations, seconds or
+	// probability.
 	Unit string `json:"unit,omitempty"`
 	Done bool   `json:"done"`
 	// Owner answers for a gate.
@@ -113,6 +114,8 @@ func progress(in *Input, stage *experiment.Stage) float64 {
 		f = max(f, part(float64(pairs(in)), float64(stage.Mirror.Until.Pairs)))
 	case stage.Switch != nil:
 		f = switchProgress(in, stage.Switch)
+	case stage.Iterate != nil:
+		f = part(float64(iterations(s)), float64(stage.Iterate.Total()))
 	}
 	return max(0, min(1, f))
 }
@@ -267,6 +270,8 @@ func waits(in *Input, stage *experiment.Stage) []Wait {
 			ready = in.Now.Sub(*s.ReadySince).Seconds()
 		}
 		count("ready without a break", "seconds", ready, stage.Switch.Warm.Seconds())
+	case stage.Iterate != nil:
+		count("iterations", "iterations", float64(iterations(s)), float64(stage.Iterate.Total()))
 	default:
 		count("the period", "seconds", elapsed, stage.Observe.For.Seconds())
 	}

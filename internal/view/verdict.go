@@ -43,6 +43,8 @@ func runningSentence(in *Input, why string) string {
 		return fmt.Sprintf("A PERSON DECIDES  %s; %s", leanings(in), why)
 	case hasReason(in, experiment.ReasonBudget):
 		return fmt.Sprintf("BUDGET EXCEEDED  %s; %s", leanings(in), why)
+	case in.Plan.Strict:
+		return fmt.Sprintf("ITERATING  %s; %s", strictLeader(in), why)
 	case len(in.Plan.Versions) == 1:
 		return fmt.Sprintf("OBSERVING  %s", why)
 	case stage.Mirror != nil:
@@ -127,6 +129,10 @@ func finalVerdict(in *Input) Verdict {
 	why := strings.Join(v.Reasons, "; ") + caveat(in, last)
 	if len(last.Reasons) > 0 {
 		v.Code = string(last.Reasons[0].Code)
+	}
+	if head := strictEnd(in); head != "" {
+		v.Sentence = fmt.Sprintf("%s: %s", head, why)
+		return v
 	}
 	switch s.Outcome {
 	case experiment.Promoted:

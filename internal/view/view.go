@@ -45,6 +45,11 @@ type Experiment struct {
 	Bandit *Bandit `json:"bandit,omitempty"`
 	Warm   *Warm   `json:"warm,omitempty"`
 	Spent  *Spent  `json:"spent,omitempty"`
+	// Strict says that Iter8's own rules decide; Iteration is how far they are.
+	Strict    bool       `json:"strict,omitempty"`
+	Iteration *Iteration `json:"iteration,omitempty"`
+	// Actions are those of the plan that are asked for, or failed for good.
+	Actions []Action `json:"actions,omitempty"`
 	// Agreements are which classes versions gave to the same requests.
 	Agreements []Agreement `json:"agreements,omitempty"`
 	// Predictions are there where the plan reads them.
@@ -169,7 +174,12 @@ type Input struct {
 	Latest experiment.Decision
 	// Early are readings of outcomes that are not all mature, if there are any.
 	Early []EarlyReading
-	Now   time.Time
+	// Acting is how the state's actions stand, as far as it is known.
+	Acting []experiment.ActionFact
+	// Hanging names the candidates that the gateway in this process finds to hang
+	// in a mirror.
+	Hanging []string
+	Now     time.Time
 }
 
 // Of makes the view.
@@ -182,6 +192,10 @@ func Of(in Input) Experiment {
 		Elapsed: in.Now.Sub(s.Started).Seconds(), Condition: string(s.Condition),
 		Stage: stageOf(&in), Health: healthOf(&in),
 		Mirror: mirrorOf(&in), Bandit: banditOf(&in), Warm: warmOf(&in), Spent: spentOf(&in), Agreements: agreementsOf(&in), Predictions: predictionsOf(&in), Early: earlyOf(&in),
+		Strict: in.Plan.Strict, Iteration: iterationOf(&in), Actions: actionsOf(&in),
+	}
+	if e.Strict {
+		e.Method = "strict"
 	}
 	e.Verdict = verdictOf(&in)
 	e.Notices = noticesOf(&in)

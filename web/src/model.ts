@@ -23,11 +23,42 @@ export interface View {
   bandit?: Bandit;
   warm?: Warm;
   spent?: Spent;
+  strict?: boolean;
+  iteration?: Iteration;
+  actions?: Action[];
   agreements?: Agreement[];
   predictions?: Predictions;
   flips?: { text: string }[];
   flipsTogether?: boolean;
   decisions: Decision[];
+}
+
+export interface Iteration {
+  done: number;
+  of: number;
+  everySeconds: number;
+  next?: string;
+  winner?: string;
+  recommended: string;
+  failed?: string;
+  readings?: PointRow[];
+}
+
+// PointRow has a value, null where there is no number, for each version.
+export interface PointRow {
+  metric: string;
+  role?: string;
+  limit?: string;
+  values: (number | null)[];
+  satisfied?: boolean[];
+}
+
+export interface Action {
+  name: string;
+  kind: string;
+  status: string;
+  why?: string;
+  ignored?: boolean;
 }
 
 export interface Stage {

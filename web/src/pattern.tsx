@@ -7,13 +7,14 @@ import { Swatch } from './versions';
 
 // Pattern shows what the stage's kind does, and what it waits for.
 export function Pattern({ view }: { view: View }) {
-  const { stage, bandit, mirror, warm, spent } = view;
+  const { stage, bandit, mirror, warm, spent, iteration, actions } = view;
   const waits = warm?.waits ?? stage.waits ?? [];
-  if (!waits.length && !bandit && !mirror && !spent && !stage.approval) return null;
+  if (!waits.length && !bandit && !mirror && !spent && !stage.approval && !iteration && !actions) return null;
   return (
     <section class="panel" aria-labelledby="pattern">
       <h2 id="pattern">{warm ? `${warm.baseline} is kept warm, then: ${warm.then}` : `Stage ${stage.name} (${stage.kind})`}</h2>
       {bandit && <Arms view={view} />}
+      {iteration && <Points view={view} />}
       {mirror && (
         <p>
           {percent(mirror.share, 0)} of the requests copied, {count(mirror.pairs)}{mirror.want ? ` of ${count(mirror.want)}` : ''} pairs
@@ -28,8 +29,40 @@ export function Pattern({ view }: { view: View }) {
       {stage.approval && !stage.approval.given && (
         <p class="note">{stage.approval.awaited ? 'Nothing else is missing.' : 'It can be given before the rest is had.'} <code>headgate approve {nameOf(view)} --reason …</code></p>
       )}
+      {actions && (
+        <ul class="actions">
+          {actions.map((a) => (
+            <li key={a.name + a.status}>
+              <b class={a.status === 'failed' && !a.ignored ? 'over' : undefined}>{a.status}</b> {a.name} <span class="quiet">({a.kind}{a.ignored && ', ignored'}){a.why && ` ${a.why}`}</span>
+            </li>
+          ))}
+        </ul>
+      )}
       {spent && <Spent view={view} />}
     </section>
+  );
+}
+
+// Points shows what the newest iteration of a strict experiment read.
+function Points({ view }: { view: View }) {
+  const { done, of, next, winner, recommended, failed, readings } = view.iteration!;
+  const write = (x: number | null): string => (x === null ? 'no number' : String(Number(x.toPrecision(5))));
+  return (
+    <>
+      <p>
+        Iteration <b>{done}</b> of {of}{failed ? <b class="over"> failed: {failed}</b> : done > 0 && (winner ? <>, winner <b>{winner}</b></> : `, no winner: ${recommended} is recommended`)}
+        {next && `, the next at ${moment(next, 0)}`}
+      </p>
+      {readings && (
+        <Table
+          label="Newest values" head={['metric', 'limit', ...view.versions.map((v) => v.name)]}
+          rows={readings.map((r) => [
+            <>{r.metric} {r.role && <span class="quiet">{r.role}</span>}</>, r.limit ?? none,
+            ...r.values.map((x, i) => (r.satisfied?.[i] === false ? <b class="over">{write(x)}</b> : <>{write(x)}{r.satisfied?.[i] && <span class="quiet"> met</span>}</>)),
+          ])}
+        />
+      )}
+    </>
   );
 }
 
