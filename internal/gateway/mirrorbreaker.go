@@ -103,3 +103,19 @@ func (m *mirror) hanging(now time.Time) bool {
 	}
 	return true
 }
+
+// Hanging names the candidates of an experiment that hang in the mirror that is
+// served: each answered none of its last copies in time, and is sent one now and
+// then.
+func (g *Gateway) Hanging(experiment string) (names []string) {
+	r := g.route.Load()
+	if r == nil || r.experiment != experiment || r.mirror == nil {
+		return nil
+	}
+	for _, s := range r.mirror.shown {
+		if s.breaker.hangs() {
+			names = append(names, s.version.name)
+		}
+	}
+	return names
+}

@@ -192,7 +192,7 @@ func TestOnlyTheShadowThatHangsIsSpared(t *testing.T) {
 					}
 				}
 				spared := metric(t, b.reg, "headgate_gateway_copies_total", "version", "v2", "result", "dropped_hanging")
-				if answered != 20 || spared < 10 || b.hanging(t, "v2") != 1 || b.hanging(t, "v3") != 0 {
+				if answered != 20 || spared < 10 || b.hanging(t, "v2") != 1 || b.hanging(t, "v3") != 0 || !slices.Equal(b.Hanging(b.route.Experiment), []string{"v2"}) || b.Hanging("another") != nil {
 					t.Errorf("%d of 20 pairs of the one that answers, %v copies spared, hanging %v and %v", answered, spared, b.hanging(t, "v2"), b.hanging(t, "v3"))
 				}
 			})

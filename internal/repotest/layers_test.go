@@ -39,6 +39,7 @@ var house = []room{
 
 	{"words", "api/v1alpha1", nil, nil},
 	{"words", "api/kube", []string{"api/v1alpha1"}, nil},
+	{"words", "api/iter8", nil, nil},
 	{"words", "internal/suggest", nil, nil},
 	{"words", "internal/experiment", []string{"stats"}, nil},
 
@@ -68,6 +69,7 @@ var house = []room{
 	{"shapes", "internal/router/pack", []string{"internal/experiment", "internal/router"}, nil},
 	{"shapes", "internal/router/routers", []string{"internal/experiment", "internal/router/..."}, []string{"internal/router/kube"}},
 	{"shapes", "internal/translate", []string{"api/v1alpha1", "internal/suggest", "internal/experiment", "internal/jq", "internal/assign", "internal/design", "internal/router/..."}, nil},
+	{"shapes", "internal/iter8", []string{"api/...", "internal/experiment", "internal/jq", "internal/suggest", "internal/translate"}, nil},
 	{"shapes", "internal/view", []string{"stats/...", "internal/experiment", "internal/design"}, nil},
 	{"shapes", "internal/report", []string{"stats", "internal/experiment", "internal/view"}, nil},
 
@@ -83,15 +85,22 @@ var house = []room{
 	{"adapters", "internal/router/kube", []string{"internal/experiment", "internal/router"}, nil},
 	{"adapters", "internal/workload", []string{"internal/experiment"}, nil},
 	{"adapters", "internal/record/kube", []string{"api/kube", "internal/experiment"}, nil},
-	{"adapters", "internal/source/prometheus", []string{"stats", "internal/experiment", "internal/engine", "internal/router/pack"}, nil},
+	{"adapters", "internal/source/remote", []string{"stats", "internal/experiment", "internal/engine"}, nil},
+	{"adapters", "internal/source/prometheus", []string{"stats", "internal/experiment", "internal/engine", "internal/router/pack", "internal/source/remote"}, nil},
 
 	{"adapters", "internal/source/ledger", []string{"internal/experiment", "internal/engine"}, nil},
+	{"adapters", "internal/source/embedded", []string{"internal/experiment"}, nil},
+	{"adapters", "internal/source/http", []string{"stats", "internal/experiment", "internal/engine", "internal/jq", "internal/source/remote"}, nil},
+	{"adapters", "internal/source/sql", []string{"stats", "internal/experiment", "internal/engine", "internal/sqlitefile", "internal/postgres/...", "internal/source/remote"}, nil},
+	{"adapters", "internal/source/sources", []string{"stats", "internal/experiment", "internal/engine", "internal/postgres/...", "internal/source/..."}, nil},
+	{"adapters", "internal/action", []string{"internal/experiment", "internal/jq"}, nil},
 
 	{"faces", "internal/gateway/h1", nil, nil},
 	{"faces", "internal/gateway", []string{"stats/...", "internal/experiment", "internal/jq", "internal/prediction", "internal/compare", "internal/assign", "internal/gateway/h1"}, nil},
 	{"faces", "internal/httpapi", []string{"internal/experiment", "internal/suggest", "internal/view"}, nil},
 
-	{"faces", "internal/controller", []string{"api/...", "internal/experiment", "internal/judge", "internal/engine", "internal/translate", "internal/view", "internal/router/...", "internal/workload"}, nil},
+	{"faces", "internal/controller", []string{"api/...", "internal/experiment", "internal/judge", "internal/engine", "internal/translate", "internal/view", "internal/router/...", "internal/workload", "internal/action"}, nil},
+	{"faces", "internal/iter8/owner", []string{"api/...", "internal/experiment", "internal/iter8", "internal/translate"}, nil},
 	{"faces", "internal/apiclient", []string{"internal/experiment", "internal/view"}, nil},
 	{"faces", "internal/load", []string{"stats/...", "internal/experiment", "internal/prediction", "internal/compare"}, nil},
 	{"adapters", "internal/backfill", []string{"internal/experiment", "internal/suggest", "internal/sqlitefile", "internal/postgres/..."}, nil},
@@ -101,17 +110,23 @@ var house = []room{
 	{"garden", "examples/digits/serve", []string{"examples/digits"}, nil},
 	{"garden", "examples/shadow", nil, nil},
 
+	// What processes on one machine have in common, whoever carries the traffic.
+	{"app", "internal/app/desk", []string{"internal/experiment", "internal/suggest", "internal/httpapi", "web"}, nil},
+
 	// Wiring sees every room but the faces that belong to other processes.
 	{
 		"app", "internal/app/local",
 		[]string{"stats", "api/v1alpha1", "internal/...", "web"},
-		[]string{"internal/cli", "internal/controller", "internal/app/...", "internal/repotest"},
+		[]string{
+			"internal/cli", "internal/controller", "internal/repotest",
+			"internal/app/gateway", "internal/app/ledger", "internal/app/controller", "internal/app/cluster", "internal/app/remote", "internal/app/check", "internal/app/demo",
+		},
 	},
 	{"app", "internal/app/gateway", []string{"internal/datadir", "internal/experiment", "internal/gateway", "internal/httpapi"}, nil},
 	{"app", "internal/app/ledger", []string{"internal/datadir", "internal/experiment", "internal/httpapi", "internal/ledger"}, nil},
 	{
 		"app", "internal/app/controller",
-		[]string{"api/...", "internal/experiment", "internal/engine", "internal/controller", "internal/router/...", "internal/record/kube", "internal/workload", "internal/source/..."},
+		[]string{"api/...", "internal/experiment", "internal/engine", "internal/controller", "internal/router/...", "internal/record/kube", "internal/workload", "internal/source/...", "internal/action", "internal/iter8/..."},
 		nil,
 	},
 	{
@@ -119,11 +134,16 @@ var house = []room{
 		[]string{"api/...", "internal/experiment", "internal/judge", "internal/translate", "internal/view", "internal/router/...", "internal/record/kube"},
 		nil,
 	},
+	{
+		"app", "internal/app/remote",
+		[]string{"api/...", "internal/datadir", "internal/experiment", "internal/translate", "internal/view", "internal/router/...", "internal/record/sqlite", "internal/workload", "internal/source/sources", "internal/action", "internal/iter8", "internal/httpapi", "internal/controller", "internal/app/desk"},
+		nil,
+	},
 	{"app", "internal/app/check", []string{"api/...", "internal/experiment", "internal/view", "internal/router/...", "internal/source/prometheus", "internal/app/cluster"}, nil},
 	{"app", "internal/app/demo", []string{"..."}, []string{"internal/cli", "internal/repotest"}},
 
 	// The command line starts the processes, so it stands above the wiring.
-	{"cmd", "internal/cli", []string{"stats", "api/v1alpha1", "internal/experiment", "internal/suggest", "internal/engine", "internal/translate", "internal/design", "internal/lint", "internal/simulate", "internal/view", "internal/report", "internal/apiclient", "internal/prediction", "internal/compare", "internal/load", "internal/backfill", "internal/app/..."}, nil},
+	{"cmd", "internal/cli", []string{"stats", "api/v1alpha1", "api/iter8", "internal/iter8", "internal/experiment", "internal/suggest", "internal/engine", "internal/translate", "internal/design", "internal/lint", "internal/simulate", "internal/view", "internal/report", "internal/apiclient", "internal/prediction", "internal/compare", "internal/load", "internal/backfill", "internal/app/..."}, nil},
 	{"cmd", "cmd/headgate", []string{"internal/cli"}, nil},
 	{"cmd", "cmd/headgate-gateway", []string{"internal/app/gateway"}, nil},
 

@@ -40,15 +40,27 @@ var bans = []ban{
 	{[]string{"internal/gateway"}, nil, []string{"database/sql", "k8s.io/"}, "the data plane links no database and no Kubernetes client"},
 	{
 		[]string{"..."},
-		[]string{"internal/sqlitefile", "internal/ledger", "internal/record/sqlite", "internal/backfill", "internal/app/...", "internal/cli", "cmd/..."},
+		[]string{"internal/sqlitefile", "internal/ledger", "internal/record/sqlite", "internal/backfill", "internal/source/sql", "internal/source/sources", "internal/app/...", "internal/cli", "cmd/..."},
 		[]string{"modernc.org/sqlite"},
-		"only the stores, and what is built on them, know SQLite",
+		"only the stores and the source sql, and what is built on them, know SQLite",
 	},
 	{
 		[]string{"..."},
-		[]string{"internal/postgres/...", "internal/ledger", "internal/record/postgres", "internal/app/...", "internal/cli", "cmd/...", "internal/backfill"},
+		[]string{"internal/postgres/...", "internal/ledger", "internal/record/postgres", "internal/app/...", "internal/source/sql", "internal/source/sources", "internal/cli", "cmd/...", "internal/backfill"},
 		[]string{"github.com/jackc/"},
-		"only the stores, and what is built on them, know PostgreSQL",
+		"only the stores and the source sql, and what is built on them, know PostgreSQL",
+	},
+	{
+		[]string{"..."},
+		[]string{"internal/source/embedded", "internal/source/sources", "internal/app/...", "internal/cli", "cmd/..."},
+		[]string{"github.com/prometheus/prometheus/"},
+		"Prometheus' engine is in one package",
+	},
+	{
+		[]string{"..."},
+		[]string{"internal/action", "internal/controller", "internal/app/...", "internal/cli", "cmd/..."},
+		[]string{"github.com/go-git/"},
+		"only actions write to repositories",
 	},
 	{
 		[]string{"..."},
@@ -196,7 +208,7 @@ func TestReachRuleFindsEachOffence(t *testing.T) {
 		},
 		"SQLite elsewhere is found": {
 			graph{us + "internal/gateway": {us + "internal/ledger"}, us + "internal/ledger": {"modernc.org/sqlite"}},
-			[]string{"internal/gateway: " + us + "internal/gateway → " + us + "internal/ledger → modernc.org/sqlite: only the stores, and what is built on them, know SQLite"},
+			[]string{"internal/gateway: " + us + "internal/gateway → " + us + "internal/ledger → modernc.org/sqlite: only the stores and the source sql, and what is built on them, know SQLite"},
 		},
 		"examples outside the demo are found": {
 			graph{us + "internal/app/local": {us + "examples/digits"}, us + "internal/app/demo": {us + "examples/digits"}},

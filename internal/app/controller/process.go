@@ -59,6 +59,12 @@ type Options struct {
 	WebhookPort int
 	// Elect asks for a leader's election.
 	Elect bool
+	// Iter8 says whether Iter8's experiments are run too.
+	Iter8 Iter8
+	// AllowExec lets actions run commands, as Jobs; ExecImage is that of those
+	// whose action names none.
+	AllowExec bool
+	ExecImage string
 	// Concurrency is how many experiments have their turn at once.
 	Concurrency int
 	Log         *slog.Logger
@@ -158,7 +164,7 @@ func addController(ctx context.Context, m manager.Manager, o *Options) error {
 	if err != nil {
 		return err
 	}
-	from := &sources{secrets: m.GetAPIReader(), fallback: o.Prometheus}
+	from := &providers{secrets: m.GetAPIReader(), fallback: o.Prometheus}
 	if err := from.register(ctrlmetrics.Registry); err != nil {
 		return err
 	}
@@ -167,12 +173,21 @@ func addController(ctx context.Context, m manager.Manager, o *Options) error {
 			return err
 		}
 	}
+	records := record.New(m.GetClient(), record.Options{Owner: ownerOf(m.GetClient()), Stored: metrics.Stored})
+	if err := addIter8(m, o, records); err != nil {
+		return err
+	}
+	acts, err := addActions(m, o)
+	if err != nil {
+		return err
+	}
 	w := &watches{manager: m}
 	r := face.New(face.Options{
 		Client: m.GetClient(), Reusable: m.GetAPIReader(),
 		Routes:   routes.New(liveMaps{m.GetCache(), m.GetAPIReader()}, m.GetClient(), routes.Options{Namespace: cmp.Or(o.Home, defaultHome)}),
-		Records:  record.New(m.GetClient(), record.Options{Owner: ownerOf(m.GetClient()), Stored: metrics.Stored}),
+		Records:  records,
 		Evidence: from.open, Router: routers.New, Workloads: workload.New(m.GetClient(), m.GetAPIReader(), m.GetClient()),
+		Actions: acts, Secrets: from.secret,
 		Events: m.GetEventRecorder("headgate-controller"), Metrics: metrics,
 		Shard: o.Shard, Shards: o.Shards, Log: o.Log, Watch: w.watch,
 	})

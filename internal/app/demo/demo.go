@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/headgate-dev/headgate/examples/digits/serve"
+	"github.com/headgate-dev/headgate/internal/app/desk"
 	"github.com/headgate-dev/headgate/internal/app/local"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/translate"
@@ -86,7 +87,7 @@ func (d *Demo) start(ctx context.Context, o Options) error {
 			faults = d.Candidate.Faults
 			faults.Seed = o.Seed
 		}
-		if d.models[v], err = serve.Start(ctx, local.Loopback, world.Models[v], faults); err != nil {
+		if d.models[v], err = serve.Start(ctx, desk.Loopback, world.Models[v], faults); err != nil {
 			return err
 		}
 	}

@@ -19,16 +19,14 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/headgate-dev/headgate/internal/app/desk"
 	"github.com/headgate-dev/headgate/internal/datadir"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/gateway"
-	"github.com/headgate-dev/headgate/internal/suggest"
 )
 
 // Options configures a host. Only Experiments and Data are required.
@@ -46,7 +44,9 @@ type Options struct {
 	// Token must come with outcomes, exposures and evaluations; empty asks for
 	// none.
 	Token string
-	Log   *slog.Logger
+	// AllowExec lets actions of the experiments run commands.
+	AllowExec bool
+	Log       *slog.Logger
 }
 
 // Experiment is a plan and the address that its gateway listens on; a free
@@ -55,12 +55,6 @@ type Experiment struct {
 	Plan   *experiment.Plan
 	Listen string
 }
-
-// Loopback is a free port that only this machine can reach.
-const Loopback = "127.0.0.1:0"
-
-// SocketName is the control socket's name inside the data directory.
-const SocketName = "control.sock"
 
 // Host runs experiments.
 type Host struct {
@@ -73,8 +67,7 @@ type Host struct {
 	runs     []*Run
 	api      net.Listener
 	control  net.Listener
-	servers  []drainer
-	wg       sync.WaitGroup
+	desk     *desk.Desk
 }
 
 // Start opens or resumes the experiments in o.Data and lets them go. It fails,
@@ -85,6 +78,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
+	h.desk = desk.New(h.log)
 	h.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := h.open(ctx, o); err != nil {
 		return nil, errors.Join(err, h.release())
@@ -106,20 +100,23 @@ func (h *Host) open(ctx context.Context, o Options) error {
 	for _, e := range o.Experiments {
 		if kind := e.Plan.Router.Kind(); kind != experiment.RouterGateway {
 			return experiment.Errorf(experiment.CodeInvalid, "spec.traffic.%s: %s is carried by a cluster", kind, e.Plan.ID()).
-				WithHint("apply it to a cluster where headgate controller runs, or write traffic: {gateway: {}}")
+				WithHint("carry it from here with headgate run --kubeconfig FILE, apply it to a cluster where headgate controller runs, or write traffic: {gateway: {}}")
 		}
 		if err := e.Plan.Fits("gateway", gateway.Capabilities()); err != nil {
 			return err
 		}
 	}
 	var err error
-	if h.api, err = listen(ctx, "API", cmp.Or(o.API, Loopback)); err != nil {
+	if h.api, err = desk.Listen(ctx, "API", cmp.Or(o.API, desk.Loopback)); err != nil {
 		return err
 	}
 	for _, e := range o.Experiments {
 		r := newRun(e.Plan, h.log)
 		h.runs = append(h.runs, r)
-		if r.traffic, err = listen(ctx, "gateway of "+e.Plan.ID(), cmp.Or(e.Listen, Loopback)); err != nil {
+		if r.actions, err = newActions(e.Plan, o.AllowExec); err != nil {
+			return err
+		}
+		if r.traffic, err = desk.Listen(ctx, "gateway of "+e.Plan.ID(), cmp.Or(e.Listen, desk.Loopback)); err != nil {
 			return err
 		}
 		if err := r.prober.reach(ctx); err != nil {
@@ -129,7 +126,7 @@ func (h *Host) open(ctx context.Context, o Options) error {
 	if h.dir, err = datadir.Open(h.data); err != nil {
 		return err
 	}
-	if h.control, err = listenControl(filepath.Join(h.data, SocketName)); err != nil {
+	if h.control, err = desk.ListenControl(h.data); err != nil {
 		return err
 	}
 	key, err := h.dir.Key()
@@ -143,18 +140,11 @@ func (h *Host) open(ctx context.Context, o Options) error {
 	}
 	for _, r := range h.runs {
 		registry := prometheus.WrapRegistererWith(prometheus.Labels{"headgate_run": r.plan.ID()}, h.registry)
-		if err := r.open(ctx, filepath.Join(h.data, DirOf(r.plan.ID())), key, h.stores, registry); err != nil {
+		if err := r.open(ctx, filepath.Join(h.data, desk.DirOf(r.plan.ID())), key, h.stores, registry); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// drainer is a server that can be asked to end, and ended.
-type drainer interface {
-	Serve(ln net.Listener) error
-	Shutdown(ctx context.Context) error
-	Close() error
 }
 
 // checkClaims refuses two experiments of one name, and two that claim the same
@@ -176,16 +166,6 @@ func checkClaims(es []Experiment) error {
 	return nil
 }
 
-func listen(ctx context.Context, what, address string) (net.Listener, error) {
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, experiment.Errorf(experiment.CodeInvalid, "listen for the %s on %s: %w", what, address, err).
-			WithHint("choose another port, or 0 for any free one")
-	}
-	return ln, nil
-}
-
 // APIURL is where outcomes, views and metrics are.
 func (h *Host) APIURL() string { return "http://" + h.api.Addr().String() }
 
@@ -194,46 +174,15 @@ func (h *Host) Runs() []*Run { return slices.Clone(h.runs) }
 
 // find gives the run of a name; with an empty name the only run. The error
 // says which there are.
-func (h *Host) find(id string) (*Run, error) {
-	if id == "" && len(h.runs) == 1 {
-		return h.runs[0], nil
-	}
-	names := make([]string, len(h.runs))
-	for i, r := range h.runs {
-		if names[i] = r.plan.ID(); names[i] == id || r.plan.Name == id {
-			return r, nil
-		}
-	}
-	if id == "" {
-		return nil, experiment.Errorf(experiment.CodeInvalid, "several experiments run here: name one").WithHint("one of %v", names)
-	}
-	e := experiment.Errorf(experiment.CodeNotFound, "no experiment is called %q", id)
-	if near := suggest.Closest(id, names); near != "" {
-		return nil, e.WithHint("did you mean %s?", near)
-	}
-	return nil, e.WithHint("running here: %v", names)
-}
-
-// closeWithin bounds how long servers may take to drain.
-const closeWithin = time.Second
+func (h *Host) find(id string) (*Run, error) { return desk.Find(h.runs, id) }
 
 // Close drains the servers, stops the loops and closes the files.
 func (h *Host) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
-	defer cancel()
-	var wg sync.WaitGroup
-	for _, s := range h.servers {
-		wg.Go(func() {
-			if s.Shutdown(ctx) != nil {
-				_ = s.Close() // It was asked nicely.
-			}
-		})
-	}
-	wg.Wait()
+	h.desk.Drain()
 	for _, r := range h.runs {
 		r.halt()
 	}
-	h.wg.Wait()
+	h.desk.Wait()
 	return h.release()
 }
 
@@ -247,23 +196,13 @@ func (h *Host) release() error {
 		errs = append(errs, h.stores.close())
 	}
 	for _, ln := range []net.Listener{h.api, h.control} {
-		errs = append(errs, closeListener(ln))
+		errs = append(errs, desk.CloseListener(ln))
 	}
 	if h.dir != nil {
 		errs = append(errs, h.dir.Close())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close: %w", err)
-	}
-	return nil
-}
-
-func closeListener(ln net.Listener) error {
-	if ln == nil {
-		return nil
-	}
-	if err := ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		return err
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/headgate-dev/headgate/internal/app/desk"
 	"github.com/headgate-dev/headgate/internal/engine"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/translate"
@@ -217,7 +218,7 @@ func TestKillWorksWhileTheEngineIsStuckAndSurvivesARestart(t *testing.T) {
 	}
 	do(t, r, experiment.Command{Verb: experiment.VerbRetry, Author: "sre", Reason: "repaired"})
 	until(t, r, "the canary's share after a retry", shared)
-	if _, marked, _ := readKill(r.dir); marked {
+	if _, marked, _ := desk.ReadKill(r.dir); marked {
 		t.Error("the mark of the kill is still there after a retry")
 	}
 	if versions := assignments(t, r, 100); !slices.Contains(versions, "v2") {
@@ -235,7 +236,7 @@ func TestAKillMarkedWhileNobodyRunsIsHonoured(t *testing.T) {
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteKill(filepath.Join(data, DirOf(p.ID())), experiment.Command{Author: "sre"}); err != nil {
+	if err := desk.WriteKill(filepath.Join(data, desk.DirOf(p.ID())), experiment.Command{Author: "sre"}); err != nil {
 		t.Fatal(err)
 	}
 	h = begin(t, data, p)
@@ -259,16 +260,16 @@ func TestTwoExperimentsDoNotDisturbEachOther(t *testing.T) {
 	if !slices.Contains(assignments(t, h.Runs()[1], 50), "v2") {
 		t.Error("the other one was disturbed")
 	}
-	if _, err := h.Find("c"); experiment.CodeOf(err) != experiment.CodeNotFound {
+	if _, err := h.find("c"); experiment.CodeOf(err) != experiment.CodeNotFound {
 		t.Errorf("an unknown name: %v", err)
 	}
-	if _, err := h.Find(""); experiment.CodeOf(err) != experiment.CodeInvalid {
+	if _, err := h.find(""); experiment.CodeOf(err) != experiment.CodeInvalid {
 		t.Errorf("no name among two: %v", err)
 	}
 }
 
 func TestStartRefuses(t *testing.T) {
-	busy, err := net.Listen("tcp", Loopback)
+	busy, err := net.Listen("tcp", desk.Loopback)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +277,7 @@ func TestStartRefuses(t *testing.T) {
 	p := plan(t, "refused")
 	dead := *p
 	dead.Versions = slices.Clone(p.Versions)
-	dead.Versions[1].Backend = "http://" + Loopback[:len(Loopback)-1] + "1"
+	dead.Versions[1].Backend = "http://" + desk.Loopback[:len(desk.Loopback)-1] + "1"
 	for name, c := range map[string]struct {
 		o    Options
 		want string
@@ -316,7 +317,7 @@ func TestADirectoryBelongsToOneProcessAndOnePlan(t *testing.T) {
 	if _, err := Start(t.Context(), Options{Experiments: []Experiment{{Plan: p}}, Data: data}); experiment.CodeOf(err) != experiment.CodeConflict {
 		t.Errorf("a second process: %v", err)
 	}
-	info, err := os.Stat(filepath.Join(data, SocketName))
+	info, err := os.Stat(filepath.Join(data, desk.SocketName))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the control socket has mode %v: %v", info.Mode(), err)
 	}
@@ -343,7 +344,7 @@ func TestRowsOfPhasesThatAreOverGo(t *testing.T) {
 	if err := h.Close(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite", filepath.Join(data, DirOf(p.ID()), "ledger.db"))
+	db, err := sql.Open("sqlite", filepath.Join(data, desk.DirOf(p.ID()), "ledger.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,9 +4,9 @@ package local
 
 import (
 	"context"
-	"slices"
 	"time"
 
+	"github.com/headgate-dev/headgate/internal/app/desk"
 	"github.com/headgate-dev/headgate/internal/engine"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/judge"
@@ -20,7 +20,7 @@ import (
 // process that died had not folded is lost, at most a few windows, and is a gap.
 // Exposures and outcomes are in the ledger and go on as if nothing had been.
 func (r *Run) resume(ctx context.Context) error {
-	now := moment()
+	now := desk.Moment()
 	rec, err := r.store.Load(ctx, r.plan.ID())
 	begins := experiment.CodeOf(err) == experiment.CodeNotFound
 	switch {
@@ -44,7 +44,7 @@ func (r *Run) resume(ctx context.Context) error {
 	if err := r.route(); err != nil {
 		return err
 	}
-	kill, marked, err := readKill(r.dir)
+	kill, marked, err := desk.ReadKill(r.dir)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (r *Run) resume(ctx context.Context) error {
 		if err := r.killRoute(); err != nil {
 			return err
 		}
-		r.commands = append(r.commands, pendingCommand{Command: kill, answer: make(chan experiment.Decision, 1)})
+		r.commands.Add(kill)
 	}
 	judgement, _ := judge.Judge(r.plan, &rec.Totals, rec.Monitors, judge.AtState(&rec.State, now))
 	r.publish(judgement, now)
@@ -74,9 +74,6 @@ func lostWith(p *experiment.Plan, phase *experiment.PhaseTotals, now time.Time) 
 	}}
 }
 
-// moment is now, as precise as the journal writes it.
-func moment() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
-
 // tick is how often the loop steps: twice a window, but neither often enough
 // to cost nor seldom enough to be late.
 func tick(window time.Duration) time.Duration {
@@ -87,22 +84,24 @@ func tick(window time.Duration) time.Duration {
 // waits for commands only.
 func (r *Run) loop(ctx context.Context) {
 	r.wg.Go(func() { r.prober.watch(ctx) })
-	t := time.NewTicker(tick(r.plan.Window))
+	t := time.NewTimer(0)
 	defer t.Stop()
 	for {
+		t.Reset(engine.Pace(r.plan, &r.record.State, desk.Moment(), tick(r.plan.Window)))
 		if over(&r.record.State) {
 			r.ended.Do(func() { close(r.done) })
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-r.wake:
+		case <-r.commands.Wake():
+		case <-r.actions.ended:
 		case <-t.C:
 		}
-		if over(&r.record.State) && len(r.pending()) == 0 {
+		if over(&r.record.State) && len(r.commands.Pending()) == 0 {
 			continue
 		}
-		if err := r.step(ctx, moment()); err != nil && ctx.Err() == nil {
+		if err := r.step(ctx, desk.Moment()); err != nil && ctx.Err() == nil {
 			r.log.Error("the experiment cannot go on", "experiment", r.plan.ID(), "error", err)
 			r.failed.Store(&err)
 			r.ended.Do(func() { close(r.done) })
@@ -111,19 +110,19 @@ func (r *Run) loop(ctx context.Context) {
 	}
 }
 
-// over says whether an experiment decides nothing more by itself.
+// over says whether an experiment decides and does nothing more by itself.
 func over(s *experiment.State) bool {
-	return s.Condition == experiment.Done || s.Condition == experiment.Killed
+	return (s.Condition == experiment.Done || s.Condition == experiment.Killed) && !s.Asks(experiment.IntentRun)
 }
 
 // step is one turn: read, judge and decide, record, act, show.
 func (r *Run) step(ctx context.Context, now time.Time) error {
 	in := engine.Input{Now: now, Ready: r.prober.state(), Memo: r.memo}
-	for _, p := range r.pending() {
-		in.Commands = append(in.Commands, p.Command)
-	}
+	in.Commands = r.commands.Pending()
 	in.Seals, in.Sources = r.read(ctx, now)
+	in.Readings = engine.Points(ctx, r.plan, &r.record.State, now, r.providers.Points)
 	in.Moved = r.moved(ctx)
+	in.Actions = r.acts(ctx)
 	out, err := engine.Step(r.plan, r.record, in)
 	if err != nil {
 		return err
@@ -140,16 +139,17 @@ func (r *Run) step(ctx context.Context, now time.Time) error {
 	if err := r.act(&out); err != nil {
 		return err
 	}
+	r.acts(ctx) // What is asked for now begins, after the traffic.
 	r.forget(ctx, now)
 	r.readEarly(ctx, now)
 	r.publish(out.Judgement, now)
-	r.answered(&rec.State, out.Decision)
+	r.commands.Answered(rec.State.Commands, out.Decision)
 	return nil
 }
 
 // act does what the decision asks for, after it was recorded.
 func (r *Run) act(out *engine.Output) error {
-	if r.record.State.Condition != experiment.Killed && len(r.pendingKills()) == 0 {
+	if r.record.State.Condition != experiment.Killed && len(r.commands.Kills(r.record.State.Commands)) == 0 {
 		if err := r.unkill(); err != nil {
 			return err
 		}
@@ -164,15 +164,8 @@ func (r *Run) act(out *engine.Output) error {
 	return nil
 }
 
-// pendingKills are the kills that the state has not obeyed yet.
-func (r *Run) pendingKills() []pendingCommand {
-	return slices.DeleteFunc(r.pending(), func(p pendingCommand) bool {
-		return p.Verb != experiment.VerbKill || slices.Contains(r.record.State.Commands, p.ID)
-	})
-}
-
 func (r *Run) publish(j experiment.Judgement, now time.Time) {
-	v := view.Of(view.Input{Plan: r.plan, Record: &r.record, Judgement: &j, Latest: r.latest, Early: r.early, Now: now})
+	v := view.Of(view.Input{Plan: r.plan, Record: &r.record, Judgement: &j, Latest: r.latest, Early: r.early, Hanging: r.gateway.Hanging(r.plan.ID()), Now: now})
 	r.current.Store(&v)
 	select {
 	case r.changed <- struct{}{}:

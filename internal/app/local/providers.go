@@ -8,20 +8,12 @@ import (
 	"strings"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
-	"github.com/headgate-dev/headgate/internal/source/prometheus"
+	"github.com/headgate-dev/headgate/internal/source/sources"
 )
 
 // openProviders connects to the providers that a plan's metrics are read from.
-func openProviders(p *experiment.Plan) (*prometheus.Plan, error) {
-	sources := make(map[string]*prometheus.Source)
-	for _, provider := range p.Providers {
-		made, err := prometheus.New(prometheus.Options{Provider: *provider.Prometheus, Secrets: readSecret})
-		if err != nil {
-			return nil, err
-		}
-		sources[provider.Name] = made
-	}
-	return prometheus.ForPlan(p, sources)
+func openProviders(ctx context.Context, p *experiment.Plan) (*sources.Set, error) {
+	return sources.Open(ctx, p, sources.Options{Secrets: readSecret})
 }
 
 // readSecret reads a variable or a file. Errors name the place and never what

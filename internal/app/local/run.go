@@ -8,18 +8,18 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/headgate-dev/headgate/internal/app/desk"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/gateway"
 	"github.com/headgate-dev/headgate/internal/judge"
 	"github.com/headgate-dev/headgate/internal/ledger"
-	source "github.com/headgate-dev/headgate/internal/source/prometheus"
+	"github.com/headgate-dev/headgate/internal/source/sources"
 	"github.com/headgate-dev/headgate/internal/view"
 )
 
@@ -34,6 +34,7 @@ type Run struct {
 	store   recordStore
 	ledger  *ledger.Ledger
 	gateway *gateway.Gateway
+	actions *actions
 	// own are the run's own stores; nil where the host's are shared.
 	own *stores
 	// listening is nil where nobody else mirrors.
@@ -47,7 +48,9 @@ type Run struct {
 	before int
 	// providers are where metrics are read from, beside the gateway and the
 	// ledger; nil where the plan reads none.
-	providers *source.Plan
+	providers *sources.Set
+	// acting says that an action was asked for when it was last looked.
+	acting bool
 	// lost is what was lost of the last of them, or of the one that goes on.
 	lost []experiment.Gap
 	// pruned is the number of phases whose rows the ledger has let go.
@@ -66,9 +69,7 @@ type Run struct {
 	served   experiment.Route
 	killed   bool
 
-	mu       sync.Mutex
-	commands []pendingCommand
-	wake     chan struct{}
+	commands *desk.Commands
 
 	done   chan struct{}
 	ended  sync.Once
@@ -81,15 +82,9 @@ type Run struct {
 func newRun(p *experiment.Plan, log *slog.Logger) *Run {
 	return &Run{
 		plan: p, log: log, prober: newProber(p), changed: make(chan struct{}, 1),
-		wake: make(chan struct{}, 1), done: make(chan struct{}), memo: judge.NewMemo(),
+		commands: desk.NewCommands(), done: make(chan struct{}), memo: judge.NewMemo(),
 	}
 }
-
-// DirOf is the name of an experiment's directory inside the data directory.
-func DirOf(id string) string { return strings.ReplaceAll(id, "/", "_") }
-
-// RecordFile is the name of the record's file inside an experiment's directory.
-const RecordFile = "record.db"
 
 func (r *Run) open(ctx context.Context, dir string, key *experiment.Key, shared *stores, registry prometheus.Registerer) error {
 	r.dir = dir
@@ -107,7 +102,7 @@ func (r *Run) open(ctx context.Context, dir string, key *experiment.Key, shared 
 	if err := r.ledger.Register(r.plan); err != nil {
 		return err
 	}
-	if r.providers, err = openProviders(r.plan); err != nil {
+	if r.providers, err = openProviders(ctx, r.plan); err != nil {
 		return err
 	}
 	if listensTo(r.plan) {
@@ -143,7 +138,13 @@ func (r *Run) halt() {
 
 // release closes whatever open opened.
 func (r *Run) release() error {
-	errs := []error{closeListener(r.traffic)}
+	errs := []error{desk.CloseListener(r.traffic)}
+	if r.actions != nil {
+		r.actions.runner.Close()
+	}
+	if r.providers != nil {
+		r.providers.Close()
+	}
 	if r.gateway != nil {
 		errs = append(errs, r.gateway.Close())
 	}

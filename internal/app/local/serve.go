@@ -4,28 +4,22 @@ package local
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"iter"
-	"net"
 	"net/http"
-	"os"
-	"syscall"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/headgate-dev/headgate/internal/app/desk"
 	"github.com/headgate-dev/headgate/internal/assign"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/httpapi"
 	"github.com/headgate-dev/headgate/internal/view"
-	"github.com/headgate-dev/headgate/web"
 )
 
 // serve starts the gateways', the API's and the control socket's servers.
 func (h *Host) serve() {
 	for _, r := range h.runs {
-		h.start(r.gateway.Server(), r.traffic)
+		h.desk.Start(r.gateway.Server(), r.traffic)
 	}
 	mux := http.NewServeMux()
 	for path, handler := range map[string]http.Handler{
@@ -38,54 +32,7 @@ func (h *Host) serve() {
 	}
 	mux.Handle("GET /healthz", httpapi.Health(h.health))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}))
-	// A browser reads these; a page of another site must not read them through
-	// it.
-	pages := http.NewServeMux()
-	httpapi.Read(pages, h)
-	var stop []func()
-	streams := map[string]*httpapi.Stream{}
-	for _, r := range h.runs {
-		streams[r.ID()] = httpapi.NewStream(r)
-		stop = append(stop, streams[r.ID()].Stop)
-	}
-	pages.HandleFunc("GET /v1/experiment/events", func(w http.ResponseWriter, req *http.Request) {
-		r, err := h.find(req.URL.Query().Get("name"))
-		if err != nil {
-			httpapi.WriteError(w, err)
-			return
-		}
-		streams[r.ID()].ServeHTTP(w, req)
-	})
-	pages.Handle("/", httpapi.Page(web.FS()))
-	mux.Handle("/", httpapi.OnlyThisMachine(pages))
-	api := server(mux)
-	for _, f := range stop {
-		api.RegisterOnShutdown(f)
-	}
-	h.start(api, h.api)
-
-	control := http.NewServeMux()
-	httpapi.Read(control, h)
-	httpapi.Control(control, h)
-	h.start(server(control), h.control)
-}
-
-// server is an HTTP server with bounds; streams lift the write time-out for
-// themselves.
-func server(handler http.Handler) *http.Server {
-	return &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
-		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-	}
-}
-
-func (h *Host) start(s drainer, ln net.Listener) {
-	h.servers = append(h.servers, s)
-	h.wg.Go(func() {
-		if err := s.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			h.log.Error("a server stopped", "address", ln.Addr().String(), "error", err)
-		}
-	})
+	desk.Serve(h.desk, h.runs, mux, h.api, h.control)
 }
 
 // names lists the experiments.
@@ -115,24 +62,6 @@ func (h recorder) Record(ctx context.Context, id string, outcomes []experiment.U
 		return experiment.Receipt{}, err
 	}
 	return r.ledger.Record(ctx, r.ID(), outcomes)
-}
-
-// Find gives the API an experiment by name.
-func (h *Host) Find(name string) (httpapi.Experiment, error) {
-	r, err := h.find(name)
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
-// All gives the API every experiment.
-func (h *Host) All() []httpapi.Experiment {
-	all := make([]httpapi.Experiment, len(h.runs))
-	for i, r := range h.runs {
-		all[i] = r
-	}
-	return all
 }
 
 // Journal gives the entries of the run, from the first on.
@@ -173,27 +102,4 @@ func owner(r *experiment.Route, slots experiment.Slots, slot int) (version strin
 	}
 	v := table.At(slot)
 	return r.Versions[v].Name, slots.Shares(len(r.Versions))[v].Fraction()
-}
-
-// maxSocket is the longest path that a unix socket may have on every system.
-const maxSocket = 100
-
-// listenControl opens the control socket for its owner only. One that a dead
-// process left behind is replaced: the directory's lock says that it is dead.
-func listenControl(path string) (net.Listener, error) {
-	if len(path) > maxSocket {
-		return nil, experiment.Errorf(experiment.CodeInvalid, "the path of the control socket %s has %d bytes: at most %d", path, len(path), maxSocket).
-			WithHint("choose a data directory with a shorter name")
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, experiment.Errorf(experiment.CodeUnavailable, "replace the control socket: %w", err)
-	}
-	// The mask keeps others out between making the socket and chmod.
-	old := syscall.Umask(0o177)
-	ln, err := net.Listen("unix", path)
-	syscall.Umask(old)
-	if err != nil {
-		return nil, experiment.Errorf(experiment.CodeUnavailable, "open the control socket: %w", err)
-	}
-	return ln, nil
 }

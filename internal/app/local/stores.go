@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/headgate-dev/headgate/internal/app/desk"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/ledger"
 	"github.com/headgate-dev/headgate/internal/record/postgres"
@@ -47,7 +48,7 @@ func openDatabase(ctx context.Context, url string, key *experiment.Key, registry
 // openFiles opens the stores of one run in its directory.
 func openFiles(ctx context.Context, dir string, key *experiment.Key, registry prometheus.Registerer) (*stores, error) {
 	s := &stores{}
-	record, err := sqlite.Open(ctx, filepath.Join(dir, RecordFile))
+	record, err := sqlite.Open(ctx, filepath.Join(dir, desk.RecordFile))
 	if err != nil {
 		return nil, err
 	}
