@@ -134,6 +134,7 @@ api: {qps: 80, burst: 160}
 prometheus: {url: "http://prometheus.monitoring:9090", scrapeInterval: 30s}
 secrets: {search: [token, other]}
 workloads: true
+iter8: true
 routers: {seldon: false}
 serviceAccount: {annotations: {a: b}}
 podAnnotations: {a: b}
@@ -186,15 +187,17 @@ func TestChartIsTheDefaultInstall(t *testing.T) {
 	}
 }
 
-// TestOptionsAreTheSameBothWays compares what the chart adds to config/webhook
-// and config/workloads.
+// TestOptionsAreTheSameBothWays compares what the chart adds to config/webhook,
+// config/workloads and config/iter8.
 func TestOptionsAreTheSameBothWays(t *testing.T) {
 	want := objects(t, kustomize(t, withOptions(t)))
-	got := objects(t, mustChart(t, "headgate", home, "--set", "webhook.enabled=true,workloads=true"))
+	got := objects(t, mustChart(t, "headgate", home, "--set", "webhook.enabled=true,workloads=true,iter8=true"))
 	for _, key := range []string{
 		"ValidatingWebhookConfiguration /headgate", "Service " + home + "/headgate-webhook", "Deployment " + home + "/headgate-controller",
 		"Certificate " + home + "/headgate-webhook", "Issuer " + home + "/headgate-webhook",
 		"ClusterRole /headgate-workloads",
+		"ClusterRole /headgate-iter8", "ClusterRole /headgate-iter8-view", "ClusterRole /headgate-iter8-edit",
+		"CustomResourceDefinition /experiments.iter8.tools", "CustomResourceDefinition /metrics.iter8.tools",
 	} {
 		if want[key] == nil || got[key] == nil {
 			t.Errorf("%s: config has it: %t, the chart: %t", key, want[key] != nil, got[key] != nil)
@@ -225,7 +228,7 @@ func withOptions(t *testing.T) string {
 	if err := os.Mkdir(top, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	const kustomization = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../config/default]\ncomponents: [../config/webhook, ../config/workloads]\n"
+	const kustomization = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../config/default]\ncomponents: [../config/webhook, ../config/workloads, ../config/iter8]\n"
 	if err := os.WriteFile(filepath.Join(top, "kustomization.yaml"), []byte(kustomization), 0o600); err != nil {
 		t.Fatal(err)
 	}
