@@ -89,21 +89,6 @@ func command() experiment.Action {
 	return experiment.Action{Timeout: 40 * time.Second, Exec: &experiment.ExecAction{Image: "kubectl:1", Command: []string{"/bin/sh", "-c", `echo $(date) $$ {{.name}}`}}}
 }
 
-// only gives the only Job of an API server.
-func only(t *testing.T, a *api) (path string, object map[string]any) {
-	t.Helper()
-	for p, o := range a.objects {
-		if path != "" {
-			t.Fatalf("%d objects", len(a.objects))
-		}
-		path, object = p, o
-	}
-	if path == "" {
-		t.Fatal("there is no Job")
-	}
-	return path, object
-}
-
 // ends has a Job that is made be at its end.
 func (a *api) ends(t *testing.T, condition map[string]any, j *job, r *Runner) (path string) {
 	t.Helper()

@@ -125,19 +125,17 @@ func (t *turn) toldOwn(f experiment.ActionFact) {
 
 // ownAwaited is the action of the plan that is waited for, and how it stands.
 func (t *turn) ownAwaited() (*experiment.Intent, string) {
-	for k := range t.run.record.State.Actions {
-		i := &t.run.record.State.Actions[k]
-		if i.Kind != experiment.IntentRun {
-			return nil, ""
-		}
-		for _, f := range t.deeds.facts {
-			if f.Intent == *i {
-				return i, t.run.plan.Label(*i) + ": " + f.Why
-			}
-		}
-		return i, t.run.plan.Label(*i) + ": it begins"
+	todo := t.run.record.State.Actions
+	if len(todo) == 0 || todo[0].Kind != experiment.IntentRun {
+		return nil, ""
 	}
-	return nil, ""
+	i := &todo[0]
+	for _, f := range t.deeds.facts {
+		if f.Intent == *i {
+			return i, t.run.plan.Label(*i) + ": " + f.Why
+		}
+	}
+	return i, t.run.plan.Label(*i) + ": it begins"
 }
 
 // ownFailed says which action of the plan this turn was told to have failed for

@@ -33,7 +33,7 @@ const foreignMetric = `
 apiVersion: iter8.tools/v2alpha2
 kind: Metric
 metadata: {name: engagement}
-spec: {mock: [{name: v1, level: "1"}, {name: v2, level: "2"}]}
+spec: {type: Counter, mock: [{name: v1, level: "1"}, {name: v2, level: "2"}]}
 `
 
 // read reads texts, each a file.

@@ -37,7 +37,7 @@ spec:
   versions: [{name: v1, backend: %[1]s-v1}, {name: v2, backend: %[1]s-v2}]
   traffic: {virtualService: {name: %[1]s}}
   metrics:
-  - {name: engagement, goal: increase, from: {mock: {levels: {v1: 10, v2: 1000}}}}
+  - {name: engagement, goal: increase, from: {mock: {counter: true, levels: {v1: 10, v2: 1000}}}}
   reward: {metric: engagement}
   stages:
   - {name: iterate, iterate: {pattern: reward, every: 1s, times: %[2]d, increment: 30%%}}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 )
@@ -62,7 +63,7 @@ func (s *Server) scrape(ctx context.Context, t *target, at int64) {
 		err = errors.New("more series or samples than are kept: scrape less, or run a Prometheus")
 	}
 	s.store.end(at, t.had, now)
-	s.store.add(at, []scraped{{labels.FromStrings(labels.MetricName, "up", "instance", t.instance, "job", job), up}})
+	s.store.add(at, []scraped{{labels.FromStrings(model.MetricNameLabel, "up", "instance", t.instance, "job", job), up}})
 	t.had = now
 	s.mu.Lock()
 	defer s.mu.Unlock()
