@@ -164,7 +164,7 @@ var statisticsEntries = []Entry{
 	},
 	{
 		CodeNoErrorRate, Info, "{method} bounds no error rate",
-		"It may say better of identical versions more often than any alpha; headgate simulate shows how often.",
+		"It may say better of identical versions more often than any alpha; headgate simulate shows how often, of plans that are not strict.",
 		"Use sequential or anytime where a wrong promotion costs something.",
 	},
 	{

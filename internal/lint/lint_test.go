@@ -200,6 +200,13 @@ var faults = []fault{
 	{"a provider that is not listed", telling, func(p *experiment.Plan) { p.Providers = nil }, nil, CodeNotNamed, "spec.providers", "mesh-errors is read"},
 	{"a router whose figures come from nowhere", careful, func(p *experiment.Plan) { p.Router.HTTPRoute = &experiment.RouteObject{Name: "x"} }, nil, CodeNotNamed, "spec.providers", "what the router tells"},
 	{"windows that are too short", telling, func(p *experiment.Plan) { p.Providers[0].Prometheus.Scrape = 45 * time.Second }, nil, CodeThinWindow, "spec.providers[0].prometheus.scrape", "window of 60s"},
+	{"a router whose figures come from nowhere beside another provider", careful, func(p *experiment.Plan) {
+		p.Router.HTTPRoute = &experiment.RouteObject{Name: "x"}
+		p.Providers = []experiment.Provider{{Name: "api", HTTP: &experiment.HTTPProvider{URL: "https://api"}}}
+	}, nil, CodeNotNamed, "spec.providers", "what the router tells"},
+	{"a secret in a header that all can read", telling, func(p *experiment.Plan) {
+		p.Providers = append(p.Providers, experiment.Provider{Name: "api", HTTP: &experiment.HTTPProvider{URL: "http://${host}.example.org", Secrets: []experiment.NamedSecret{{Name: "host"}}}})
+	}, nil, CodeBareSecret, "spec.providers[1].http.url", "api is sent a secret"},
 	{"a secret that all can read", telling, func(p *experiment.Plan) { p.Providers[0].Prometheus.URL = "http://prometheus:9090" }, nil, CodeBareSecret, "spec.providers[0].prometheus.url", "team is sent a secret"},
 	{"a guardrail of few windows", telling, func(p *experiment.Plan) { p.Window = 12 * time.Hour }, nil, CodeFewWindows, "spec.stages[2]", "guardrail depth has 56 windows"},
 	{"a drift that is none", labelled, func(p *experiment.Plan) { p.Objectives[2].Max = ptr(.5) }, nil, CodeLooseDrift, "spec.objectives[2].max", "shift may reach 0.5"},

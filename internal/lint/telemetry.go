@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/headgate-dev/headgate/internal/design"
@@ -24,7 +25,8 @@ var computed = []string{"histogram_quantile(", "rate(", "increase(", "irate("}
 func (c *checker) telemetry() {
 	c.providers()
 	p, read := c.plan, ""
-	if p.Router.Kind() != experiment.RouterGateway {
+	outside := func(provider string) bool { return p.Provider(provider) == nil }
+	if kind := p.Router.Kind(); kind != experiment.RouterGateway && kind != experiment.RouterNone && !p.Strict && outside(p.Pack()) {
 		read = "what the router tells"
 	}
 	for i := range p.Metrics {
@@ -34,12 +36,12 @@ func (c *checker) telemetry() {
 		}
 		if m.Provider != nil && m.Provider.Prometheus != nil {
 			c.query(fmt.Sprintf("spec.metrics[%d].from.prometheus.query", i), m)
-		}
-		if read == "" {
-			read = m.Name
+			if read == "" && outside(m.Provider.Provider) {
+				read = m.Name
+			}
 		}
 	}
-	if read != "" && len(p.Providers) == 0 {
+	if read != "" {
 		c.add(CodeNotNamed, "spec.providers", "what", read)
 	}
 	i, s := c.last()
@@ -72,6 +74,9 @@ func (c *checker) query(path string, m *experiment.Metric) {
 func (c *checker) providers() {
 	for i := range c.plan.Providers {
 		x := &c.plan.Providers[i]
+		if h := x.HTTP; h != nil && (h.Token != nil || h.Password != nil || len(h.Secrets) > 0) && bare(h.URL) {
+			c.add(CodeBareSecret, fmt.Sprintf("spec.providers[%d].http.url", i), "provider", x.Name)
+		}
 		if x.Prometheus == nil {
 			continue
 		}
@@ -85,9 +90,12 @@ func (c *checker) providers() {
 	}
 }
 
+// placeholders are what secrets stand for in a URL.
+var placeholders = regexp.MustCompile(`\$\{[^}]*\}`)
+
 // bare says whether others than this machine can read what is sent to a URL.
 func bare(s string) bool {
-	u, err := url.Parse(s)
+	u, err := url.Parse(placeholders.ReplaceAllString(s, "1"))
 	if err != nil || u.Scheme != "http" {
 		return false
 	}

@@ -139,7 +139,7 @@ var house = []room{
 		[]string{"api/...", "internal/datadir", "internal/experiment", "internal/translate", "internal/view", "internal/router/...", "internal/record/sqlite", "internal/workload", "internal/source/sources", "internal/action", "internal/iter8", "internal/httpapi", "internal/controller", "internal/app/desk"},
 		nil,
 	},
-	{"app", "internal/app/check", []string{"api/...", "internal/experiment", "internal/view", "internal/router/...", "internal/source/prometheus", "internal/app/cluster"}, nil},
+	{"app", "internal/app/check", []string{"api/...", "internal/experiment", "internal/engine", "internal/view", "internal/router/...", "internal/source/prometheus", "internal/source/sources", "internal/app/cluster"}, nil},
 	{"app", "internal/app/demo", []string{"..."}, []string{"internal/cli", "internal/repotest"}},
 
 	// The command line starts the processes, so it stands above the wiring.

@@ -58,7 +58,7 @@ func Catalogue() []Entry {
 		{CodeItsLease, "the controller may claim routes", "A route is claimed by a Lease beside it, so that no two experiments share one.", "Apply config/rbac of this version again, or bind its role in the namespace of the route."},
 		{CodeItsEvent, "the controller may tell of decisions", "Decisions would be missing from kubectl describe.", "Apply config/rbac of this version again."},
 		{CodeItsRoute, "the controller may change the route", "It could not move traffic, nor take it back.", "Apply the ClusterRole of that router: config/rbac/routers.yaml."},
-		{CodeItsSecret, "the controller may read the secrets of providers", "It could not ask a provider that wants a password or a token.", "Bind a Role in the experiment's namespace: get of that secret, by resourceNames."},
+		{CodeItsSecret, "the controller may read the secrets of providers and actions", "It could not ask a provider that wants a password or a token, nor do what an action says.", "Bind a Role in the experiment's namespace: get of that secret, by resourceNames."},
 		{CodeItsWork, "the controller may write Deployments, where the plan asks for it", "A winner could not be copied over the baseline, nor what lost be scaled down.", "Add the component config/workloads, or workloads: true in the chart."},
 		{CodeSpec, "the spec is valid", "The experiment does not begin, or goes on as it was.", "Correct what is named; headgate lint -f FILE says it before it is applied."},
 		{CodeStalled, "the controller can go on", "It waits for a person, and decides nothing until then.", "Do what the message says."},
@@ -66,7 +66,7 @@ func Catalogue() []Entry {
 		{CodeClaim, "the route is the experiment's own", "Two experiments on one route overwrite each other.", "Wait until the other has ended, or delete it."},
 		{CodeRecord, "the record can be read", "The record is all that is known of an experiment that runs; without it the experiment stops.", "Restore the ExperimentRecord from a backup, or delete the Experiment and apply it again."},
 		{CodeProvider, "the provider answers", "Without it nothing is known, so that nothing is raised.", "Correct spec.providers. From outside the cluster its address may mean nothing: forward a port and name it with --prometheus, or run the check inside."},
-		{CodeSeries, "the metrics tell of every version that has traffic", "A version without series cannot be judged: the experiment holds and holds.", "Compare the selector with what Prometheus has: names of Deployments and Services, the scrape of the version's pods, spec.traffic.pack."},
+		{CodeSeries, "the metrics tell of every version that has traffic", "A version without series cannot be judged: the experiment holds and holds.", "Compare the selector with what Prometheus has: names of Deployments and Services, the scrape of the version's pods, spec.traffic.pack. Of another provider, ask it the same by hand."},
 		{CodeHeal, "nothing undoes a kill by itself", "A GitOps tool that heals the route writes the shares of the repository again, in the middle of a kill too.", "Tell it whose the shares are, by the snippet of the hint."},
 		{CodeTopology, "versions differ in the model alone", "Versions with other resources, replicas or nodes differ in latency and errors for reasons that are not the model's.", "Give the versions' Deployments the same shape, or keep the difference in mind when latency decides."},
 	}

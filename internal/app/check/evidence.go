@@ -23,10 +23,18 @@ func sortedNames(list corev1.ResourceList) []corev1.ResourceName {
 }
 
 // evidence asks the plan's providers for the newest whole window of every metric
-// and version that has traffic.
-func (k *checker) evidence(ctx context.Context, p *experiment.Plan, shares experiment.Shares) {
+// and version that has traffic, or of a strict plan for its numbers as of now.
+func (k *checker) evidence(ctx context.Context, p *experiment.Plan, s *experiment.State) {
+	shares := experiment.Baseline(len(p.Versions))
+	if s != nil {
+		shares = s.Slots.Shares(len(p.Versions))
+	}
+	if p.Strict {
+		k.points(ctx, p, momentOf(s, k.Client.Now()))
+		return
+	}
 	reads := map[string][]pack.Read{}
-	if p.Router.Kind() != experiment.RouterGateway {
+	if kind := p.Router.Kind(); kind != experiment.RouterGateway && kind != experiment.RouterNone {
 		kit, err := pack.For(p, p.Router.Pack, pack.Options{})
 		var list []pack.Read
 		if err == nil {
@@ -40,7 +48,7 @@ func (k *checker) evidence(ctx context.Context, p *experiment.Plan, shares exper
 	}
 	asked := map[string]bool{}
 	for i := range p.Metrics {
-		if m := p.Metrics[i].Provider; m != nil && !asked[m.Provider] {
+		if m := p.Metrics[i].Provider; m != nil && m.Prometheus != nil && !asked[m.Provider] {
 			asked[m.Provider] = true
 			reads[m.Provider] = append(reads[m.Provider], prometheus.MetricReads(p, m.Provider)...)
 		}
@@ -48,13 +56,19 @@ func (k *checker) evidence(ctx context.Context, p *experiment.Plan, shares exper
 	for _, name := range slices.Sorted(maps.Keys(reads)) {
 		k.provider(ctx, p, name, reads[name], shares)
 	}
+	k.windows(ctx, p, shares)
 }
 
-// provider asks one provider.
+// unknownAddress says that nobody knows from here where a provider is.
+func (k *checker) unknownAddress(err error) {
+	k.say(CodeProvider, Warning, "name its address with --prometheus URL", "%v: the controller has its own", err)
+}
+
+// provider asks one Prometheus.
 func (k *checker) provider(ctx context.Context, p *experiment.Plan, name string, reads []pack.Read, shares experiment.Shares) {
 	at, err := k.providerOf(p, name)
 	if err != nil {
-		k.say(CodeProvider, Warning, "name its address with --prometheus URL", "%v: the controller has its own", err)
+		k.unknownAddress(err)
 		return
 	}
 	source, err := prometheus.New(prometheus.Options{Provider: at, Secrets: func(ctx context.Context, ref experiment.Secret) (string, error) {
@@ -129,7 +143,7 @@ func queryOf(p *experiment.Plan, scrape, hold time.Duration, read pack.Read, v i
 	}
 }
 
-// providerOf is how a provider is reached from here.
+// providerOf is how a Prometheus is reached from here.
 func (k *checker) providerOf(p *experiment.Plan, name string) (experiment.PrometheusProvider, error) {
 	at := experiment.PrometheusProvider{Scrape: experiment.DefaultScrape}
 	if x := p.Provider(name); x != nil && x.Prometheus != nil {
@@ -137,7 +151,13 @@ func (k *checker) providerOf(p *experiment.Plan, name string) (experiment.Promet
 	} else if k.Prometheus == "" {
 		return at, fmt.Errorf("%s: %w", p.ID(), errNoProvider)
 	}
-	if k.Prometheus != "" && len(p.Providers) < 2 {
+	servers := 0
+	for i := range p.Providers {
+		if p.Providers[i].Prometheus != nil {
+			servers++
+		}
+	}
+	if k.Prometheus != "" && servers < 2 {
 		at.URL = k.Prometheus
 	}
 	return at, nil

@@ -35,10 +35,10 @@ func (k *checker) experiment(ctx context.Context, e *kube.Experiment) {
 	if kept := k.record(ctx, e); kept.Plan != nil {
 		plan = kept.Plan // What runs is what is to be taken back.
 		k.route(ctx, e, plan)
-		k.evidence(ctx, plan, sharesOf(plan, &kept.State))
+		k.evidence(ctx, plan, &kept.State)
 	} else if plan != nil {
 		k.route(ctx, e, plan)
-		k.evidence(ctx, plan, experiment.Baseline(len(plan.Versions)))
+		k.evidence(ctx, plan, nil)
 	}
 	if plan != nil {
 		k.planRights(ctx, plan)
@@ -80,12 +80,12 @@ func (k *checker) record(ctx context.Context, e *kube.Experiment) cluster.Kept {
 	return kept
 }
 
-func sharesOf(p *experiment.Plan, s *experiment.State) experiment.Shares {
-	return s.Slots.Shares(len(p.Versions))
-}
-
 // route checks the objects that carry the traffic.
 func (k *checker) route(ctx context.Context, e *kube.Experiment, p *experiment.Plan) {
+	if p.Router.Kind() == experiment.RouterNone {
+		k.say(CodeKill, Info, "", "no route holds its shares: there is nothing to take back")
+		return
+	}
 	r, err := routers.New(p)
 	if err != nil {
 		k.failed(CodeKill, Failed, err)

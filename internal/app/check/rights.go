@@ -67,17 +67,7 @@ func (k *checker) routeRights(ctx context.Context, resource schema.GroupVersionR
 
 // planRights checks what the controller needs for one plan alone.
 func (k *checker) planRights(ctx context.Context, p *experiment.Plan) {
-	var names []string
-	for _, provider := range p.Providers {
-		if at := provider.Prometheus; at != nil {
-			for _, s := range []*experiment.Secret{at.Password, at.Token, at.CA, at.Certificate, at.Key} {
-				if s != nil && s.Name != "" && !slices.Contains(names, s.Name) {
-					names = append(names, s.Name)
-				}
-			}
-		}
-	}
-	for _, name := range names {
+	for _, name := range secretNames(p) {
 		k.may(ctx, CodeItsSecret, k.Account, p.Namespace, "the controller", right{resource: "secrets", verbs: []string{"get"}, name: name})
 	}
 	if p.Promote.How == experiment.PromoteCopy || p.Promote.Loser == experiment.LoserScaleDown || p.Promote.Loser == experiment.LoserDelete {

@@ -16,6 +16,7 @@ import (
 	"github.com/headgate-dev/headgate/internal/gateway"
 	"github.com/headgate-dev/headgate/internal/router/fields"
 	"github.com/headgate-dev/headgate/internal/router/httproute"
+	"github.com/headgate-dev/headgate/internal/router/routers"
 	"github.com/headgate-dev/headgate/internal/router/virtualservice"
 )
 
@@ -30,7 +31,11 @@ const (
 // TestReferenceHasTheCapabilities keeps the table of docs/reference/routers.md in
 // step with what the routers say of themselves.
 func TestReferenceHasTheCapabilities(t *testing.T) {
-	routers := []struct {
+	none, err := routers.New(&experiment.Plan{Router: experiment.Router{None: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []struct {
 		kind experiment.RouterKind
 		can  []experiment.Capability
 	}{
@@ -38,11 +43,12 @@ func TestReferenceHasTheCapabilities(t *testing.T) {
 		{experiment.RouterVirtualService, virtualservice.Capabilities()},
 		{experiment.RouterHTTPRoute, httproute.Capabilities()},
 		{experiment.RouterFields, fields.Capabilities()},
+		{none.Kind(), none.Capabilities()},
 	}
 	var rows []experiment.Capability
 	var table strings.Builder
 	table.WriteString("\n| |")
-	for _, r := range routers {
+	for _, r := range all {
 		fmt.Fprintf(&table, " `%s` |", r.kind)
 		for _, c := range r.can {
 			if !slices.Contains(rows, c) {
@@ -50,10 +56,10 @@ func TestReferenceHasTheCapabilities(t *testing.T) {
 			}
 		}
 	}
-	table.WriteString("\n|---|" + strings.Repeat("---|", len(routers)) + "\n| shares |" + strings.Repeat(" yes |", len(routers)) + "\n")
+	table.WriteString("\n|---|" + strings.Repeat("---|", len(all)) + "\n| shares |" + strings.Repeat(" yes |", len(all)-1) + " |\n") // None moves none.
 	for _, c := range rows {
 		fmt.Fprintf(&table, "| %s |", c)
-		for _, r := range routers {
+		for _, r := range all {
 			if slices.Contains(r.can, c) {
 				table.WriteString(" yes |")
 			} else {

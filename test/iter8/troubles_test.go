@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package iter8
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/headgate-dev/headgate/test/servers"
+)
+
+// lost is how long the provider of one experiment is away.
+const lost = 60 * time.Second
+
+// trouble is an experiment on a VirtualService of its own, made of the manifests
+// of testdata/istio under another name. replace are pairs of texts.
+func trouble(t *testing.T, name string, replace ...string) *stack {
+	t.Helper()
+	// Its words, as they are under this name.
+	words := strings.NewReplacer("iter8-shop", "iter8-"+name, "store", name, "shop", name, "/istio/", "/"+name+"/")
+	k := own(t, "istio", name, name)
+	k.setup[0] = words.Replace(k.setup[0])
+	changed := strings.NewReplacer(replace...)
+	k.metrics, k.experiment = changed.Replace(words.Replace(k.metrics)), changed.Replace(words.Replace(k.experiment))
+	k.route, k.show, k.promoted = routeOf(virtualService, name, name), istioSeries, one(name+"-v2")
+	for i, n := range k.names {
+		k.versions[i] = healthy(labels("destination_workload", n, "destination_workload_namespace", name), 0)
+	}
+	return k
+}
+
+// promotions are the manifests of some of these.
+func promotions(t *testing.T, names ...string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, name := range names {
+		for _, v := range []string{"v1", "v2"} {
+			out["manifests.example/"+name+"/promote-"+v+".yaml"] = strings.ReplaceAll(testdata(t, "istio/promote-"+v+".yaml"), "store", name)
+		}
+	}
+	return out
+}
+
+// weights are what a route says now.
+func (s *site) weights(t *testing.T, k *stack) string {
+	t.Helper()
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(k.route.kind)
+	if err := s.Client.Get(t.Context(), k.route.key, u); err != nil {
+		t.Fatal(err)
+	}
+	return text(k.route.weights(u))
+}
+
+// reaches waits until a route says something.
+func (s *site) reaches(t *testing.T, k *stack, weights string) {
+	t.Helper()
+	s.await(t, k.route.kind, k.route.key.Namespace, k.route.key.Name, "at "+weights, 60*time.Second, func(u *unstructured.Unstructured) bool { return text(k.route.weights(u)) == weights })
+}
+
+// fails waits for the end of an experiment that has failed.
+func (s *site) fails(t *testing.T, k *stack, reason, part string) {
+	t.Helper()
+	u := s.await(t, experimentKind, k.namespace, k.name, "completed", 60*time.Second, completed)
+	status, why, message := condition(u, "Failed")
+	if status != "True" || why != reason || !strings.Contains(message, part) {
+		t.Errorf("Failed is %s: %s: %s, want %s: …%s…", status, why, message, reason, part)
+	}
+	if stage := at(u, "status.stage"); stage != "Completed" {
+		t.Errorf("the stage is %s", stage)
+	}
+	if said := at(u, "status.message"); !strings.HasPrefix(said, "ExperimentCompleted: ") {
+		t.Errorf("the message is %q", said)
+	}
+}
+
+// TestTroubles has things go wrong, on one cluster with one controller.
+func TestTroubles(t *testing.T) {
+	t.Parallel()
+	short := []string{"iterationsPerLoop: 10", "iterationsPerLoop: 3"}
+	stacks := map[string]*stack{
+		"first":  trouble(t, "first", append([]string{"target: first/first", "target: the/same"}, short...)...),
+		"second": trouble(t, "second", append([]string{"target: second/second", "target: the/same"}, short...)...),
+		"outage": trouble(t, "outage", "prometheus-operated.iter8-system:9090", "prometheus.outage:9090"),
+		"gone":   trouble(t, "gone"), "restored": trouble(t, "restored", "metadata:\n  name: restored", "metadata:\n  name: restored\n  annotations: {headgate.dev/on-delete: restore}"),
+		"edited":  trouble(t, "edited"),
+		"missing": trouble(t, "missing", "name: latency, namespace: iter8-missing", "name: other, namespace: iter8-missing"),
+		"taken":   trouble(t, "taken"), "powerless": trouble(t, "powerless", short...),
+		"invalid": trouble(t, "invalid", "testingPattern: A/B", "testingPattern: Conformance"),
+		"unread":  trouble(t, "unread", "route[1].weight", "route[7].weight"),
+	}
+	stacks["powerless"].writes = nil
+	names := slices.Sorted(maps.Keys(stacks))
+	s := newSite(t, append(servers.IstioCRDs(t, "virtualservices.networking.istio.io"), ours(t)...), promotions(t, names...))
+	averages := map[string]float64{}
+	for _, name := range names {
+		s.Namespace(t, name)
+		averages[name+"-v1"], averages[name+"-v2"] = 15, 20
+	}
+	generators := s.follow(stacks, averages)
+	s.proxy.also(t, "prometheus.outage:9090", "prometheus-operated.iter8-system:9090")
+	c := s.start()
+	for _, part := range []struct {
+		what string
+		run  func(t *testing.T, s *site, stacks map[string]*stack, generators map[string]*generator)
+	}{
+		{"one target has one experiment at a time", oneTarget},
+		{"a metric that is not there fails it", missesMetric},
+		{"what cannot be run fails with Iter8's words", isInvalid},
+		{"a native experiment of somebody else's is left alone", nameTaken},
+		{"an action without rights fails it, and the weights stay", powerless},
+		{"a deleted experiment leaves the weights, or restores them", isDeleted},
+		{"an edit is passed on, and metrics are what they were", isEdited},
+	} {
+		t.Run(part.what, func(t *testing.T) { part.run(t, s, stacks, generators) })
+	}
+	t.Run("a provider that is away moves nothing, and a controller that dies goes on", func(t *testing.T) {
+		outage(t, s, stacks["outage"], generators["outage"], c)
+	})
+}
+
+func oneTarget(t *testing.T, s *site, stacks map[string]*stack, generators map[string]*generator) {
+	first, second := stacks["first"], stacks["second"]
+	first.trace, second.trace = golden(3), golden(3)
+	s.begin(first)
+	s.await(t, experimentKind, "first", "first", "acquired", 20*time.Second, func(u *unstructured.Unstructured) bool {
+		status, _, _ := condition(u, "TargetAcquired")
+		return status == "True"
+	})
+	s.begin(second)
+	s.await(t, experimentKind, "second", "second", "waiting", 20*time.Second, func(u *unstructured.Unstructured) bool {
+		return at(u, "status.stage") == "Waiting" && at(u, "status.message") == "ExperimentInitialized: Experiment status initialized"
+	})
+	s.ends(t, first, generators["first"])
+	if got := generators["second"].trace(); len(got) > 1 && got[1] != "90/10" {
+		t.Errorf("the one that waits moved its weights: %v", got)
+	}
+	u := s.await(t, experimentKind, "second", "second", "acquired", 20*time.Second, func(u *unstructured.Unstructured) bool {
+		status, _, _ := condition(u, "TargetAcquired")
+		return status == "True"
+	})
+	if at(u, "status.completedIterations") == "3" {
+		t.Error("both ran at once")
+	}
+	s.ends(t, second, generators["second"])
+	s.events(t, "first", "ExperimentInitialized", "TargetAcquired", "StageAdvanced", "IterationUpdate", "HandlerLaunched", "ExperimentCompleted")
+}
+
+// events compares the reasons of an experiment's events.
+func (s *site) events(t *testing.T, name string, want ...string) {
+	t.Helper()
+	out, err := s.Kubectl(t.Context(), "", "get", "events", "-n", name, "-o", "jsonpath={range .items[?(@.involvedObject.apiVersion==\"iter8.tools/v2alpha2\")]}{.reason} {.message}\n{end}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, reason := range want {
+		if !strings.Contains(out, reason) {
+			t.Errorf("there is no event %s:\n%s", reason, out)
+		}
+	}
+}
+
+func missesMetric(t *testing.T, s *site, stacks map[string]*stack, generators map[string]*generator) {
+	s.begin(stacks["missing"])
+	s.fails(t, stacks["missing"], "MetricUnavailable", "Unable to find metric iter8-missing/latency")
+	s.unmoved(t, stacks["missing"], generators["missing"])
+}
+
+// unmoved says that nothing was done for an experiment.
+func (s *site) unmoved(t *testing.T, k *stack, g *generator) {
+	t.Helper()
+	if got := g.trace(); !slices.Equal(got, []string{"100/0"}) {
+		t.Errorf("the weights moved: %v", got)
+	}
+}
+
+func isInvalid(t *testing.T, s *site, stacks map[string]*stack, generators map[string]*generator) {
+	s.begin(stacks["invalid"])
+	s.fails(t, stacks["invalid"], "InvalidExperiment", "Invalid number of candidates for Conformance experiment")
+	s.unmoved(t, stacks["invalid"], generators["invalid"])
+	s.begin(stacks["unread"])
+	s.fails(t, stacks["unread"], "InvalidExperiment", "Specification of version weightObjectRef invalid")
+	s.unmoved(t, stacks["unread"], generators["unread"])
+}
+
+func nameTaken(t *testing.T, s *site, stacks map[string]*stack, generators map[string]*generator) {
+	s.Apply(t, `
+apiVersion: headgate.dev/v1alpha1
+kind: Experiment
+metadata: {name: taken, namespace: taken}
+spec:
+  versions: [{name: v1, backend: elsewhere-v1}, {name: v2, backend: elsewhere-v2}]
+  traffic: {virtualService: {name: elsewhere}}
+  metrics: [{name: errors, from: {builtin: error-rate}}]
+  objectives: [{metric: errors, max: "5%"}]
+  stages: [{name: canary, ramp: {steps: ["10%"]}}]
+`)
+	s.begin(stacks["taken"])
+	s.fails(t, stacks["taken"], "InvalidExperiment", "There is a native Experiment taken/taken already")
+	s.unmoved(t, stacks["taken"], generators["taken"])
+	u := s.await(t, nativeKind, "taken", "taken", "there", time.Second, func(*unstructured.Unstructured) bool { return true })
+	if len(u.GetOwnerReferences()) > 0 {
+		t.Errorf("it was adopted: %v", u.GetOwnerReferences())
+	}
+}
+
+func powerless(t *testing.T, s *site, stacks map[string]*stack, generators map[string]*generator) {
+	s.begin(stacks["powerless"])
+	s.fails(t, stacks["powerless"], "HandlerFailed", "Finish actions failed")
+	if got := s.weights(t, stacks["powerless"]); got != "70/30" {
+		t.Errorf("the weights are %s, want them as they were last, 70/30; the way was %v", got, generators["powerless"].trace())
+	}
+}
+
+func isDeleted(t *testing.T, s *site, stacks map[string]*stack, _ map[string]*generator) {
+	for _, name := range []string{"gone", "restored"} {
+		s.begin(stacks[name])
+	}
+	for name, want := range map[string]string{"gone": "80/20", "restored": "100/0"} {
+		k := stacks[name]
+		s.reaches(t, k, "80/20")
+		if out, err := s.Kubectl(t.Context(), "", "delete", "experiments.iter8.tools", "-n", name, name, "--wait=false"); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		native := &unstructured.Unstructured{}
+		native.SetGroupVersionKind(nativeKind)
+		until(t, 20*time.Second, func() error {
+			err := s.Client.Get(t.Context(), types.NamespacedName{Namespace: name, Name: name}, native)
+			if apierrors.IsNotFound(err) {
+				return nil
+			}
+			return fmt.Errorf("the native experiment is still there: %w", err)
+		})
+		if got := s.weights(t, k); got != want {
+			t.Errorf("%s: the weights are %s, want %s", name, got, want)
+		}
+	}
+}
+
+// until tries until try succeeds.
+func until(t *testing.T, atMost time.Duration, try func() error) {
+	t.Helper()
+	deadline := time.NewTimer(atMost)
+	defer deadline.Stop()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return
+		}
+		select {
+		case <-deadline.C:
+			t.Fatalf("not within %v: %v", atMost, err)
+		case <-tick.C:
+		}
+	}
+}
+
+func isEdited(t *testing.T, s *site, stacks map[string]*stack, generators map[string]*generator) {
+	k := stacks["edited"]
+	k.trace = golden(4)
+	s.begin(k)
+	s.reaches(t, k, "90/10")
+	if out, err := s.Kubectl(t.Context(), "", "delete", "metrics.iter8.tools", "-n", "iter8-edited", "--all"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if out, err := s.Kubectl(t.Context(), "", "patch", "experiments.iter8.tools", "-n", "edited", "edited", "--type=merge", "-p", `{"spec":{"duration":{"iterationsPerLoop":4}}}`); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	s.ends(t, k, generators["edited"])
+	u := s.await(t, experimentKind, "edited", "edited", "there", time.Second, completed)
+	if got := at(u, "status.completedIterations"); got != "4" {
+		t.Errorf("%s iterations are complete, want 4", got)
+	}
+}
+
+// outage has the provider go away in mid-run, and the controller die while it is
+// away and again later.
+func outage(t *testing.T, s *site, k *stack, g *generator, c *controller) {
+	s.begin(k)
+	s.reaches(t, k, "70/30")
+	s.proxy.outage("prometheus.outage:9090", true)
+	began := time.Now()
+	// What was asked just before may still be answered.
+	pause(t, 3*time.Second)
+	before, died := s.weights(t, k), false
+	for time.Since(began) < lost {
+		pause(t, time.Second)
+		if got := s.weights(t, k); got != before {
+			t.Fatalf("after %v without a provider the weights went from %s to %s", time.Since(began).Round(time.Second), before, got)
+		}
+		if !died && time.Since(began) > lost/2 {
+			c.kill()
+			c, died = s.start(), true
+		}
+	}
+	u := s.await(t, experimentKind, "outage", "outage", "on hold", 5*time.Second, func(u *unstructured.Unstructured) bool { return at(u, "status.stage") == "Running" })
+	t.Logf("while it was away: %s", at(u, "status.message"))
+	s.proxy.outage("prometheus.outage:9090", false)
+	s.reaches(t, k, "40/60")
+	c.kill()
+	s.start()
+	s.ends(t, k, g)
+}
+
+// pause waits.
+func pause(t *testing.T, d time.Duration) {
+	t.Helper()
+	select {
+	case <-time.After(d):
+	case <-t.Context().Done():
+		t.Fatal("the test ended meanwhile")
+	}
+}
