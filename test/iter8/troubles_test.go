@@ -96,10 +96,13 @@ func TestTroubles(t *testing.T) {
 		"taken":   trouble(t, "taken"), "powerless": trouble(t, "powerless", short...),
 		"invalid": trouble(t, "invalid", "testingPattern: A/B", "testingPattern: Conformance"),
 		"unread":  trouble(t, "unread", "route[1].weight", "route[7].weight"),
+		"filled":  trouble(t, "filled", short...),
 	}
 	stacks["powerless"].writes = nil
 	names := slices.Sorted(maps.Keys(stacks))
-	s := newSite(t, append(servers.IstioCRDs(t, "virtualservices.networking.istio.io"), ours(t)...), promotions(t, names...))
+	files := promotions(t, names...)
+	files["manifests.example/filled/start.yaml"] = unfill(stacks["filled"])
+	s := newSite(t, append(servers.IstioCRDs(t, "virtualservices.networking.istio.io"), ours(t)...), files)
 	averages := map[string]float64{}
 	for _, name := range names {
 		s.Namespace(t, name)
@@ -122,6 +125,9 @@ func TestTroubles(t *testing.T) {
 	} {
 		t.Run(part.what, func(t *testing.T) { part.run(t, s, stacks, generators) })
 	}
+	t.Run("a start action fills in versions and metrics, and is done once", func(t *testing.T) {
+		c = fillsIn(t, s, stacks["filled"], generators["filled"], c)
+	})
 	t.Run("a provider that is away moves nothing, and a controller that dies goes on", func(t *testing.T) {
 		outage(t, s, stacks["outage"], generators["outage"], c)
 	})
@@ -281,6 +287,70 @@ func isEdited(t *testing.T, s *site, stacks map[string]*stack, generators map[st
 	if got := at(u, "status.completedIterations"); got != "4" {
 		t.Errorf("%s iterations are complete, want 4", got)
 	}
+}
+
+// unfill takes the versions and the last metric away from an experiment, and gives
+// the manifest with which its start action brings them: all of the experiment, or
+// apply would take the rest of it away.
+func unfill(k *stack) string {
+	at := strings.LastIndex(k.metrics, "---")
+	metric := k.metrics[at:]
+	k.metrics = k.metrics[:at]
+	whole := strings.Replace(k.experiment, "    actions:\n", `    actions:
+      start:
+      - task: common/bash
+        with: {script: "kubectl apply -f https://manifests.example/filled/start.yaml"}
+      - task: common/readiness
+        with: {initialDelaySeconds: 0, numRetries: 60, intervalSeconds: 1, objRefs: [{kind: ConfigMap.v1, name: go-on}]}
+`, 1)
+	k.experiment, _, _ = strings.Cut(whole, "  versionInfo:\n")
+	return whole + metric
+}
+
+// fillsIn has a controller die while the start action is under way. When that is
+// done its rights are taken away, so that it would fail if it were done again.
+func fillsIn(t *testing.T, s *site, k *stack, g *generator, c *controller) *controller {
+	k.trace = golden(3)
+	for _, namespace := range []string{"filled", "iter8-filled"} {
+		s.Namespace(t, namespace)
+		s.apply(namespace, `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: filler}
+rules:
+- {apiGroups: [iter8.tools], resources: [experiments, metrics], verbs: [get, create, patch]}
+- {apiGroups: [""], resources: [configmaps], verbs: [get]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: filler}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: filler}
+subjects: [{kind: ServiceAccount, name: default, namespace: filled}]
+`)
+	}
+	s.begin(k)
+	s.await(t, experimentKind, "filled", "filled", "filled in", 30*time.Second, func(u *unstructured.Unstructured) bool {
+		return at(u, "spec.versionInfo.baseline.name") == "filled-v1" && at(u, "status.message") == "HandlerLaunched: Start handler 'start' launched"
+	})
+	c.kill()
+	c = s.start()
+	pause(t, 3*time.Second) // It finds what there is, and goes on waiting.
+	u := s.await(t, experimentKind, "filled", "filled", "starting", time.Second, func(*unstructured.Unstructured) bool { return true })
+	if stage, metrics := at(u, "status.stage"), at(u, "status.metrics"); stage != "Initializing" || metrics != "" {
+		t.Errorf("before its start action is done its stage is %s, with the metrics %s", stage, metrics)
+	}
+	first := s.await(t, nativeKind, "filled", "filled", "starting", time.Second, func(*unstructured.Unstructured) bool { return true })
+	if out, err := s.Kubectl(t.Context(), "", "delete", "rolebindings", "-n", "iter8-filled", "filler"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	s.apply("filled", "{apiVersion: v1, kind: ConfigMap, metadata: {name: go-on}}")
+	s.ends(t, k, g)
+	last := s.await(t, nativeKind, "filled", "filled", "over", time.Second, func(*unstructured.Unstructured) bool { return true })
+	if _, again, _ := unstructured.NestedSlice(last.Object, "spec", "actions", "onStart"); again || last.GetUID() == first.GetUID() {
+		t.Errorf("the start action is to be done again (%t), or the native experiment is still that of the start", again)
+	}
+	s.events(t, "filled", "HandlerLaunched Start handler 'start' launched", "StageAdvanced Advanced to Running", "ExperimentCompleted")
+	return c
 }
 
 // outage has the provider go away in mid-run, and the controller die while it is

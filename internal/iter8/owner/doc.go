@@ -9,6 +9,8 @@
 //     completed or is gone.
 //   - Metrics are read once, before the start, and kept in the status: a later
 //     edit of one changes nothing. An edit of the experiment is passed on.
+//   - A start action that has to fill in the versions is done once, and before
+//     that: by a native experiment that does nothing else and then makes way.
 //   - Stages only move forward, an experiment that has completed is over for
 //     ever, and every change of a condition is an event, with Iter8's reasons and
 //     messages.

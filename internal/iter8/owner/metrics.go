@@ -19,12 +19,17 @@ import (
 )
 
 // prepare reads what the experiment is begun with, the metrics and the weights,
-// and keeps it in the status. It reports whether the experiment may begin.
+// and keeps it in the status; in the same write, where a start action has filled
+// in the versions, that it has. It reports whether the experiment may begin.
 func (t *turn) prepare(ctx context.Context) (bool, error) {
-	metrics, err := t.r.metrics(ctx, &t.e)
+	err := t.valid()
+	var metrics []api.MetricInfo
+	if err == nil {
+		metrics, err = t.r.metrics(ctx, &t.e)
+	}
 	if err == nil {
 		t.e.Status.Metrics = metrics
-		_, err = t.wanted()
+		_, err = t.wanted(t.filledIn)
 	}
 	var weights []api.WeightData
 	if err == nil {
@@ -36,6 +41,9 @@ func (t *turn) prepare(ctx context.Context) (bool, error) {
 	if err != nil {
 		t.hinder(sentence(err))
 		return false, t.write(ctx)
+	}
+	if t.filledIn {
+		t.e.Status = iter8.Started(&t.e, t.now)
 	}
 	t.e.Status.CurrentWeightDistribution = weights
 	t.e.Status.VersionRecommendedForPromotion = &t.e.Spec.VersionInfo.Baseline.Name

@@ -36,14 +36,10 @@ const (
 )
 
 // native gives the native experiment, made or changed to say what the Iter8 one
-// does. It is nil where another experiment has its name, or where it was deleted
-// while it ran: then the experiment has failed.
-func (t *turn) native(ctx context.Context) (*kube.Experiment, error) {
-	have, err := t.r.nativeOf(ctx, t.key())
-	if err != nil {
-		return nil, err
-	}
-	want, wrong := t.wanted()
+// does: have becomes want, unless something is wrong with that. It is nil where
+// another experiment has its name, or where it was deleted while it ran: then the
+// experiment has failed.
+func (t *turn) native(ctx context.Context, have, want *kube.Experiment, wrong error) (*kube.Experiment, error) {
 	switch owner := ownerOf(have); {
 	case have == nil && t.e.Status.StartTime != nil:
 		return nil, t.refuse(ctx, invalid("The native Experiment was deleted while it ran; the weights are what they were last"))
@@ -80,18 +76,35 @@ func over(native *kube.Experiment) bool {
 	})
 }
 
-// wanted is the native experiment as it should be.
-func (t *turn) wanted() (*kube.Experiment, error) {
+// wanted is the native experiment as it should be; started says that its start
+// action was done before it.
+func (t *turn) wanted(started bool) (*kube.Experiment, error) {
 	if t.wrong != nil {
-		return nil, invalid("The experiment cannot be read: %v", t.wrong)
+		return nil, unreadable(t.wrong)
 	}
 	made, err := iter8.Native(&t.e, iter8.MetricsOf(t.e.Status.Metrics))
 	if err != nil {
 		return nil, err
 	}
-	// Iter8 left the weights as they were.
-	if made.Spec.OnDelete = onDeleteLeave; t.e.Annotations[AnnotationOnDelete] == onDeleteRestore {
+	if !started {
+		return t.owned(made, ""), nil
+	}
+	iter8.WithoutStart(made)
+	return t.owned(made, startDone), nil
+}
+
+// unreadable is what is wrong with an experiment that cannot be read.
+func unreadable(err error) error { return invalid("The experiment cannot be read: %v", err) }
+
+// owned is the object of a native experiment that this one owns. start is its
+// startAnnotation.
+func (t *turn) owned(made *v1alpha1.Experiment, start string) *kube.Experiment {
+	switch { // Iter8 left the weights as they were.
+	case made.Spec.Traffic.None != nil: // There are none.
+	case t.e.Annotations[AnnotationOnDelete] == onDeleteRestore:
 		made.Spec.OnDelete = onDeleteRestore
+	default:
+		made.Spec.OnDelete = onDeleteLeave
 	}
 	yes := true
 	out := &kube.Experiment{
@@ -104,7 +117,10 @@ func (t *turn) wanted() (*kube.Experiment, error) {
 		},
 		Spec: made.Spec,
 	}
-	return out, nil
+	if start != "" {
+		out.Annotations[startAnnotation] = start
+	}
+	return out
 }
 
 func hashOf(spec *v1alpha1.Spec) string {

@@ -9,9 +9,11 @@ import (
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -63,6 +65,12 @@ func newWorld(t *testing.T, objects ...string) *world {
 				if err := w.broken; err != nil {
 					w.broken = nil
 					return err
+				}
+				// The fake does not compare versions here, as an API server does.
+				if now := newObject(); o.GetObjectKind().GroupVersionKind() == Kind {
+					if err := c.Get(ctx, client.ObjectKeyFromObject(o), now); err == nil && now.GetResourceVersion() != o.GetResourceVersion() {
+						return apierrors.NewConflict(schema.GroupResource{Group: Kind.Group, Resource: "experiments"}, o.GetName(), fmt.Errorf("it has changed"))
+					}
 				}
 				w.writes++
 				return c.SubResource(sub).Update(ctx, o, opts...)
@@ -400,5 +408,25 @@ func TestRestoreOnDeletionIsAskedFor(t *testing.T) {
 	w.turn("a")
 	if got := w.native("a").Spec; got.OnDelete != "restore" {
 		t.Errorf("on deletion %s", got.OnDelete)
+	}
+}
+
+// TestWhatMovesNothingRuns is of experiments that write no shares: nothing is to
+// be said of these either.
+func TestWhatMovesNothingRuns(t *testing.T) {
+	for what, e := range map[string]string{
+		"a fixed split": strings.Replace(experimentOf("a", "x", ", annotations: {headgate.dev/on-delete: restore}"), "A/B", "A/B, deploymentPattern: FixedSplit", 1),
+		"a conformance": `
+apiVersion: iter8.tools/v2alpha2
+kind: Experiment
+metadata: {name: a, namespace: shop, uid: uid-a}
+spec: {target: x, strategy: {testingPattern: Conformance}, versionInfo: {baseline: {name: v1}}}
+`,
+	} {
+		w := newWorld(t, e, visits)
+		w.turn("a")
+		if p := w.runs("a"); p.Router.Kind() != experiment.RouterNone {
+			t.Errorf("%s is run on %s", what, p.Router.Kind())
+		}
 	}
 }

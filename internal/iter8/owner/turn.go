@@ -31,6 +31,8 @@ type turn struct {
 	// wrong says what cannot be read, noted what is wrong with an edit.
 	wrong error
 	noted string
+	// filledIn says that a start action was done that had to fill in the versions.
+	filledIn bool
 }
 
 // read takes the object apart. What cannot be read of its spec fails it; an odd
@@ -76,16 +78,19 @@ func (t *turn) do(ctx context.Context) (time.Duration, error) {
 	if t.is(api.Completed) {
 		return 0, nil
 	}
-	if err := t.readable(); err != nil && !t.prepared() {
-		return 0, t.refuse(ctx, err)
-	}
 	if !t.is(api.TargetAcquired) {
+		if err := t.readable(); err != nil {
+			return 0, t.refuse(ctx, err)
+		}
 		acquired, err := t.acquire(ctx)
 		if err != nil || !acquired {
 			return seldom, err
 		}
 	}
 	if !t.prepared() {
+		if after, err := t.start(ctx); err != nil || after > 0 {
+			return after, err
+		}
 		if ready, err := t.prepare(ctx); err != nil || !ready {
 			return again, err
 		}
@@ -93,10 +98,20 @@ func (t *turn) do(ctx context.Context) (time.Duration, error) {
 	return t.run(ctx)
 }
 
-// readable is what is wrong before a target is even asked for.
+// readable is what is wrong before a target is even asked for. What a start action
+// has still to fill in is not.
 func (t *turn) readable() error {
+	if t.wrong == nil && t.e.Spec.VersionInfo == nil {
+		_, err := iter8.Start(&t.e)
+		return err
+	}
+	return t.valid()
+}
+
+// valid is what is wrong when the experiment begins.
+func (t *turn) valid() error {
 	if t.wrong != nil {
-		return invalid("The experiment cannot be read: %v", t.wrong)
+		return unreadable(t.wrong)
 	}
 	return iter8.Validate(&t.e)
 }
