@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -127,6 +128,54 @@ func TestAnswersThatComeBeforeTheRequestIsReadAreWhole(t *testing.T) {
 	for range 200 {
 		if a := ask(t, client, "POST", url, `{"a":1}`, "X-User-Id", "anna"); len(a.body) != size {
 			t.Fatalf("%d bytes, want %d", len(a.body), size)
+		}
+	}
+}
+
+// TestTheRestOfARequestIsPassedOnAfterTheAnswerHasBegun lets the client send the
+// rest of its body only when it has the first of the answer, as it may in
+// HTTP/1.1: none of it may be lost, and neither side may wait for the other.
+func TestTheRestOfARequestIsPassedOnAfterTheAnswerHasBegun(t *testing.T) {
+	v := backend(t, func(w http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(w)
+		if err := c.EnableFullDuplex(); err != nil {
+			t.Error(err)
+		}
+		for p := make([]byte, 32<<10); ; {
+			n, err := r.Body.Read(p)
+			w.Write(p[:n])
+			c.Flush()
+			if err != nil {
+				return
+			}
+		}
+	})
+	g := testGateway(t, Options{})
+	swap(t, g, routeTo(experiment.Baseline(1), v))
+	url, client := serving(t, g)
+	rest := strings.Repeat("x", 100<<10)
+	for range 20 { // The connection is kept, and what comes next on it is whole too.
+		body, send := io.Pipe()
+		go send.Write([]byte("first"))
+		req, _ := http.NewRequestWithContext(t.Context(), "POST", url, body)
+		req.ContentLength = int64(len("first") + len(rest))
+		req.Header.Set("X-User-Id", "anna")
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := make([]byte, len("first"))
+		if _, err := io.ReadFull(res.Body, first); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			send.Write([]byte(rest))
+			send.Close()
+		}()
+		got, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || string(got) != rest {
+			t.Fatalf("%d bytes of %d, %v", len(got), len(rest), err)
 		}
 	}
 }
