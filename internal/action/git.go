@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -24,6 +23,7 @@ import (
 	"github.com/go-git/go-git/v5/storage/memory"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/outbound"
 )
 
 // Trailer is the line of a commit's message that holds the action's key.
@@ -80,8 +80,8 @@ func (r *Runner) reachable(ctx context.Context, repository string) error {
 	}
 	// The library dials by itself, so its addresses are looked at before.
 	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
-	if err == nil && slices.ContainsFunc(addresses, func(ip netip.Addr) bool { return linkLocal(ip) }) {
-		return hopeless(invalid("ask %s: %w", where(u), errLinkLocal))
+	if err == nil && slices.ContainsFunc(addresses, outbound.LinkLocal) {
+		return hopeless(invalid("ask %s: %w", where(u), outbound.ErrLinkLocal))
 	}
 	return nil
 }

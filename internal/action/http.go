@@ -3,39 +3,31 @@
 package action
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/outbound"
 )
 
 // userAgent is how requests say who asks.
 const userAgent = "headgate"
 
-var (
-	errLinkLocal = errors.New("link-local addresses are not asked: clouds keep credentials there")
-	errElsewhere = errors.New("it redirects to another host, or makes another request of it")
-)
+var errElsewhere = errors.New("it redirects to another host, or makes another request of it")
 
 // newClient makes the client of all requests to outside: by the proxy of the
 // environment, to no link-local address, and never redirected to another host.
 func newClient() *http.Client {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		return allowed(address)
-	}}
+	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: outbound.Guard(false)}
 	return &http.Client{
 		Transport: &http.Transport{
-			Proxy: proxy, DialContext: dialer.DialContext, ForceAttemptHTTP2: true,
+			Proxy: outbound.Proxy(false), DialContext: dialer.DialContext, ForceAttemptHTTP2: true,
 			TLSHandshakeTimeout: 10 * time.Second, MaxIdleConns: 64, MaxConnsPerHost: 64, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: 64 << 10,
 		},
 		CheckRedirect: func(next *http.Request, before []*http.Request) error {
@@ -46,33 +38,6 @@ func newClient() *http.Client {
 			return nil
 		},
 	}
-}
-
-// proxy is that of the environment, but for addresses that are refused: a proxy
-// would ask them.
-func proxy(req *http.Request) (*url.URL, error) {
-	if ip, err := netip.ParseAddr(req.URL.Hostname()); err == nil && linkLocal(ip) {
-		return nil, errLinkLocal
-	}
-	return http.ProxyFromEnvironment(req)
-}
-
-// allowed refuses link-local addresses, and those by which IPv6 reaches the same
-// services.
-func allowed(address string) error {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("%s is no address", address)
-	}
-	if linkLocal(at.Addr()) {
-		return errLinkLocal
-	}
-	return nil
-}
-
-func linkLocal(ip netip.Addr) bool {
-	ip = ip.Unmap().WithZone("")
-	return ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() || ip == netip.MustParseAddr("fd00:ec2::254")
 }
 
 // where is an address as it may be shown.
@@ -90,7 +55,7 @@ func reason(err error) string {
 // unanswered says why a request brought no answer.
 func unanswered(u *url.URL, err error) error {
 	out := unavailable("ask %s: %s", where(u), reason(err))
-	if errors.Is(err, errLinkLocal) || errors.Is(err, errElsewhere) {
+	if errors.Is(err, outbound.ErrLinkLocal) || errors.Is(err, errElsewhere) {
 		return hopeless(out)
 	}
 	return out

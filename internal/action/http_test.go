@@ -185,13 +185,6 @@ func TestAddressesThatAreNotAsked(t *testing.T) {
 	}
 }
 
-func TestAProxyIsNotAskedForLinkLocalAddresses(t *testing.T) {
-	req := httptest.NewRequest(http.MethodGet, "http://169.254.169.254/x", http.NoBody)
-	if _, err := proxy(req); !errors.Is(err, errLinkLocal) {
-		t.Error(err)
-	}
-}
-
 func TestSlackIsToldByABot(t *testing.T) {
 	owner := keeper(map[string]string{"token": "xoxb-1"})
 	slack := experiment.Action{Slack: &experiment.SlackAction{Channel: "#{{.name}}", Token: &experiment.Secret{Key: "token"}}}

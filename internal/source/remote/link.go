@@ -10,14 +10,13 @@ import (
 	"errors"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/outbound"
 )
 
 // secretsFor is how long secrets are used before they are read again.
@@ -186,50 +185,16 @@ func (s *Server) client(l *link) (*http.Client, error) {
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
-	dialer := &net.Dialer{Timeout: s.options.Timeout, Control: Guard(s.options.LinkLocal)}
+	dialer := &net.Dialer{Timeout: s.options.Timeout, Control: outbound.Guard(s.options.LinkLocal)}
 	return &http.Client{
 		Transport: &http.Transport{
-			Proxy: proxy, DialContext: dialer.DialContext, TLSClientConfig: config,
+			Proxy: outbound.Proxy(s.options.LinkLocal), DialContext: dialer.DialContext, TLSClientConfig: config,
 			TLSHandshakeTimeout: s.options.Timeout, ResponseHeaderTimeout: s.options.Timeout,
 			MaxIdleConnsPerHost: s.options.Concurrent, MaxConnsPerHost: s.options.Concurrent,
 			IdleConnTimeout: 90 * time.Second, MaxResponseHeaderBytes: 64 << 10, ForceAttemptHTTP2: true,
 		},
 		CheckRedirect: redirected,
 	}, nil
-}
-
-// proxy is the environment's. Its address may hold a password, so a bad one is
-// not repeated.
-func proxy(req *http.Request) (*url.URL, error) {
-	u, err := http.ProxyFromEnvironment(req)
-	if err != nil {
-		return nil, errors.New("the proxy that the environment names is no URL")
-	}
-	return u, nil
-}
-
-// errLinkLocal is an address that is not dialled.
-var errLinkLocal = errors.New("it is an address of the link, which no provider has here")
-
-// Guard is what a net.Dialer asks before it dials an address, names resolved: it
-// refuses those of the link unless they are allowed.
-func Guard(allowed bool) func(network, address string, _ syscall.RawConn) error {
-	if allowed {
-		return nil
-	}
-	return func(_, address string, _ syscall.RawConn) error {
-		host, _, err := net.SplitHostPort(address)
-		if err == nil && linkLocal(host) {
-			return errLinkLocal
-		}
-		return nil
-	}
-}
-
-// linkLocal says whether a host is an address of 169.254.0.0/16 or fe80::/10.
-func linkLocal(host string) bool {
-	a, err := netip.ParseAddr(strings.TrimSuffix(host, "."))
-	return err == nil && a.Unmap().IsLinkLocalUnicast()
 }
 
 var (
@@ -272,8 +237,8 @@ func (s *Server) failed(ctx context.Context, l *link, err error) *experiment.Err
 	switch {
 	case errors.Is(err, errElsewhere):
 		return invalid("ask %s: %w", s.where, errElsewhere)
-	case errors.Is(err, errLinkLocal):
-		return invalid("ask %s: %w", s.where, errLinkLocal)
+	case errors.Is(err, outbound.ErrLinkLocal):
+		return invalid("ask %s: %w", s.where, outbound.ErrLinkLocal)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded), timedOut(err):
 		return unavailable("ask %s: no answer within %s", s.where, s.options.Timeout)
 	}
@@ -295,6 +260,3 @@ func reason(err error) string {
 	text, _, _ := strings.Cut(err.Error(), `"`)
 	return Short(strings.TrimRight(text, " :"))
 }
-
-// IsLinkLocal says whether an error is that of Guard.
-func IsLinkLocal(err error) bool { return errors.Is(err, errLinkLocal) }

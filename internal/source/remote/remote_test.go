@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -18,29 +17,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/outbound"
 )
 
 var began = time.Date(2026, 1, 2, 3, 4, 5, 6e8, time.UTC)
-
-func TestAddressesOfTheLinkAreNotDialled(t *testing.T) {
-	guard := Guard(false)
-	for address, allowed := range map[string]bool{
-		"169.254.169.254:80": false, "169.254.0.1:443": false, "[fe80::1]:80": false, "[fe80::1%eth0]:80": false, "[::ffff:169.254.169.254]:80": false,
-		"127.0.0.1:80": true, "10.0.0.1:80": true, "[::1]:80": true, "[fd00::1]:80": true, "169.253.0.1:80": true,
-	} {
-		if err := guard("tcp", address, nil); (err == nil) != allowed || IsLinkLocal(err) == allowed {
-			t.Errorf("%s: %v", address, err)
-		}
-	}
-	if Guard(true) != nil {
-		t.Error("what is allowed is guarded")
-	}
-	// A name that stands for such an address is one too.
-	dialer := net.Dialer{Control: guard}
-	if _, err := dialer.DialContext(t.Context(), "tcp", "169.254.1.1:1"); !errors.Is(err, errLinkLocal) {
-		t.Error(err)
-	}
-}
 
 // TestTheProxyOfTheEnvironmentIsAsked also for what it would dial for us.
 func TestTheProxyOfTheEnvironmentIsAsked(t *testing.T) {
@@ -52,7 +32,7 @@ func TestTheProxyOfTheEnvironmentIsAsked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Ask(t.Context(), Question{}); experiment.CodeOf(err) != experiment.CodeInvalid || !IsLinkLocal(err) {
+		if _, err := s.Ask(t.Context(), Question{}); experiment.CodeOf(err) != experiment.CodeInvalid || !errors.Is(err, outbound.ErrLinkLocal) {
 			t.Error(err)
 		}
 	}

@@ -195,9 +195,6 @@ func (s *Server) request(ctx context.Context, l *link, q *Question) (*http.Reque
 	if err != nil {
 		return nil, err
 	}
-	if !s.options.LinkLocal && linkLocal(u.Hostname()) {
-		return nil, invalid("ask %s: %w", s.where, errLinkLocal) // A proxy would dial it.
-	}
 	path, query, _ := strings.Cut(q.Path, "?")
 	if path != "" {
 		u = u.JoinPath(path)

@@ -104,7 +104,7 @@ func TestProvidersOfAllKindsBehaveAlike(t *testing.T) {
 		"redirect to nonsense":   {string(experiment.CodeUnavailable), []string{"Location"}},
 		"bad TLS":                {string(experiment.CodeUnavailable), []string{"certificate"}},
 		"secret unreadable":      {string(experiment.CodeUnavailable), []string{"read the"}},
-		"an address of the link": {string(experiment.CodeInvalid), []string{"address of the link"}},
+		"an address of the link": {string(experiment.CodeInvalid), []string{"link-local addresses are not asked"}},
 	}
 	for _, k := range kinds() {
 		t.Run(k.name, func(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/internal/outbound"
 	"github.com/headgate-dev/headgate/internal/source/remote"
 )
 
@@ -75,7 +76,7 @@ func (s *Source) parse(text string) (*connection, error) {
 		}
 	}
 	config.ConnectTimeout = s.timeout
-	config.DialFunc = (&net.Dialer{Timeout: s.timeout, Control: remote.Guard(!s.options.Cluster)}).DialContext
+	config.DialFunc = (&net.Dialer{Timeout: s.timeout, Control: outbound.Guard(!s.options.Cluster)}).DialContext
 	config.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec // Works with poolers.
 	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
 		f := pgproto3.NewFrontend(r, w)
@@ -207,7 +208,7 @@ func (c *connection) failed(ctx context.Context, err error) error {
 		code, why = experiment.CodeInvalid, fmt.Sprintf("a row is larger than %d MiB", maxRow>>20)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		why = fmt.Sprintf("no answer within %v", c.source.timeout)
-	case remote.IsLinkLocal(err):
+	case errors.Is(err, outbound.ErrLinkLocal):
 		code, why = experiment.CodeInvalid, err.Error()
 	default:
 		why = err.Error()
