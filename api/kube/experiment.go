@@ -3,6 +3,9 @@
 package kube
 
 import (
+	"encoding/json"
+	"fmt"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/headgate-dev/headgate/api/v1alpha1"
@@ -27,6 +30,22 @@ type Experiment struct {
 
 	Spec   v1alpha1.Spec    `json:"spec"`
 	Status ExperimentStatus `json:"status,omitzero"`
+}
+
+// Text is the experiment in JSON as the one validator reads it, so that a file,
+// an object at admission and an object in the cluster are told the same. What the
+// cluster adds is left out, and so is the wish of spec.control: it is no part of
+// the plan, and a wrong one is no reason to stall.
+func (e *Experiment) Text() ([]byte, error) {
+	e = e.DeepCopy()
+	e.APIVersion, e.Kind = GroupVersion().String(), KindExperiment
+	e.Status, e.ManagedFields = ExperimentStatus{}, nil
+	e.Spec.Control = nil
+	written, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("write the experiment as JSON: %w", err)
+	}
+	return written, nil
 }
 
 // ExperimentList is a list of experiments.

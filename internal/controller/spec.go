@@ -14,26 +14,12 @@ import (
 	"github.com/headgate-dev/headgate/internal/experiment"
 )
 
-// text is an experiment as the one validator reads it: a file, an object at
-// admission and an object in the cluster are told the same.
-func text(obj *kube.Experiment) ([]byte, error) {
-	obj = obj.DeepCopy()
-	obj.APIVersion, obj.Kind = kube.GroupVersion().String(), kube.KindExperiment
-	obj.Status, obj.ManagedFields = kube.ExperimentStatus{}, nil
-	obj.Spec.Control = nil // A wish is no part of the plan, and a wrong one no reason to stall.
-	written, err := json.Marshal(obj)
-	if err != nil {
-		return nil, experiment.Errorf(experiment.CodeInternal, "write the experiment as JSON: %w", err)
-	}
-	return written, nil
-}
-
 // planOf reads the spec, with the reusable metrics that it refers to.
 func (r *Reconciler) planOf(ctx context.Context, obj *kube.Experiment) (*experiment.Plan, error) {
 	if r.Plan != nil {
 		return r.Plan(ctx, obj)
 	}
-	written, err := text(obj)
+	written, err := obj.Text()
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headgate-dev/headgate/api/kube"
-	"github.com/headgate-dev/headgate/internal/app/cluster"
 	"github.com/headgate-dev/headgate/internal/cli"
 	"github.com/headgate-dev/headgate/internal/engine"
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -95,7 +94,7 @@ func (w *world) apply(t *testing.T, name string) {
 func (w *world) begin(t *testing.T, name string) experiment.Record {
 	t.Helper()
 	e := w.experiment(t, name)
-	text, err := cluster.Text(e)
+	text, err := e.Text()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,7 +74,7 @@ func TestBonesAreEnoughForARouter(t *testing.T) {
 			e.Spec.Versions, e.Spec.Traffic = versions, traffic
 			e.Spec.Assignment = v1alpha1.Assignment{By: "router", Unit: v1alpha1.Unit{Request: true}}
 			e.Spec.Stages = []v1alpha1.Stage{{Name: "canary", Ramp: &v1alpha1.Ramp{Steps: []v1alpha1.Quantity{"10%"}}, Hold: &v1alpha1.Hold{For: "1h"}}}
-			text, err := Text(e)
+			text, err := e.Text()
 			if err != nil {
 				t.Fatal(err)
 			}

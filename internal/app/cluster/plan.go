@@ -17,23 +17,10 @@ import (
 	"github.com/headgate-dev/headgate/internal/translate"
 )
 
-// Text is an experiment as the one validator reads it.
-func Text(obj *kube.Experiment) ([]byte, error) {
-	obj = obj.DeepCopy()
-	obj.APIVersion, obj.Kind = kube.GroupVersion().String(), kube.KindExperiment
-	obj.Status, obj.ManagedFields = kube.ExperimentStatus{}, nil
-	obj.Spec.Control = nil
-	written, err := json.Marshal(obj)
-	if err != nil {
-		return nil, experiment.Errorf(experiment.CodeInternal, "write the experiment as JSON: %w", err)
-	}
-	return written, nil
-}
-
 // PlanOf reads an experiment's spec, with the reusable metrics that it refers
 // to.
 func (c *Client) PlanOf(ctx context.Context, obj *kube.Experiment) (*experiment.Plan, error) {
-	written, err := Text(obj)
+	written, err := obj.Text()
 	if err != nil {
 		return nil, err
 	}
