@@ -88,9 +88,12 @@ func (m *Metrics) turned(name types.NamespacedName, stalled bool, versions []kub
 	m.stalled.WithLabelValues(name.Namespace, name.Name).Set(on)
 	for _, v := range versions {
 		for kind, text := range map[string]string{"asked": v.Share, "seen": v.Seen} {
-			if f, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64); err == nil {
-				m.share.WithLabelValues(name.Namespace, name.Name, v.Name, kind).Set(f / 100)
+			f, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
+			if err != nil { // Nobody knows any more.
+				m.share.DeleteLabelValues(name.Namespace, name.Name, v.Name, kind)
+				continue
 			}
+			m.share.WithLabelValues(name.Namespace, name.Name, v.Name, kind).Set(f / 100)
 		}
 	}
 }

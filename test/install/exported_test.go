@@ -19,6 +19,7 @@ import (
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/gateway"
 	"github.com/headgate-dev/headgate/internal/ledger"
+	"github.com/headgate-dev/headgate/internal/source/sources"
 )
 
 // described takes metrics that are registered, by their names, with the names
@@ -55,6 +56,9 @@ func exported(t *testing.T) described {
 	t.Helper()
 	d := described{}
 	if _, err := controller.NewMetrics(d); err != nil {
+		t.Fatal(err)
+	}
+	if err := new(sources.Shared).Register(d); err != nil {
 		t.Fatal(err)
 	}
 	d.MustRegister(ctrlmetrics.Registry.(*prometheus.Registry)) // Of the library, and of the process.

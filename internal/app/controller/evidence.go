@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	prom "github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -56,13 +55,6 @@ func (s *providers) open(ctx context.Context, owner *kube.Experiment, p *experim
 		return nil, err
 	}
 	return e, nil
-}
-
-// register shows how many providers are not asked, because they do not answer.
-func (s *providers) register(registry prom.Registerer) error {
-	return registry.Register(prom.NewGaugeFunc(prom.GaugeOpts{
-		Name: "headgate_breakers_open", Help: "Providers that failed several times in a row and are only tried now and then.",
-	}, func() float64 { return float64(s.shared.Broken()) }))
 }
 
 // secret reads a key of a Secret in the experiment's own namespace. Files and

@@ -165,7 +165,7 @@ func addController(ctx context.Context, m manager.Manager, o *Options) error {
 		return err
 	}
 	from := &providers{secrets: m.GetAPIReader(), fallback: o.Prometheus}
-	if err := from.register(ctrlmetrics.Registry); err != nil {
+	if err := from.shared.Register(ctrlmetrics.Registry); err != nil {
 		return err
 	}
 	if o.Ledger != "" {

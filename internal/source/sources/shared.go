@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"sync"
 
+	prom "github.com/prometheus/client_golang/prometheus"
+
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/source/embedded"
 	"github.com/headgate-dev/headgate/internal/source/http"
@@ -32,9 +34,15 @@ type shared struct {
 	users int
 }
 
-// Broken is how many providers are not asked, because they failed several times
-// in a row.
-func (s *Shared) Broken() int {
+// Register shows how many providers are not asked, because they failed several
+// times in a row, as the metric headgate_breakers_open.
+func (s *Shared) Register(registry prom.Registerer) error {
+	return registry.Register(prom.NewGaugeFunc(prom.GaugeOpts{
+		Name: "headgate_breakers_open", Help: "Providers that failed several times in a row and are only tried now and then.",
+	}, func() float64 { return float64(s.broken()) }))
+}
+
+func (s *Shared) broken() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0

@@ -223,14 +223,14 @@ func TestProvidersThatPlansNameAlikeAreOne(t *testing.T) {
 	}
 	a, b := at("n", "x", "http://127.0.0.1:1"), at("n", "y", "http://127.0.0.1:1")
 	c, d := at("o", "x", "http://127.0.0.1:1"), at("n", "x", "http://127.0.0.1:2")
-	if len(shared.at) != 3 || shared.Broken() != 0 {
+	if len(shared.at) != 3 || shared.broken() != 0 {
 		t.Fatalf("%d sources", len(shared.at))
 	}
 	for range 3 {
 		_ = a.Points(t.Context(), experiment.Moment{Now: began, Elapsed: 1})
 	}
-	if shared.Broken() != 1 {
-		t.Errorf("%d breakers are open", shared.Broken())
+	if shared.broken() != 1 {
+		t.Errorf("%d breakers are open", shared.broken())
 	}
 	if got := b.Points(t.Context(), experiment.Moment{Now: began, Elapsed: 1}); !strings.Contains(got[0].Failed, "failed") {
 		t.Errorf("%+v", got)
