@@ -56,21 +56,48 @@ type difference struct{ candidate, baseline *table }
 
 // tails are the probabilities that the difference lies below and above d.
 func (x difference) tails(d float64) (below, above float64) {
-	g := legendre()
+	halvings := maxHalvings
 	edges := x.edges(d)
 	for e := 1; e < len(edges); e++ {
-		half := (edges[e] - edges[e-1]) / 2
-		for j, node := range g.nodes {
-			u := edges[e-1] + half*(1+node)
-			f := g.weights[j] * x.candidate.density(u, half)
-			if f < 1e-18 {
-				continue
-			}
-			other := logistic(x.candidate.curve.mode+u) - d
-			less, more := x.baseline.at(logit(other) - x.baseline.curve.mode)
-			below += f * more
-			above += f * less
+		less, more := x.panel(d, edges[e-1], (edges[e]-edges[e-1])/2, &halvings)
+		below += less
+		above += more
+	}
+	return below, above
+}
+
+const (
+	// smooth is the size of the last coefficients, as a probability, at which
+	// the product of density and probability is resolved on a panel.
+	smooth = 1e-11
+	// maxHalvings bounds the halving in one integral. Below a weight of one a
+	// distribution function has a kink at 0 and 1, which takes some dozens; what
+	// is so narrow that it consists of rounding would take all there are.
+	maxHalvings = 200
+)
+
+// panel is a part of tails, in halves if it is not resolved as a whole.
+func (x difference) panel(d, left, half float64, halvings *int) (below, above float64) {
+	g := legendre()
+	var last, before float64
+	for j, node := range g.nodes {
+		u := left + half*(1+node)
+		f := x.candidate.density(u, half)
+		if f < 1e-18 {
+			continue
 		}
+		other := logistic(x.candidate.curve.mode+u) - d
+		less, more := x.baseline.at(logit(other) - x.baseline.curve.mode)
+		below += g.weights[j] * f * more
+		above += g.weights[j] * f * less
+		last += g.analysis[order-1][j] * f * more
+		before += g.analysis[order-2][j] * f * more
+	}
+	if math.Abs(last)+math.Abs(before) > smooth && *halvings > 0 {
+		*halvings--
+		below, above = x.panel(d, left, half/2, halvings)
+		less, more := x.panel(d, left+half, half/2, halvings)
+		return below + less, above + more
 	}
 	return below, above
 }

@@ -3,6 +3,7 @@
 package bayes
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -267,6 +268,31 @@ func TestDifferenceOfLargeCountsIsNormal(t *testing.T) {
 		sd := math.Sqrt(a.variance() + b.variance())
 		closeTo(t, "low in standard deviations", (i.Low-0.03)/sd, -1.959963985, 1e-3)
 		closeTo(t, "high in standard deviations", (i.High-0.03)/sd, 1.959963985, 1e-3)
+	}
+}
+
+// TestDifferenceOfWeightsBelowOne: densities that are infinite at 0 and 1, and
+// functions with a kink there. The lower ends were integrated by mpmath with 30
+// digits, after substitutions that take both away.
+func TestDifferenceOfWeightsBelowOne(t *testing.T) {
+	for _, c := range []struct {
+		candidate, baseline Beta
+		low                 float64
+	}{
+		{Beta{0.1, 1}, Beta{0.1, 0.19886254082445512}, -0.998272895040},
+		{Beta{0.1, 0.1}, Beta{0.1, 0.1}, -0.999702253130},
+		{Beta{0.1, 1}, Beta{0.1, 1}, -0.537177041749},
+	} {
+		i, err := DifferenceInterval(c.candidate, c.baseline, 0.9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeTo(t, fmt.Sprintf("low of %+v", c), i.Low, c.low, 1e-9)
+		mirrored, err := DifferenceInterval(c.baseline, c.candidate, 0.9)
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeTo(t, fmt.Sprintf("high, mirrored, of %+v", c), mirrored.High, -c.low, 1e-9)
 	}
 }
 

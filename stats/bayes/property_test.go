@@ -206,7 +206,9 @@ func TestNormalUpdatesMayBeSplit(t *testing.T) {
 		if ba, err = ba.Update(stats.Estimate{Value: a.Mean, SE: a.SD}); err != nil {
 			t.Fatal(err)
 		}
-		if math.Abs(ab.Mean-ba.Mean) > 1e-9*100 || math.Abs(ab.SD-ba.SD) > 1e-9*ab.SD || ab.SD > min(prior.SD, a.SD, b.SD) {
+		// Next to wide ones the narrowest stays as it is, but for rounding.
+		narrowest := min(prior.SD, a.SD, b.SD) * (1 + 1e-14)
+		if math.Abs(ab.Mean-ba.Mean) > 1e-9*100 || math.Abs(ab.SD-ba.SD) > 1e-9*ab.SD || ab.SD > narrowest {
 			t.Fatalf("%+v and %+v", ab, ba)
 		}
 	})
@@ -246,7 +248,7 @@ func TestDifferencesAreMirrored(t *testing.T) {
 		if err := input.First(err1, err2); err != nil {
 			t.Fatal(err)
 		}
-		if math.Abs(up.Low+down.High) > 1e-7 || math.Abs(up.High+down.Low) > 1e-7 || up.Low > up.High {
+		if math.Abs(up.Low+down.High) > 1e-8 || math.Abs(up.High+down.Low) > 1e-8 || up.Low > up.High {
 			t.Fatalf("%+v and %+v", up, down)
 		}
 	})
