@@ -22,8 +22,8 @@ import (
 func TestCellsAreExactUnderLoadAndSwaps(t *testing.T) {
 	const (
 		clients  = 6
-		duration = time.Second
-		perPhase = 150 // swaps
+		requests = 2000 // at least, however long they take
+		perPhase = 50   // swaps
 	)
 	serve := func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Fail") != "" {
@@ -42,17 +42,23 @@ func TestCellsAreExactUnderLoadAndSwaps(t *testing.T) {
 	swap(t, g, r)
 	url, client := serving(t, g)
 
-	ctx, stop := context.WithTimeout(t.Context(), duration)
+	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var sent [2]struct{ n, x atomic.Int64 }
+	enough := func() bool {
+		return sent[0].n.Load()+sent[1].n.Load() >= requests && sent[0].x.Load() > 0 && sent[1].x.Load() > 0
+	}
 	var load sync.WaitGroup
 	for c := range clients {
 		load.Go(func() {
+			// Failures are one client's, and between two of them the candidate
+			// succeeds: otherwise it may be ejected, and the baseline answers.
+			mayFail := c == 0
 			for i := 0; ctx.Err() == nil; i++ {
 				req, _ := http.NewRequestWithContext(t.Context(), "GET", url, nil)
 				req.Header.Set("X-User-Id", fmt.Sprintf("%d-%d", c, i))
 				req.Header.Set("X-Client", fmt.Sprint(c))
-				if i%7 == 0 {
+				if mayFail {
 					req.Header.Set("X-Fail", "1")
 				}
 				res, err := client.Do(req)
@@ -62,10 +68,15 @@ func TestCellsAreExactUnderLoadAndSwaps(t *testing.T) {
 				}
 				io.Copy(io.Discard, res.Body)
 				res.Body.Close()
-				v := &sent[res.Header.Get(headerVersion)[1]-'1']
+				version := res.Header.Get(headerVersion)[1] - '1'
+				v := &sent[version]
 				v.n.Add(1)
-				if res.StatusCode == 500 {
+				switch failed := res.StatusCode == 500; {
+				case failed:
 					v.x.Add(1)
+					mayFail = false
+				case version == 1:
+					mayFail = c == 0
 				}
 			}
 		})
@@ -94,9 +105,9 @@ func TestCellsAreExactUnderLoadAndSwaps(t *testing.T) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	swaps := 1
-	for ; ctx.Err() == nil && r.Phase < maxPhases; swaps++ {
+	for ; !t.Failed() && (r.Phase < maxPhases || !enough()); swaps++ {
 		<-tick.C
-		if swaps%perPhase == 0 {
+		if swaps%perPhase == 0 && r.Phase < maxPhases {
 			r.Phase++
 			r.PhaseStart = time.Now()
 			r.Slots = experiment.SlotsOf(experiment.Shares{experiment.Share(7000 - 500*r.Phase), experiment.Share(3000 + 500*r.Phase)})
@@ -108,6 +119,7 @@ func TestCellsAreExactUnderLoadAndSwaps(t *testing.T) {
 			}
 		}
 	}
+	stop()
 	load.Wait()
 	settled(client)
 	for phase := 1; phase <= r.Phase; phase++ {

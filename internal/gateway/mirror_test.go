@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"runtime"
 	"slices"
@@ -60,18 +59,6 @@ func (m *mirrored) paired(p *experiment.Pair) bool {
 	defer m.mu.Unlock()
 	m.pairs = append(m.pairs, *p)
 	return true
-}
-
-// deadAddress is one that nobody listens at.
-func deadAddress(t testing.TB) string {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := ln.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return ln.Addr().String()
 }
 
 // ask sends a request of a unit.
@@ -297,7 +284,7 @@ func TestFallenBackRequestsMakeNoPair(t *testing.T) {
 	m := newMirrored(t, func(r *experiment.Route) {
 		r.Slots = experiment.SlotsOf(experiment.Shares{0, experiment.Whole, 0})
 		r.Mirror.Versions = []int{2}
-	}, named(t, "one"), "http://"+deadAddress(t), candidate)
+	}, named(t, "one"), closedPort(t), candidate)
 	if a := m.ask(t, "POST", "/", "{}"); a.Header.Get("X-Backend") != "one" {
 		t.Fatalf("answered by %q", a.Header.Get("X-Backend"))
 	}

@@ -230,11 +230,14 @@ func TestShadowThatHangsCostsFewConnections(t *testing.T) {
 		hear1(c)
 		block(c)
 	}))
+	start := time.Now()
 	for range 100 {
 		m.ask(t, "POST", "/", "{}")
 	}
 	m.over()
-	if n := dialled.Load(); n != mostTimeouts {
-		t.Errorf("100 copies to a shadow that hangs took %d connections, want %d", n, mostTimeouts)
+	tried := int(time.Since(start) / firstPause) // At most, where 100 requests take so long.
+	sent := m.copies(t, copyTimeout)
+	if n := int(dialled.Load()); n > sent || sent < mostTimeouts || sent > mostTimeouts+tried {
+		t.Errorf("of 100 copies to a shadow that hangs %d were sent over %d connections, want %d and at most %d tries", sent, n, mostTimeouts, tried)
 	}
 }

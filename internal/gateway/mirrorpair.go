@@ -3,7 +3,6 @@
 package gateway
 
 import (
-	"context"
 	"encoding/json"
 	"strings"
 	"time"
@@ -59,7 +58,7 @@ func (c *shadowCopy) compare() (out []experiment.Compared, ok bool) {
 	}()
 	o := c.original
 	m := o.mirror
-	ctx, cancel := context.WithTimeout(m.shadows.comparers.life, evaluateWithin)
+	ctx, cancel := m.shadows.comparers.evaluating()
 	defer cancel()
 	path, _, _ := strings.Cut(o.target, "?")
 	baseline, candidate := m.read(&o.answer, path), m.read(&c.answer, path)

@@ -188,7 +188,7 @@ func waitingPair(t *testing.T, paired func(*experiment.Pair) bool) (*mirrored, f
 	m.Gateway = testGateway(t, Options{Registry: m.reg, Paired: paired})
 	m.shadows.comparers.running = mostReaders // Nobody compares until the test does.
 	m.route = routeTo(experiment.Baseline(2), named(t, "one"), named(t, "two"))
-	m.route.Mirror = &experiment.MirrorRoute{Share: experiment.Whole, Versions: []int{1}, Timeout: time.Second, Pairs: comparing(experiment.CompareJSON)}
+	m.route.Mirror = &experiment.MirrorRoute{Share: experiment.Whole, Versions: []int{1}, Timeout: time.Minute, Pairs: comparing(experiment.CompareJSON)}
 	swap(t, m.Gateway, m.route)
 	m.url, m.client = serving(t, m.Gateway)
 	return m, func() task {

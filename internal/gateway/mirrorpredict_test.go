@@ -194,7 +194,7 @@ func TestShadowsExplanationsAreCounted(t *testing.T) {
 	}{
 		"answered": {saying(t, `{"explanations":[]}`), stats.Counts{N: 1}, 1},
 		"failed":   {backend(t, tells(500, "application/json", "{}")), stats.Counts{N: 1, X: 1}, 0},
-		"dead":     {"http://" + deadAddress(t), stats.Counts{N: 1, X: 1}, 0},
+		"dead":     {closedPort(t), stats.Counts{N: 1, X: 1}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newPredicted(t, nil, saying(t, `{"explanations":[]}`), tc.candidate)

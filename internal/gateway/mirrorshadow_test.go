@@ -3,6 +3,7 @@
 package gateway
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -170,7 +171,7 @@ func (g *Gateway) healthy(version int) bool {
 }
 
 func TestNobodyAtTheShadowIsAFailedCopy(t *testing.T) {
-	m := newMirrored(t, nil, named(t, "one"), "http://"+deadAddress(t))
+	m := newMirrored(t, nil, named(t, "one"), closedPort(t))
 	if a := m.ask(t, "POST", "/", "{}"); a.StatusCode != 200 {
 		t.Errorf("answered %d", a.StatusCode)
 	}
@@ -187,10 +188,12 @@ func TestCopiesAreSentOnce(t *testing.T) {
 			var got atomic.Int64
 			var hangsUp atomic.Bool
 			candidate := talker(t, func(c net.Conn) {
-				for {
-					if n, err := c.Read(make([]byte, 64<<10)); n == 0 || err != nil {
+				for in := bufio.NewReader(c); ; {
+					r, err := http.ReadRequest(in)
+					if err != nil {
 						return
 					}
+					io.Copy(io.Discard, r.Body)
 					got.Add(1)
 					if hangsUp.Load() {
 						return

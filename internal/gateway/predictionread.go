@@ -3,7 +3,6 @@
 package gateway
 
 import (
-	"context"
 	"strings"
 	"sync/atomic"
 
@@ -68,7 +67,7 @@ func (h *hearing) readPrediction(body []byte, value any, isJSON bool) {
 	if h.question.request == 0 && h.predictions.Rows && !h.copied {
 		h.question.request = h.reader.idIn(metaOf(value))
 	}
-	ctx, cancel := context.WithTimeout(h.reader.life, evaluateWithin)
+	ctx, cancel := h.reader.evaluating()
 	defer cancel()
 	h.reading = h.predictions.reader.Read(ctx, value, h.question.path)
 	if h.reading.Found == prediction.Unread && ctx.Err() != nil {

@@ -494,7 +494,7 @@ func TestPredictionsWaitForNobody(t *testing.T) {
 		for range maxQueued + 2 {
 			answered(c, t)
 		}
-		work(c.Gateway)
+		inTime(c.Gateway)
 		c.at(time.Hour)
 		cells := c.seal(t, 0).Cells
 		if got := metric(t, c.reg, "headgate_gateway_predictions_total", "version", "v2", "result", "dropped"); got != 3 {

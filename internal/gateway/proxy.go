@@ -38,7 +38,9 @@ type fullExchange struct {
 	// context that ends when the client leaves.
 	in     *http.Request
 	client context.Context
-	body   clientBody
+	// out is where the answer goes.
+	out  http.ResponseWriter
+	body clientBody
 	// resends says that the request can be sent again: kept is its body. hinted
 	// says that the client was given something of an answer.
 	resends bool
@@ -77,6 +79,7 @@ func (x *fullExchange) prefix(limit int64) ([]byte, bool, error) {
 // serve admits the exchange, passes it on and records how it ended.
 func (x *fullExchange) serve(w http.ResponseWriter) {
 	g := x.engine.gateway
+	x.out = w
 	passed := false
 	defer func() {
 		x.conclude(passed)
@@ -88,10 +91,6 @@ func (x *fullExchange) serve(w http.ResponseWriter) {
 	}
 	x.copy.expect(x.in.ContentLength)
 	if x.in.ContentLength != 0 {
-		// Otherwise net/http takes what is left of the body when an answer
-		// begins, so that the version never gets it. HTTP/2 is so by itself, and
-		// writers that cannot belong to tests.
-		_ = http.NewResponseController(w).EnableFullDuplex()
 		x.in.Body = &x.body
 		x.body.left, x.body.copy = x.in.ContentLength, x.copy
 	}
@@ -172,6 +171,14 @@ func (x *fullExchange) modify(res *http.Response) error {
 		x.capture(res)
 	}
 	x.stamp(res.Header)
+	if x.in.ContentLength != 0 && !x.body.whole() {
+		// Otherwise net/http takes what is left of the body when an answer
+		// begins, so that the version never gets it. What the client may then
+		// still leave unsent must not be taken for its next request. HTTP/2 is so
+		// by itself, and writers that cannot belong to tests.
+		_ = http.NewResponseController(x.out).EnableFullDuplex()
+		x.closing = x.closing || x.in.ProtoMajor == 1
+	}
 	if x.closing && res.StatusCode != http.StatusSwitchingProtocols {
 		res.Header.Set("Connection", "close")
 	}
@@ -301,6 +308,7 @@ const (
 	bodyUntouched int32 = iota
 	bodyTouched
 	bodyBroken
+	bodyWhole
 )
 
 func (b *clientBody) Read(p []byte) (int, error) {
@@ -310,13 +318,16 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.reader.Read(p)
 	if b.left > 0 {
-		b.left -= min(b.left, int64(n))
+		if b.left -= min(b.left, int64(n)); b.left == 0 {
+			b.state.Store(bodyWhole)
+		}
 	}
 	b.copy.take(p[:n])
 	switch {
 	case errors.Is(err, io.EOF):
+		b.state.Store(bodyWhole)
 		b.copy.end()
-	case err != nil:
+	case err != nil && b.left != 0:
 		b.state.Store(bodyBroken)
 	}
 	return n, err
@@ -326,4 +337,5 @@ func (b *clientBody) Read(p []byte) (int, error) {
 func (b *clientBody) Close() error { return nil }
 
 func (b *clientBody) touched() bool { return b.state.Load() != bodyUntouched }
+func (b *clientBody) whole() bool   { return b.state.Load() == bodyWhole }
 func (b *clientBody) broken() bool  { return b.state.Load() == bodyBroken }

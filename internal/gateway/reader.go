@@ -186,7 +186,7 @@ func (h *hearing) evaluate(metric int, value any) (out reading) {
 			out.found = findingInvalid
 		}
 	}()
-	ctx, cancel := context.WithTimeout(h.reader.life, evaluateWithin)
+	ctx, cancel := h.reader.evaluating()
 	defer cancel()
 	m := &h.metrics[metric]
 	var err error

@@ -102,7 +102,7 @@ func TestAnswersThatFindNoRoomAreDroppedAndCounted(t *testing.T) {
 		for range maxQueued + 3 {
 			c.answered(t, `{"usage":{"tokens":1}}`)
 		}
-		work(c.Gateway)
+		inTime(c.Gateway)
 		c.at(time.Hour)
 		got := count(c.seal(t, 0).Cells, 1, "tokens")
 		if want := (stats.Counts{N: maxQueued + 3, X: 3}); got.Counts != want || got.Units.N != maxQueued {

@@ -3,6 +3,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"sync"
@@ -17,6 +18,8 @@ type sideline struct {
 	// rests is how much longer than a stretch of work the rest after it is: at 1
 	// a reader works half of the time. 0 is 1.
 	rests time.Duration
+	// within bounds each evaluation that a task makes. 0 is evaluateWithin.
+	within time.Duration
 
 	mu      sync.Mutex
 	waiting []task
@@ -75,6 +78,11 @@ func (s *sideline) work() {
 		}
 		t.do(s.life.Err() != nil || time.Since(t.begun()) > answersWithin)
 	}
+}
+
+// evaluating is the time of an evaluation that begins now.
+func (s *sideline) evaluating() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(s.life, cmp.Or(s.within, evaluateWithin))
 }
 
 // rest leaves the machine to the traffic for a while, or until life ends.

@@ -154,7 +154,7 @@ func TestTheRestOfARequestIsPassedOnAfterTheAnswerHasBegun(t *testing.T) {
 	swap(t, g, routeTo(experiment.Baseline(1), v))
 	url, client := serving(t, g)
 	rest := strings.Repeat("x", 100<<10)
-	for range 20 { // The connection is kept, and what comes next on it is whole too.
+	for range 20 { // Whatever becomes of the connection, the next one is whole too.
 		body, send := io.Pipe()
 		go send.Write([]byte("first"))
 		req, _ := http.NewRequestWithContext(t.Context(), "POST", url, body)
