@@ -74,7 +74,7 @@ func listen(ts *testscript.TestScript, _ bool, args []string) {
 
 // socket PATH waits until somebody answers on a unix socket.
 func socket(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		conn, err := net.Dial("unix", ts.MkAbs(args[0]))
 		if err == nil {
 			ts.Check(conn.Close())

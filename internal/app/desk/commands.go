@@ -109,4 +109,7 @@ func (c *Commands) Do(ctx context.Context, p *experiment.Plan, cmd experiment.Co
 }
 
 // Moment is now, as precise as the journal writes it.
-func Moment() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+func Moment() time.Time { return Precise(time.Now()) }
+
+// Precise is a time as precise as the journal writes it.
+func Precise(at time.Time) time.Time { return at.UTC().Truncate(time.Millisecond) }

@@ -42,7 +42,7 @@ func (s *site) cells(p *Process, query string) (seal experiment.Seal, failure st
 // ends a little after its client has the answer.
 func (s *site) sealed(p *Process, query string, to int64) (experiment.Seal, string) {
 	s.t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	for deadline := time.Now().Add(30 * time.Second); ; {
 		seal, failure := s.cells(p, query)
 		if failure != "" || seal.To >= to || time.Now().After(deadline) {
 			return seal, failure

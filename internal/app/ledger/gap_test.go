@@ -153,7 +153,7 @@ func TestAGatewayThatIsGoneIsInTheVerdict(t *testing.T) {
 	// taken waits until the ledger has all that the gateways give.
 	taken := func(gateways ...*keeper) {
 		t.Helper()
-		for deadline := time.Now().Add(20 * time.Second); ; {
+		for deadline := time.Now().Add(time.Minute); ; {
 			_, body := s.call(p, http.MethodGet, "/v1/gateways", "", "")
 			var all []PullState
 			if err := json.Unmarshal([]byte(body), &all); err != nil {

@@ -39,6 +39,7 @@ func newSite(t *testing.T) *site {
 	server := httptest.NewServer(s.gateway)
 	t.Cleanup(server.Close)
 	s.o = Options{Plans: []*experiment.Plan{testPlan()}, Gateways: []string{server.URL}, Data: filepath.Join(t.TempDir(), "data"), Token: token}
+	s.o.now = func() time.Time { return t0.Add(time.Hour) } // When the windows of the tests are over.
 	secret := bytes.Repeat([]byte{9}, experiment.KeySize)
 	if err := os.Mkdir(s.o.Data, 0o700); err != nil {
 		t.Fatal(err)
@@ -52,7 +53,7 @@ func newSite(t *testing.T) *site {
 	}
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	s.client = &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	s.client = &http.Client{Transport: transport, Timeout: time.Minute}
 	return s
 }
 
@@ -99,7 +100,7 @@ func (s *site) call(p *Process, method, path, body, token string) (int, string) 
 // state waits until the only gateway's state is as a test wants it.
 func (s *site) state(p *Process, want func(PullState) bool) PullState {
 	s.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		status, body := s.call(p, http.MethodGet, "/v1/gateways", "", "")
 		var all []PullState
 		if err := json.Unmarshal([]byte(body), &all); err != nil || status != 200 || len(all) != 1 {

@@ -120,7 +120,7 @@ func (b *bench) start() {
 	}
 	b.puller = &puller{
 		url: b.server.URL, client: newClient(), store: b.ledger, log: slog.New(slog.DiscardHandler),
-		pulled: newPulled(prometheus.NewRegistry()), within: 10 * time.Second,
+		pulled: newPulled(prometheus.NewRegistry()), within: time.Minute,
 	}
 }
 

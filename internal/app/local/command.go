@@ -29,7 +29,7 @@ func (r *Run) killRoute() error {
 	if r.killed {
 		return nil
 	}
-	if err := r.serveRoute(r.served.Killed(desk.Moment())); err != nil {
+	if err := r.serveRoute(r.served.Killed(r.moment())); err != nil {
 		return err
 	}
 	r.killed = true

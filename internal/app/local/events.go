@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -85,7 +84,7 @@ func (r *Run) pairEvents(ctx context.Context) {
 			r.swap.Lock()
 			route := r.served
 			r.swap.Unlock()
-			pairs := l.joiner.Add(ctx, e, &route, time.Now())
+			pairs := l.joiner.Add(ctx, e, &route, r.now())
 			l.bytes.Add(-int64(len(e.Body)))
 			for i := range pairs {
 				r.joined(&pairs[i], e.ID)

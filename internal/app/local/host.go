@@ -19,6 +19,7 @@ import (
 	"net"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -27,6 +28,7 @@ import (
 	"github.com/headgate-dev/headgate/internal/datadir"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/gateway"
+	"github.com/headgate-dev/headgate/internal/ledger"
 )
 
 // Options configures a host. Only Experiments and Data are required.
@@ -47,6 +49,10 @@ type Options struct {
 	// AllowExec lets actions of the experiments run commands.
 	AllowExec bool
 	Log       *slog.Logger
+
+	// now is the clock of evidence and of decisions, for tests; time-outs run on
+	// the machine's own.
+	now func() time.Time
 }
 
 // Experiment is a plan and the address that its gateway listens on; a free
@@ -77,6 +83,9 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	h := &Host{log: o.Log, data: o.Data, token: o.Token, registry: prometheus.NewRegistry()}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
+	}
+	if o.now == nil {
+		o.now = time.Now
 	}
 	h.desk = desk.New(h.log)
 	h.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -111,7 +120,7 @@ func (h *Host) open(ctx context.Context, o Options) error {
 		return err
 	}
 	for _, e := range o.Experiments {
-		r := newRun(e.Plan, h.log)
+		r := newRun(e.Plan, h.log, o.now)
 		h.runs = append(h.runs, r)
 		if r.actions, err = newActions(e.Plan, o.AllowExec); err != nil {
 			return err
@@ -134,7 +143,7 @@ func (h *Host) open(ctx context.Context, o Options) error {
 		return err
 	}
 	if o.Database != "" {
-		if h.stores, err = openDatabase(ctx, o.Database, key, h.registry); err != nil {
+		if h.stores, err = openDatabase(ctx, o.Database, ledger.Options{Key: key, Registry: h.registry, Now: o.now}); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ import (
 // process that died had not folded is lost, at most a few windows, and is a gap.
 // Exposures and outcomes are in the ledger and go on as if nothing had been.
 func (r *Run) resume(ctx context.Context) error {
-	now := desk.Moment()
+	now := r.moment()
 	rec, err := r.store.Load(ctx, r.plan.ID())
 	begins := experiment.CodeOf(err) == experiment.CodeNotFound
 	switch {
@@ -87,7 +87,7 @@ func (r *Run) loop(ctx context.Context) {
 	t := time.NewTimer(0)
 	defer t.Stop()
 	for {
-		t.Reset(engine.Pace(r.plan, &r.record.State, desk.Moment(), tick(r.plan.Window)))
+		t.Reset(engine.Pace(r.plan, &r.record.State, r.moment(), tick(r.plan.Window)))
 		if over(&r.record.State) {
 			r.ended.Do(func() { close(r.done) })
 		}
@@ -101,7 +101,7 @@ func (r *Run) loop(ctx context.Context) {
 		if over(&r.record.State) && len(r.commands.Pending()) == 0 {
 			continue
 		}
-		if err := r.step(ctx, desk.Moment()); err != nil && ctx.Err() == nil {
+		if err := r.step(ctx, r.moment()); err != nil && ctx.Err() == nil {
 			r.log.Error("the experiment cannot go on", "experiment", r.plan.ID(), "error", err)
 			r.failed.Store(&err)
 			r.ended.Do(func() { close(r.done) })

@@ -21,16 +21,18 @@ type prober struct {
 }
 
 // probeTimeout bounds one probe; probeEvery is the time between two.
+// reachTimeout bounds the one at the start, which decides whether there is an
+// experiment at all: a machine that is busy starting things is given time.
 const (
 	probeTimeout = 2 * time.Second
 	probeEvery   = time.Second
+	reachTimeout = 10 * time.Second
 )
 
 func newProber(p *experiment.Plan) prober {
 	return prober{
 		versions: p.Versions,
 		client: &http.Client{
-			Timeout:       probeTimeout,
 			Transport:     &http.Transport{DisableKeepAlives: true},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
@@ -41,8 +43,8 @@ func newProber(p *experiment.Plan) prober {
 // probe asks one version by the Open Inference Protocol's readiness path. A
 // server that knows no such path answers something else than 503 and counts as
 // ready: it is reachable, and says nothing against it.
-func (p *prober) probe(ctx context.Context, v int) error {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+func (p *prober) probe(ctx context.Context, v int, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.versions[v].Backend+"/v2/health/ready", nil)
 	if err != nil {
@@ -62,7 +64,7 @@ func (p *prober) probe(ctx context.Context, v int) error {
 // mistake in the file, not a bad model.
 func (p *prober) reach(ctx context.Context) error {
 	for v, version := range p.versions {
-		if err := p.probe(ctx, v); err != nil {
+		if err := p.probe(ctx, v, reachTimeout); err != nil {
 			return experiment.Errorf(experiment.CodeInvalid, "reach version %s at spec.versions[%d].backend %q: %w", version.Name, v, version.Backend, err).
 				WithHint("start the model server first, or correct the URL")
 		}
@@ -77,7 +79,7 @@ func (p *prober) watch(ctx context.Context) {
 	for {
 		var wg sync.WaitGroup
 		for v := range p.versions {
-			wg.Go(func() { _ = p.probe(ctx, v) }) // Its result is the ready flag.
+			wg.Go(func() { _ = p.probe(ctx, v, probeTimeout) }) // Its result is the ready flag.
 		}
 		wg.Wait()
 		select {

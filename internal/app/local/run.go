@@ -27,6 +27,7 @@ import (
 type Run struct {
 	plan    *experiment.Plan
 	log     *slog.Logger
+	now     func() time.Time
 	dir     string
 	traffic net.Listener
 	prober  prober
@@ -79,9 +80,9 @@ type Run struct {
 	wg     sync.WaitGroup
 }
 
-func newRun(p *experiment.Plan, log *slog.Logger) *Run {
+func newRun(p *experiment.Plan, log *slog.Logger, now func() time.Time) *Run {
 	return &Run{
-		plan: p, log: log, prober: newProber(p), changed: make(chan struct{}, 1),
+		plan: p, log: log, now: now, prober: newProber(p), changed: make(chan struct{}, 1),
 		commands: desk.NewCommands(), done: make(chan struct{}), memo: judge.NewMemo(),
 	}
 }
@@ -93,7 +94,7 @@ func (r *Run) open(ctx context.Context, dir string, key *experiment.Key, shared 
 	}
 	var err error
 	if shared == nil {
-		if r.own, err = openFiles(ctx, dir, key, registry); err != nil {
+		if r.own, err = openFiles(ctx, dir, ledger.Options{Key: key, Registry: registry, Now: r.now}); err != nil {
 			return err
 		}
 		shared = r.own
@@ -111,13 +112,16 @@ func (r *Run) open(ctx context.Context, dir string, key *experiment.Key, shared 
 		}
 	}
 	r.gateway, err = gateway.New(gateway.Options{
-		Key: key, Expose: r.ledger.Expose, Paired: r.ledger.Pair, Predicted: r.ledger.Predict, Registry: registry,
+		Key: key, Expose: r.ledger.Expose, Paired: r.ledger.Pair, Predicted: r.ledger.Predict, Now: r.now, Registry: registry,
 	})
 	if err != nil {
 		return err
 	}
 	return r.resume(ctx)
 }
+
+// moment is now, as precise as the journal writes it.
+func (r *Run) moment() time.Time { return desk.Precise(r.now()) }
 
 // start lets the loop go.
 func (r *Run) start(ctx context.Context) {

@@ -8,8 +8,6 @@ import (
 	"iter"
 	"path/filepath"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/headgate-dev/headgate/internal/app/desk"
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/ledger"
@@ -32,28 +30,28 @@ type stores struct {
 }
 
 // openDatabase opens the stores that all runs of a host share.
-func openDatabase(ctx context.Context, url string, key *experiment.Key, registry prometheus.Registerer) (*stores, error) {
+func openDatabase(ctx context.Context, url string, o ledger.Options) (*stores, error) {
 	s := &stores{}
 	record, err := postgres.Open(ctx, url)
 	if err != nil {
 		return nil, err
 	}
 	s.record = record
-	if s.ledger, err = ledger.OpenPostgres(ctx, url, ledger.Options{Key: key, Registry: registry}); err != nil {
+	if s.ledger, err = ledger.OpenPostgres(ctx, url, o); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
 
 // openFiles opens the stores of one run in its directory.
-func openFiles(ctx context.Context, dir string, key *experiment.Key, registry prometheus.Registerer) (*stores, error) {
+func openFiles(ctx context.Context, dir string, o ledger.Options) (*stores, error) {
 	s := &stores{}
 	record, err := sqlite.Open(ctx, filepath.Join(dir, desk.RecordFile))
 	if err != nil {
 		return nil, err
 	}
 	s.record = record
-	if s.ledger, err = ledger.Open(ctx, filepath.Join(dir, "ledger.db"), ledger.Options{Key: key, Registry: registry}); err != nil {
+	if s.ledger, err = ledger.Open(ctx, filepath.Join(dir, "ledger.db"), o); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,8 +33,17 @@ const (
 )
 
 // labelWindow is the outcome window of all label metrics here: the time that a
-// test has from a prediction to its label, on a slow machine too.
-const labelWindow = "5s"
+// test has from a prediction to its label, on a slow machine too. Nobody waits
+// for its end: pass moves the clock.
+const labelWindow = 2 * time.Minute
+
+// copyTimeout is what copies may take: what hurries none. Evidence of pairs is
+// whole this long after its window.
+const copyTimeout = time.Minute
+
+// copiesAtATime is how many copies may be under way: few enough that none waits
+// so long on a slow machine that the gateway drops it.
+const copiesAtATime = 16
 
 // TestLabelsThroughTheWholePath has three experiments wait for their truth at
 // the same time. Each is asked and told at once, and gives what is to be seen in
@@ -84,6 +94,8 @@ type world struct {
 	run    *Run
 	client *http.Client
 	path   string
+	// ahead is what the host's clock is ahead of the machine's, in nanoseconds.
+	ahead atomic.Int64
 	// units and asked count units and requests.
 	units, asked int
 }
@@ -99,12 +111,16 @@ spec:
   versions: [{name: v1, backend: %q}, {name: v2, backend: %q}]
   traffic: {gateway: {}}
   evidence: {window: 200ms, lag: 100ms}
-%s`, name, scripted(t, v1), scripted(t, v2), strings.ReplaceAll(spec, "LABELS", labelWindow)))
+%s`, name, scripted(t, v1), scripted(t, v2), strings.NewReplacer("LABELS", labelWindow.String(), "COPIES", copyTimeout.String()).Replace(spec)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := begin(t, t.TempDir(), p)
-	w := &world{t: t, host: h, run: h.Runs()[0], path: path, client: &http.Client{Transport: &http.Transport{}}}
+	w := &world{t: t, path: path, client: &http.Client{Transport: &http.Transport{}}}
+	h, err := Start(t.Context(), Options{Data: t.TempDir(), Experiments: []Experiment{{Plan: p}}, now: w.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.host, w.run = h, h.Runs()[0]
 	t.Cleanup(func() {
 		w.client.CloseIdleConnections()
 		if err := h.Close(); err != nil {
@@ -112,6 +128,29 @@ spec:
 		}
 	})
 	return w
+}
+
+// now is the host's clock.
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+
+// pass moves the clock on so far that the outcome windows of all labels are
+// over, and the time of all copies. What was asked until now is in the evidence
+// by then, with so many pairs: answers are counted a little after they were
+// given, so that is waited for first.
+func (w *world) pass(pairs int) {
+	w.t.Helper()
+	w.until("all requests are counted", func(v *view.Experiment) bool {
+		n := int64(0)
+		for i := range v.Versions {
+			n += v.Versions[i].Requests
+		}
+		return n >= int64(w.asked)
+	})
+	w.counted("pairs_total", pairs)
+	for _, queue := range []string{"exposures_queued", "rows_queued"} {
+		w.counted(queue, 0)
+	}
+	w.ahead.Add(int64(labelWindow + 3*copyTimeout))
 }
 
 // unit is a new one that is assigned to a version.
@@ -254,7 +293,7 @@ func (w *world) view() (v view.Experiment) {
 // experiment makes a new one; a deadline bounds the wait.
 func (w *world) until(what string, wanted func(v *view.Experiment) bool) view.Experiment {
 	w.t.Helper()
-	deadline := time.After(60 * time.Second)
+	deadline := time.After(90 * time.Second)
 	for {
 		if v := w.view(); wanted(&v) {
 			return v
@@ -282,7 +321,18 @@ func (w *world) split() {
 // counted asks until one of the ledger's metrics says so.
 func (w *world) counted(metric string, n int) {
 	w.t.Helper()
-	want := fmt.Sprintf("headgate_ledger_%s{headgate_run=%q} %d\n", metric, w.run.ID(), n)
+	w.shows(fmt.Sprintf("headgate_ledger_%s{headgate_run=%q} %d\n", metric, w.run.ID(), n))
+}
+
+// predicted asks until the gateway has read so many answers of a version.
+func (w *world) predicted(version string, answers int) {
+	w.t.Helper()
+	w.shows(fmt.Sprintf("headgate_gateway_predictions_total{experiment=%q,headgate_run=%[1]q,result=\"read\",version=%q} %d\n", w.run.ID(), version, answers))
+}
+
+// shows asks until the metrics have a line.
+func (w *world) shows(want string) {
+	w.t.Helper()
 	for deadline := time.Now().Add(60 * time.Second); ; {
 		var text string
 		if w.get("/metrics", &text); strings.Contains(text, want) {

@@ -32,6 +32,11 @@ const (
 // driftBatch is how many predictions an answer holds.
 const driftBatch = 100
 
+// answersAtATime is how many answers may wait to be read: few enough that none
+// waits so long on a slow machine that the gateway drops it. It divides how many
+// there are.
+const answersAtATime = 10
+
 // driftStride mixes predictions, so that no window of evidence sees other shares
 // than the whole: it is prime to the numbers of them.
 const driftStride = 3989
@@ -69,6 +74,9 @@ func (w *world) askBatches() {
 		c := driftCumulated[i]
 		for row := range c[len(c)-1] / driftBatch {
 			w.ask(version, w.unit(version), "", row)
+			if answers := row + 1; answers%answersAtATime == 0 {
+				w.predicted(version, answers)
+			}
 		}
 	}
 }

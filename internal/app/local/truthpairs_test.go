@@ -34,6 +34,19 @@ func reviewed(row int) (siskel, ebert string) {
 	return "", ""
 }
 
+// askFilms asks the baseline for all films, and the shadow gets copies.
+func askFilms(w *world) {
+	w.t.Helper()
+	for row := range 160 {
+		film := fmt.Sprint("film-", row)
+		w.ask("v1", film, film, row)
+		if w.asked%copiesAtATime == 0 {
+			w.counted("pairs_total", w.asked)
+		}
+	}
+	w.pass(160)
+}
+
 // TestAMirrorsAgreementIsCohens has the baseline review as one critic and its
 // shadow as the other.
 func TestAMirrorsAgreementIsCohens(t *testing.T) {
@@ -45,13 +58,11 @@ func TestAMirrorsAgreementIsCohens(t *testing.T) {
   assignment: {unit: {header: x-user-id}}
   metrics: [{name: agree, from: {pairs: {compare: class}}}]
   stages:
-  - {name: shadow, mirror: {share: 100%, rate: 5000, timeout: 1s}, until: {pairs: 160, atMost: 1h}, require: [{metric: agree, min: 45%}]}
+  - {name: shadow, mirror: {share: 100%, rate: 5000, timeout: COPIES}, until: {pairs: 160, atMost: 1h}, require: [{metric: agree, min: 45%}]}
   - {name: canary, ramp: {steps: [10%]}, hold: {for: 1h}}
 `)
 	w.until("the mirror", func(v *view.Experiment) bool { return v.Mirror != nil })
-	for row := range 160 {
-		w.ask("v1", fmt.Sprint("film-", row), fmt.Sprint("film-", row), row)
-	}
+	askFilms(w)
 	v := w.until("the mirror is over", func(v *view.Experiment) bool { return v.Stage.Name == "canary" })
 	if len(v.Agreements) != 1 {
 		t.Fatalf("agreements: %+v", v.Agreements)
@@ -97,13 +108,11 @@ func TestAMirrorsGateHoldsAShadowThatDisagrees(t *testing.T) {
   assignment: {unit: {header: x-user-id}}
   metrics: [{name: agree, from: {pairs: {compare: class}}}]
   stages:
-  - {name: shadow, mirror: {share: 100%, rate: 5000, timeout: 1s}, until: {pairs: 160, atMost: 1h}, require: [{metric: agree, min: `+c.min+`}]}
+  - {name: shadow, mirror: {share: 100%, rate: 5000, timeout: COPIES}, until: {pairs: 160, atMost: 1h}, require: [{metric: agree, min: `+c.min+`}]}
   - {name: canary, ramp: {steps: [10%]}, hold: {for: 1h}}
 `)
 			w.until("the mirror", func(v *view.Experiment) bool { return v.Mirror != nil })
-			for row := range 160 {
-				w.ask("v1", fmt.Sprint("film-", row), fmt.Sprint("film-", row), row)
-			}
+			askFilms(w)
 			v := w.until("what the pairs say", func(v *view.Experiment) bool {
 				return len(v.Findings) > 0 && (v.Findings[0].N == 160 || v.Verdict.Outcome != "")
 			})

@@ -23,7 +23,7 @@ const shadowSpec = `
   - {name: invalid, from: {prediction: invalid}}
   stages:
   - name: shadow
-    mirror: {share: 100%, rate: 5000, timeout: 1s}
+    mirror: {share: 100%, rate: 5000, timeout: COPIES}
     until: {pairs: 600, atMost: 1h}
     require: [{metric: accuracy, min: 85%}, {metric: psi, max: 1}, {metric: invalid, max: 5%}]
   - {name: canary, ramp: {steps: [10%]}, hold: {for: 1h}}
@@ -49,6 +49,9 @@ func askShadowed(w *world, old []kind, byToken bool) {
 			label.Unit = unit
 		default:
 			label.Request = request
+		}
+		if w.asked%copiesAtATime == 0 {
+			w.counted("pairs_total", w.asked)
 		}
 		if waiting = append(waiting, label); len(waiting) == labelsAtATime || row == asked-1 {
 			w.counted("predictions_total", 2*w.asked)
@@ -79,6 +82,7 @@ func TestAShadowsTruthDecides(t *testing.T) {
 			w := newWorld(t, "truth-"+string(c.status), pathOIP, oipClass(c.baseline), oipClass(c.shadow), shadowSpec)
 			w.until("the mirror", func(v *view.Experiment) bool { return v.Mirror != nil })
 			askShadowed(w, c.baseline, c.byToken)
+			w.pass(120 * confusedCopies)
 			v := w.until("the gate has decided", func(v *view.Experiment) bool {
 				return v.Stage.Name == c.stage && v.Verdict.Outcome == string(c.end) && matured(120)(v)
 			})
@@ -152,7 +156,7 @@ func TestOthersShadowsHaveTruth(t *testing.T) {
   - {name: psi, from: {drift: {of: class}}}
   stages:
   - name: shadow
-    mirror: {share: 100%, by: events, timeout: 1s}
+    mirror: {share: 100%, by: events, timeout: COPIES}
     until: {pairs: `+fmt.Sprint(asked)+`, atMost: 1h}
     require: [{metric: accuracy, min: 80%}, {metric: psi, max: 1}]
   - {name: canary, ramp: {steps: [10%]}, hold: {for: 1h}}
@@ -168,6 +172,7 @@ func TestOthersShadowsHaveTruth(t *testing.T) {
 		}
 		w.tell(labels, experiment.Receipt{Accepted: len(labels)})
 	}
+	w.pass(asked)
 	w.until("the gates are met", func(v *view.Experiment) bool { return v.Stage.Name == "canary" })
 	v := w.until("all have matured", matured(asked))
 	near(t, "accuracy of the baseline", labelled(t, &v, "accuracy", "v1").Value.Value, 90./120, 1e-10)

@@ -84,7 +84,7 @@ func refused(t *testing.T, f *fake, data, text string) error {
 // until waits for something that another goroutine does.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -101,7 +101,7 @@ func done(t *testing.T, r *Run) {
 	t.Helper()
 	select {
 	case <-r.Done():
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("it has not ended: %s, %v", r.View().Verdict.Sentence, r.View().Notices)
 	}
 	if err := r.Err(); err != nil {
@@ -224,9 +224,20 @@ func TestAKillOvertakesATurnUnderWay(t *testing.T) {
 	// An action comes before the first share, so that it is no part of the start.
 	r := begin(t, f, data, strict("ab", 30, "  actions: {onStart: [{name: there, readiness: {routes: true}}]}"))
 	<-held
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	if d, err := r.Do(ctx, experiment.Command{Verb: experiment.VerbKill, Author: "ann"}); err != nil || d.Act != experiment.ActRollback {
+	killed := make(chan struct{})
+	var d experiment.Decision
+	var err error
+	go func() {
+		defer close(killed)
+		d, err = r.Do(ctx, experiment.Command{Verb: experiment.VerbKill, Author: "ann"})
+	}()
+	// It is queued when it is marked, and once more when the traffic is back: then
+	// it waits for the loop.
+	until(t, "the kill is done", func() bool { return len(r.commands.Pending()) == 2 })
+	cancel()
+	if <-killed; err != nil || d.Act != experiment.ActRollback {
 		t.Fatalf("a loop that is stuck keeps a kill up: %+v, %v", d, err)
 	}
 	close(letGo)
