@@ -217,7 +217,7 @@ func TestAQueryThatTakesTooLongIsEnded(t *testing.T) {
 			if experiment.CodeOf(err) != experiment.CodeUnavailable || !strings.HasPrefix(err.Error(), "the query took longer than") {
 				t.Errorf("error %v", err)
 			}
-			if took := time.Since(began); took > 5*time.Second {
+			if took := time.Since(began); took > 30*time.Second {
 				t.Errorf("it took %s", took)
 			}
 		})

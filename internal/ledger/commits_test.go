@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -190,6 +191,37 @@ func (c *cutter) through(t *testing.T, text string) string {
 	return u.String()
 }
 
+// inOneCommit takes an outcome and a prediction into one commit, which the
+// cutter meets as cut says. The writer is held until both wait for it: it would
+// otherwise commit the prediction alone whenever the outcome comes a little later.
+func (c *cutter) inOneCommit(l *Ledger, cut int32, p experiment.Prediction, o experiment.UnitOutcome) (r experiment.Receipt, err error) {
+	c.t.Helper()
+	entered, leave := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		hold := func(*writer) error {
+			close(entered)
+			<-leave
+			return nil
+		}
+		// What holds the writer has a commit of its own, which is not to be cut.
+		if err := l.do(context.Background(), &job{solo: true, run: hold, committed: func() { c.cut.Store(cut) }}); err != nil {
+			c.t.Error(err)
+		}
+	})
+	<-entered
+	if !l.Predict(&p) {
+		c.t.Error("the prediction was dropped")
+	}
+	wg.Go(func() { r, err = l.Record(context.Background(), "search/ranker", []experiment.UnitOutcome{o}) })
+	for len(l.jobs) == 0 && c.t.Context().Err() == nil {
+		runtime.Gosched()
+	}
+	close(leave)
+	wg.Wait()
+	return r, err
+}
+
 // TestACommitInDoubtIsSettled: what was stored when the connection broke is not
 // stored again, and what was not is, whether it has a key or not.
 func TestACommitInDoubtIsSettled(t *testing.T) {
@@ -210,22 +242,18 @@ func TestACommitInDoubtIsSettled(t *testing.T) {
 			t.Errorf("%d outcomes, %d predictions; want %d, %d", o, p, outcomes, predictions)
 		}
 	}
-	predict := func(n int) {
-		t.Helper()
-		p := prediction("u", fmt.Sprint(n), 1, t0, "cat", .5) // Nothing makes two of them one.
-		if !l.Predict(&p) {
-			t.Fatal("the prediction was dropped")
-		}
+	predicted := func(n int) experiment.Prediction { // Nothing makes two of them one.
+		return prediction("u", fmt.Sprint(n), 1, t0, "cat", .5)
 	}
 	// The answer does not come: it was made, and is told to have been.
-	c.cut.Store(cutAfter)
-	predict(1)
-	wantReceipt(t, mustRecord(t, l, outcome()), experiment.Receipt{Accepted: 1})
+	receipt, err := c.inOneCommit(l, cutAfter, predicted(1), outcome())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantReceipt(t, receipt, experiment.Receipt{Accepted: 1})
 	want(2, 1)
 	// The server does not hear of it: it was not made, which is told.
-	c.cut.Store(cutBefore)
-	predict(2)
-	_, err := l.Record(t.Context(), "search/ranker", []experiment.UnitOutcome{outcome()})
+	_, err = c.inOneCommit(l, cutBefore, predicted(2), outcome())
 	if experiment.CodeOf(err) != experiment.CodeUnavailable || experiment.HintOf(err) != "nothing of it was stored; try again" {
 		t.Errorf("error %v, hint %q", err, experiment.HintOf(err))
 	}
@@ -234,13 +262,13 @@ func TestACommitInDoubtIsSettled(t *testing.T) {
 	// The database is away after that: nobody knows until it is back. What was
 	// pending and is stored is not stored again.
 	c.away.Store(true)
-	c.cut.Store(cutAfter)
-	predict(3)
-	_, err = l.Record(t.Context(), "search/ranker", []experiment.UnitOutcome{outcome()})
+	_, err = c.inOneCommit(l, cutAfter, predicted(3), outcome())
 	if experiment.CodeOf(err) != experiment.CodeUnavailable {
 		t.Fatalf("error %v", err)
 	}
-	predict(4)
+	if p := predicted(4); !l.Predict(&p) {
+		t.Fatal("the prediction was dropped")
+	}
 	c.away.Store(false)
 	for { // Until it has noticed.
 		_, err := l.Record(t.Context(), "search/ranker", []experiment.UnitOutcome{{Unit: "u", Event: "purchase", Value: 1, At: t0, Key: "last"}})

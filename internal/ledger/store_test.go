@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,17 +71,65 @@ func openAt(ctx context.Context, place string, o Options) (*Ledger, error) {
 	return Open(ctx, place, o)
 }
 
+// orderly is a store whose session a test may use between two transactions: what
+// it did within one that fails would be undone with that.
+type orderly struct {
+	store
+	session *sync.Mutex
+	within  *bool // Of the writer alone.
+}
+
+func (s orderly) begin(ctx context.Context, solo bool) (fresh bool, err error) {
+	if !*s.within {
+		s.session.Lock()
+		*s.within = true
+	}
+	if fresh, err = s.store.begin(ctx, solo); err != nil {
+		s.end()
+	}
+	return fresh, err
+}
+
+func (s orderly) commit(ctx context.Context) error {
+	err := s.store.commit(ctx)
+	if err == nil {
+		s.end()
+	}
+	return err
+}
+
+func (s orderly) rollback(ctx context.Context) {
+	s.store.rollback(ctx)
+	s.end()
+}
+
+func (s orderly) end() {
+	if *s.within {
+		*s.within = false
+		s.session.Unlock()
+	}
+}
+
 // breakTable makes every insert into a table fail, until repair is called.
 func breakTable(tb testing.TB, l *Ledger, table string) (repair func()) {
 	tb.Helper()
-	var s store
-	if err := l.do(tb.Context(), &job{solo: true, run: func(w *writer) error { s = w.store; return nil }}); err != nil {
+	var s orderly
+	if err := l.do(tb.Context(), &job{solo: true, run: func(w *writer) error {
+		var broken bool
+		if s, broken = w.store.(orderly); !broken {
+			s = orderly{w.store, new(sync.Mutex), new(bool)}
+			w.store = s
+		}
+		return nil
+	}}); err != nil {
 		tb.Fatal(err)
 	}
 	run := func(file, database string) {
 		tb.Helper()
+		s.session.Lock() // The writer tries again all the time.
+		defer s.session.Unlock()
 		var err error
-		switch s := s.(type) { // Not through the writer, which is to fail.
+		switch s := s.store.(type) { // Not through the writer, which is to fail.
 		case *fileStore:
 			_, err = s.conn.ExecContext(tb.Context(), file)
 		case *pgStore:

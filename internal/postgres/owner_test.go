@@ -86,6 +86,10 @@ func TestOwnerThatLostItsSessionCannotWrite(t *testing.T) {
 		t.Errorf("owner while another is: %v, want unavailable", err)
 	}
 	second.Close()
+	// Closing says goodbye; the lock is free once the server has heard it.
+	admin := direct(t, with(t, at, nil, "lock_timeout", "30s"))
+	mustExec(t, admin, `SELECT pg_advisory_lock($1)`, lockKey("own", "headgate_thing"))
+	mustExec(t, admin, `SELECT pg_advisory_unlock($1)`, lockKey("own", "headgate_thing"))
 	renewed, err := first.Owner(t.Context())
 	if err != nil || renewed == old {
 		t.Fatalf("after the other has gone: the same session %t, %v", renewed == old, err)

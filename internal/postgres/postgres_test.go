@@ -235,7 +235,8 @@ func TestSessionsKeepTheirPromises(t *testing.T) {
 	}
 	k := thing()
 	k.Exclusive = true
-	d := mustOpen(t, with(t, at, nil, "statement_timeout", "300"), k)
+	// Long enough for whatever opening asks, on a busy machine too.
+	d := mustOpen(t, with(t, at, nil, "statement_timeout", "5000"), k)
 	owner, err := d.Owner(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -245,6 +246,8 @@ func TestSessionsKeepTheirPromises(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pooled.Release()
+	var endless sync.WaitGroup
+	defer endless.Wait()
 	for name, conn := range map[string]*pgx.Conn{"owner": owner, "pool": pooled.Conn()} {
 		var commit, isolation, readOnly string
 		err := pgx.BeginTxFunc(t.Context(), conn, ReadWrite(), func(tx pgx.Tx) error {
@@ -253,9 +256,11 @@ func TestSessionsKeepTheirPromises(t *testing.T) {
 		if err != nil || commit != "on" || isolation != "read committed" || readOnly != "off" {
 			t.Errorf("%s: synchronous_commit %s, isolation %s, read only %s, %v", name, commit, isolation, readOnly, err)
 		}
-		if _, err := conn.Exec(t.Context(), `SELECT pg_sleep(60)`); State(err) != queryCanceled {
-			t.Errorf("%s: a statement without end: %v", name, err)
-		}
+		endless.Go(func() { // Both at once: each takes as long as a statement may.
+			if _, err := conn.Exec(t.Context(), `SELECT pg_sleep(60)`); State(err) != queryCanceled {
+				t.Errorf("%s: a statement without end: %v", name, err)
+			}
+		})
 	}
 }
 

@@ -81,10 +81,27 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err := s.create(ctx); err != nil {
 		return nil, errors.Join(err, s.remove())
 	}
-	if err := s.Restart(ctx); err != nil {
+	if err := s.first(ctx); err != nil {
 		return nil, errors.Join(err, s.remove())
 	}
 	return s, nil
+}
+
+// first starts the server for the first time. A port that is free may be taken by
+// another process before the server has it: then it is to be another one.
+func (s *Server) first(ctx context.Context) (err error) {
+	if !s.tls() {
+		return s.Restart(ctx)
+	}
+	for range 10 {
+		if s.port, err = freePort(); err != nil {
+			return err
+		}
+		if err = s.Restart(ctx); err == nil || !strings.Contains(err.Error(), "Address already in use") {
+			return err
+		}
+	}
+	return err
 }
 
 // findBin finds the folder with the server's programs: that of the PATH, else
@@ -133,11 +150,6 @@ func (s *Server) create(ctx context.Context) error {
 	}
 	if err := giveAway(dir); err != nil {
 		return err
-	}
-	if s.tls() {
-		if s.port, err = freePort(); err != nil {
-			return err
-		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
@@ -337,7 +338,26 @@ func killWhileSaving(t *testing.T, at string, after int, crash bool) (last int64
 			t.Fatal(err)
 		}
 	}
+	untilAlone(t, at)
 	return last
+}
+
+// untilAlone waits until the database has no other session: what a killed process
+// asked for last may be done after its end.
+func untilAlone(t *testing.T, at string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for others := 1; others > 0; {
+		err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`).Scan(&others)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func run(t *testing.T, input []byte, program, database string, args ...string) []byte {

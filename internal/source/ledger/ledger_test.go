@@ -31,7 +31,8 @@ func wanted(from int64) engine.Wanted {
 	return engine.Wanted{Source: experiment.SourceGateway, Phase: &experiment.PhaseTotals{Epoch: 1, Phase: 2, Start: t0}, From: from}
 }
 
-// opened is a plan at a ledger that answers as a test says, but takes plans.
+// opened is a plan at a ledger that answers as a test says, but takes plans. The
+// time-out is that of the answers: a plan is taken however long it takes.
 func opened(t *testing.T, o Options, answer http.HandlerFunc) *Plan {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -43,6 +44,8 @@ func opened(t *testing.T, o Options, answer http.HandlerFunc) *Plan {
 	}))
 	t.Cleanup(s.Close)
 	o.URL = s.URL + "/"
+	within := o.Timeout
+	o.Timeout = time.Minute
 	source, err := New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -50,6 +53,9 @@ func opened(t *testing.T, o Options, answer http.HandlerFunc) *Plan {
 	p, err := source.Open(t.Context(), plan())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if within > 0 {
+		source.options.Timeout = within
 	}
 	return p
 }
@@ -154,7 +160,7 @@ func TestALedgerThatFails(t *testing.T) {
 		}, experiment.CodeUnavailable, "more than 67108864 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := Options{Timeout: 10 * time.Second}
+			var o Options
 			if name == "nothing in time" {
 				o.Timeout = 50 * time.Millisecond
 			}

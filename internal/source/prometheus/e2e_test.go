@@ -22,7 +22,7 @@ func newSource(t *testing.T, url string, change ...func(*prometheus.Options)) *p
 	t.Helper()
 	o := prometheus.Options{
 		Provider: experiment.PrometheusProvider{URL: url, Scrape: scrape, Delay: scrape},
-		Timeout:  5 * time.Second, Backoff: 50 * time.Millisecond,
+		Timeout:  30 * time.Second, Backoff: 50 * time.Millisecond,
 	}
 	for _, f := range change {
 		f(&o)

@@ -370,7 +370,7 @@ func TestTheBreakerClosesAgain(t *testing.T) {
 		}
 	}
 	down.Store(false)
-	eventually(t, 5*time.Second, "it is asked again", func() bool {
+	eventually(t, 30*time.Second, "it is asked again", func() bool {
 		_, err := sealOf(t, s, counts())
 		return err == nil
 	})

@@ -206,7 +206,7 @@ func (c *connection) failed(ctx context.Context, err error) error {
 		code, hint, why = explain(at)
 	case long != nil:
 		code, why = experiment.CodeInvalid, fmt.Sprintf("a row is larger than %d MiB", maxRow>>20)
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case late(ctx):
 		why = fmt.Sprintf("no answer within %v", c.source.timeout)
 	case errors.Is(err, outbound.ErrLinkLocal):
 		code, why = experiment.CodeInvalid, err.Error()
@@ -223,6 +223,13 @@ func (c *connection) failed(ctx context.Context, err error) error {
 		return e.WithHint("%s", hint)
 	}
 	return e
+}
+
+// late says whether a call's time is over. Who dials is given the same time, and
+// may be the first to notice.
+func late(ctx context.Context) bool {
+	end, limited := ctx.Deadline()
+	return errors.Is(ctx.Err(), context.DeadlineExceeded) || limited && !time.Now().Before(end)
 }
 
 // explain sorts what the server says by the class of its code (PostgreSQL's

@@ -417,3 +417,21 @@ func TestADeadDatabaseIsTriedMoreAndMoreRarely(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// unheard is a context whose time is over and which has not noticed yet.
+type unheard struct{ context.Context }
+
+func (unheard) Deadline() (time.Time, bool) { return time.Now().Add(-time.Nanosecond), true }
+
+// TestTheTimeIsOverWhoeverNoticesFirst: a connection that is being made is given
+// the time of its context, and may be the first to say that it is over.
+func TestTheTimeIsOverWhoeverNoticesFirst(t *testing.T) {
+	dial := errors.New("dial tcp: i/o timeout")
+	c := &connection{source: source(t, Options{Provider: experiment.SQLProvider{Postgres: &experiment.Secret{Env: "URL"}, Timeout: time.Second}, Secrets: urlIs("postgres://h/db")})}
+	if err := c.failed(unheard{t.Context()}, dial); !strings.Contains(err.Error(), "no answer within 1s") {
+		t.Error(err)
+	}
+	if err := c.failed(t.Context(), dial); !strings.Contains(err.Error(), dial.Error()) {
+		t.Errorf("with time left: %v", err)
+	}
+}

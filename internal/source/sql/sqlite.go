@@ -107,7 +107,7 @@ func (f *file) close() {
 
 // failed sorts what went wrong: what a person must mend, and what mends itself.
 func (f *file) failed(ctx context.Context, doing string, err error) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if late(ctx) {
 		return unavailable("%s %s: no answer within %v", doing, f.path, f.timeout)
 	}
 	code := experiment.CodeInvalid
