@@ -74,7 +74,7 @@ func (a *alone) serve(r experiment.Route) error {
 // serves waits until the last route is served.
 func (a *alone) serves() {
 	a.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); a.metrics().sum("headgate_gateway_snapshot_sequence") != float64(a.sequence); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); a.metrics().sum("headgate_gateway_snapshot_sequence") != float64(a.sequence); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			a.t.Fatal("the snapshot is not served")
 		}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/test/servers"
 )
 
 // TestSoakBoundariesAgainstHAProxy sends the same bytes through HAProxy and through
@@ -112,7 +113,7 @@ func laxer(in string) string {
 // is configured as it comes, with the time-outs that it asks for.
 func startHAProxy(t *testing.T, haproxy, model string) string {
 	t.Helper()
-	address := freePort(t)
+	address := servers.FreeAddr(t)
 	file := filepath.Join(t.TempDir(), "haproxy.cfg")
 	text := fmt.Sprintf(`
 global
@@ -141,7 +142,7 @@ backend model
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait() // It was killed: the error says so.
 	})
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			_ = conn.Close()
@@ -238,7 +239,7 @@ func (r *recorder) sees(in string, silence time.Duration) []string {
 	r.fences++
 	fence := fmt.Sprintf("/fence/%d", r.fences)
 	r.talk("GET "+fence+" HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", patient)
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		r.mu.Lock()
 		i := slices.IndexFunc(r.arrived, func(s string) bool { return strings.HasPrefix(s, "GET "+fence+" ") })

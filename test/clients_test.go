@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/headgate-dev/headgate/internal/experiment"
+	"github.com/headgate-dev/headgate/test/servers"
 )
 
 // engines are the gateway's engines, by what has curl speak to each: HTTP/1.1
@@ -152,7 +153,7 @@ func features(dead string) map[string]feature {
 func TestProtocolsByFeatures(t *testing.T) {
 	c := &curl{t: t, program: program(t, "curl"), gateway: newGatewayProcess(t)}
 	one, two := newModel(t, "v1"), newModel(t, "v2")
-	all := features("http://" + freePort(t))
+	all := features("http://" + servers.FreeAddr(t))
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		r := rankers(one, two)
 		all[name].route(&r)

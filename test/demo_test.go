@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -113,33 +114,52 @@ func replay(t *testing.T, data string) {
 	t.Logf("%d journal entries replayed", n)
 }
 
-// TestInterrupt stops a demo at some moments: it exits with 130 within two
-// seconds and leaves nothing in the directory for temporary files.
+// TestInterrupt stops a demo at some moments of its start and of its life: a shell
+// sees the exit code 130, and nothing is left in the directory for temporary
+// files. While it starts, the signal may come before the program listens to any,
+// and end it by itself; once it serves, the program has the last word.
 func TestInterrupt(t *testing.T) {
+	heedInterrupts(t)
 	binary := build(t)
-	for _, after := range []time.Duration{50 * time.Millisecond, 300 * time.Millisecond, time.Second, 4 * time.Second} {
-		t.Run(after.String(), func(t *testing.T) {
+	for name, moment := range map[string]struct {
+		serving bool
+		after   time.Duration
+	}{
+		"50ms after its start":  {false, 50 * time.Millisecond},
+		"300ms after its start": {false, 300 * time.Millisecond},
+		"when it serves":        {true, 0},
+		"after a second of it":  {true, time.Second},
+		"after four seconds":    {true, 4 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
 			temp := t.TempDir()
 			cmd := exec.Command(binary, "demo", "--headless")
 			cmd.Env = append(os.Environ(), "TMPDIR="+temp)
-			var out bytes.Buffer
-			cmd.Stdout, cmd.Stderr = &out, &out
+			out := &shown{}
+			cmd.Stdout, cmd.Stderr = out, out
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(after) // The moment is the subject here, not a wait for something.
+			if moment.serving {
+				out.until(t, "metrics http://")
+			}
+			time.Sleep(moment.after) // The moment is the subject here, not a wait for something.
 			if err := cmd.Process.Signal(os.Interrupt); err != nil {
 				t.Fatal(err)
 			}
 			start := time.Now()
 			err := cmd.Wait()
-			if took := time.Since(start); took > 10*time.Second {
+			if took := time.Since(start); took > stopSlack {
 				t.Errorf("it took %s to stop", took)
 			} else {
 				t.Logf("stopped in %s", took.Round(time.Millisecond))
 			}
-			if code := cmd.ProcessState.ExitCode(); code != 130 {
-				t.Errorf("exit code %d (%v), want 130\n%s", code, err, out.String())
+			code := cmd.ProcessState.ExitCode()
+			if is := cmd.ProcessState.Sys().(syscall.WaitStatus); is.Signaled() && !moment.serving {
+				code = 128 + int(is.Signal()) // As a shell has it.
+			}
+			if code != 130 {
+				t.Errorf("exit code %d (%v), want 130\n%s", code, err, out)
 			}
 			left, err := os.ReadDir(temp)
 			if err != nil {

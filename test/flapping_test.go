@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/headgate-dev/headgate/test/servers"
 )
 
 // The moods of a candidate that flaps.
@@ -42,7 +44,7 @@ type flapper struct {
 }
 
 func newFlapper(t *testing.T) *flapper {
-	f := &flapper{t: t, addr: freePort(t), rng: rand.New(rand.NewPCG(6, 6))}
+	f := &flapper{t: t, addr: servers.FreeAddr(t), rng: rand.New(rand.NewPCG(6, 6))}
 	f.listen()
 	t.Cleanup(f.refuse)
 	return f

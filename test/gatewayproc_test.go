@@ -99,7 +99,7 @@ func (p *gatewayProcess) serve(r experiment.Route) {
 	if err := os.Rename(p.snapshot+".new", p.snapshot); err != nil {
 		p.t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); p.metrics().sum("headgate_gateway_snapshot_sequence") != float64(p.sequence); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); p.metrics().sum("headgate_gateway_snapshot_sequence") != float64(p.sequence); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			p.t.Fatalf("snapshot %d is not served", p.sequence)
 		}
@@ -143,7 +143,7 @@ func (s series) counted() (n float64) {
 func (p *gatewayProcess) settle(sent float64) {
 	p.t.Helper()
 	var n float64
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if n = p.metrics().counted(); n == sent {
 			return
 		}

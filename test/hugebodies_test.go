@@ -128,7 +128,7 @@ func TestHugeBodies(t *testing.T) {
 // of what the model got and of what the client got.
 func (c *curl) stream(engine, path, file string, stdin bool, more ...string) (got, body string, err error) {
 	head := filepath.Join(c.t.TempDir(), "head")
-	args := append([]string{"--silent", "--show-error", "--fail", "--max-time", "60", engines[engine], "-D", head, "-H", "X-User-Id: anna"}, more...)
+	args := append([]string{"--silent", "--show-error", "--fail", "--max-time", "300", engines[engine], "-D", head, "-H", "X-User-Id: anna"}, more...)
 	cmd := exec.CommandContext(c.t.Context(), c.program, append(args, "http://"+c.gateway.traffic+path)...)
 	sum := sha256.New()
 	var told bytes.Buffer

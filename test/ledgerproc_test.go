@@ -27,7 +27,7 @@ func (k *kept) startLedger() {
 	if k.database != "" {
 		args = append(args, "--database", k.database)
 	}
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for k.ledger = k.run(k.headgate, args...); ; time.Sleep(20 * time.Millisecond) {
 		if res, err := k.client.Get("http://" + k.api + "/healthz"); err == nil {
 			_ = res.Body.Close()
@@ -64,7 +64,7 @@ func (k *kept) stopLedger() {
 	}
 	select {
 	case <-k.ledger.ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		k.t.Fatalf("the ledger does not end:\n%s", k.ledger)
 	}
 	if err := k.ledger.cmd.Wait(); err != nil {
@@ -83,7 +83,7 @@ type pullState struct {
 // state waits until what the ledger says of a gateway is as wanted.
 func (k *kept) state(number int, want func(pullState) bool) pullState {
 	k.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		var all []pullState
 		err := k.get("/v1/gateways", &all)
 		if err == nil && want(all[number]) {
@@ -153,7 +153,7 @@ func (k *kept) settle() {
 	k.t.Helper()
 	time.Sleep(k.plan.Lag + time.Second) // Copies of the last requests may be under way.
 	for _, g := range k.gateways {
-		deadline := time.Now().Add(20 * time.Second)
+		deadline := time.Now().Add(time.Minute)
 		for m := g.metrics(); m.sum("headgate_gateway_spool_rows") > 0; m = g.metrics() {
 			if time.Now().After(deadline) {
 				k.t.Fatalf("gateway %d keeps %v rows\n%s", g.number+1, m.sum("headgate_gateway_spool_rows"), k.ledger)
@@ -185,7 +185,7 @@ func (k *kept) sealed(source experiment.Source, at counts) cells {
 		last = max(last, p.window)
 	}
 	q := url.Values{"source": {string(source)}, "epoch": {"1"}, "phase": {"1"}, "start": {k.start.Format(time.RFC3339Nano)}, "from": {strconv.Itoa(0)}}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		var s experiment.Seal
 		err := k.get("/v1/seals?"+q.Encode(), &s)
 		if err == nil && s.To > last {

@@ -28,6 +28,7 @@ import (
 
 	"github.com/headgate-dev/headgate/internal/experiment"
 	"github.com/headgate-dev/headgate/internal/translate"
+	"github.com/headgate-dev/headgate/test/servers"
 )
 
 const keptPlan = `
@@ -71,8 +72,8 @@ type kept struct {
 // newKept builds and starts everything; without a database it is SQLite.
 func newKept(t *testing.T, database string) *kept {
 	t.Helper()
-	k := &kept{t: t, dir: t.TempDir(), database: database, headgate: build(t), api: freePort(t), told: map[string]told{}}
-	k.client = &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	k := &kept{t: t, dir: t.TempDir(), database: database, headgate: build(t), api: servers.FreeAddr(t), told: map[string]told{}}
+	k.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 	gateway := filepath.Join(k.dir, "headgate-gateway")
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", gateway, "./cmd/headgate-gateway")
 	cmd.Dir = ".." // The program belongs to the product's module.
@@ -217,7 +218,7 @@ type keptGateway struct {
 func (g *keptGateway) start() {
 	g.t.Helper()
 	g.process = g.run(g.binary, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", fmt.Sprintf("g%d", g.number+1), "--snapshot", "snapshot.json")
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		select {
 		case line := <-g.lines:

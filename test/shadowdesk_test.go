@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/headgate-dev/headgate/test/servers"
 )
 
 // desk is a help desk's two models, and a run that stands in front of them.
@@ -37,8 +39,8 @@ var deskLine = regexp.MustCompile(`^(v[12]) (http://\S+)` + ticketsPath + `$`)
 // newDesk builds the programs, starts the models, and asks v1 for its answers.
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	s := &site{t: t, binary: build(t), dir: t.TempDir(), traffic: freePort(t), api: freePort(t)}
-	s.client = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	s := &site{t: t, binary: build(t), dir: t.TempDir(), traffic: servers.FreeAddr(t), api: servers.FreeAddr(t)}
+	s.client = &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 	d := &desk{t: t, site: s}
 	program := filepath.Join(s.dir, "shadow")
 	made := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./examples/shadow")
@@ -168,7 +170,7 @@ func (s *site) get(path string, v any) error {
 // serves waits until the run answers.
 func (d *desk) serves() {
 	d.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		var v deskView
 		err := d.site.get("/v1/experiment", &v)
 		if err == nil && v.Condition == "running" {
@@ -230,7 +232,7 @@ func (s *site) scrape() series {
 // machine that has time for it, there are none.)
 func (d *desk) settles() {
 	d.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		m := d.site.scrape()
 		sent, pairs := copiesSent(m), m.sum("headgate_gateway_pairs_total")
 		stored, out := m.sum("headgate_ledger_pairs_total"), leftOut(m)

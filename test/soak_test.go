@@ -366,7 +366,7 @@ func (s *soak) rest() (p held) {
 	s.t.Helper()
 	s.client.CloseIdleConnections()
 	time.Sleep(soakIdle)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		p = s.process()
 		d := p.Goroutines - s.before.Goroutines
 		if -soakGoroutines <= d && d <= soakGoroutines {

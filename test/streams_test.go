@@ -56,7 +56,7 @@ func newStreamer(t *testing.T) *streamer {
 func eventClients(t *testing.T, c *curl) map[string]func(engine string) (events io.Reader, stop func()) {
 	return map[string]func(string) (io.Reader, func()){
 		"curl": func(engine string) (io.Reader, func()) {
-			cmd := exec.Command(c.program, "--no-buffer", "--silent", "--show-error", "--max-time", "30", engines[engine],
+			cmd := exec.Command(c.program, "--no-buffer", "--silent", "--show-error", "--max-time", "120", engines[engine],
 				"-H", "X-User-Id: anna", "--data-binary", `{"stream":true}`, "http://"+c.gateway.traffic+"/v1/chat/completions")
 			out, err := cmd.StdoutPipe()
 			if err != nil {
@@ -80,7 +80,7 @@ func eventClients(t *testing.T, c *curl) map[string]func(engine string) (events 
 				t.Fatal(err)
 			}
 			req.Header.Set("X-User-Id", "anna")
-			res, err := (&http.Client{Transport: tr, Timeout: 30 * time.Second}).Do(req)
+			res, err := (&http.Client{Transport: tr, Timeout: 2 * time.Minute}).Do(req)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -115,7 +115,7 @@ func TestEventsArriveOneByOne(t *testing.T) {
 					wantEvent(t, lines, fmt.Sprint(i))
 					select {
 					case s.got <- struct{}{}:
-					case <-time.After(10 * time.Second):
+					case <-time.After(time.Minute):
 						t.Fatal("the model server does not wait for the client")
 					}
 				}
@@ -132,7 +132,7 @@ func TestEventsArriveOneByOne(t *testing.T) {
 				stop()
 				select {
 				case <-s.left:
-				case <-time.After(10 * time.Second):
+				case <-time.After(time.Minute):
 					t.Error("the model server still computes for a client that left")
 				}
 			})

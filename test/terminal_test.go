@@ -63,7 +63,7 @@ func (s *shown) String() string {
 // until waits for a text on the screen.
 func (s *shown) until(t *testing.T, text string) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(s.String(), text); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(s.String(), text); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%q was never shown:\n%q", text, s.String())
 		}
@@ -119,7 +119,7 @@ func TestWatchOnATerminal(t *testing.T) {
 	}
 	screen.until(t, leave)
 	_, after, _ := strings.Cut(screen.String(), leave)
-	for deadline := time.Now().Add(5 * time.Second); !strings.Contains(after, "stage 1 of 2") && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(after, "stage 1 of 2") && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		_, after, _ = strings.Cut(screen.String(), leave)
 	}
 	if !strings.Contains(after, "stage 1 of 2") {

@@ -45,7 +45,7 @@ func TestWrk(t *testing.T) {
 		metrics func() series
 	}{"fast": {fast.traffic, fast.metrics}, "full": {full.traffic, full.metrics}} {
 		t.Run(engine, func(t *testing.T) {
-			out, err := exec.CommandContext(t.Context(), wrk, "-t1", "-c"+strconv.Itoa(connections), "-d2s", "-s", script, "http://"+g.traffic).CombinedOutput()
+			out, err := exec.CommandContext(t.Context(), wrk, "-t1", "-c"+strconv.Itoa(connections), "-d2s", "--timeout", "30s", "-s", script, "http://"+g.traffic).CombinedOutput()
 			if err != nil {
 				t.Fatalf("wrk: %v\n%s", err, out)
 			}
@@ -60,7 +60,7 @@ func TestWrk(t *testing.T) {
 			// Its last answers may not be counted yet, and it leaves while its
 			// last requests are under way.
 			s := g.metrics()
-			for deadline := time.Now().Add(5 * time.Second); s.counted() < answered && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			for deadline := time.Now().Add(time.Minute); s.counted() < answered && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 				s = g.metrics()
 			}
 			if n := s.counted(); n < answered || n > answered+connections {

@@ -18,8 +18,9 @@ import (
 )
 
 // heals bounds the time from the mending to the turn that notices it. A stalled
-// experiment is tried again after 2 s, then ever more rarely, up to 30 s.
-const heals = 40 * time.Second
+// experiment is tried again after 2 s, then ever more rarely, up to 30 s. The
+// rest is for a machine that is busy with other things.
+const heals = 2 * time.Minute
 
 // nobody is a provider that does not answer.
 const nobody = "http://127.0.0.1:1"

@@ -31,7 +31,7 @@ const (
 	// schemaToo is the line of manifests that the schema refuses.
 	schemaToo = "# The schema refuses it too.\n"
 	// atOnce is a generous bound of what takes a turn or two.
-	atOnce = 20 * time.Second
+	atOnce = time.Minute
 )
 
 // manifest is a bad manifest and what the validator says of the file.
@@ -373,7 +373,7 @@ func (s *site) quick(t *testing.T, bad []manifest) {
 		longest = max(longest, time.Since(began))
 	}
 	t.Logf("the longest of %d answers took %v", len(bad), longest)
-	if longest > 2*time.Second {
+	if longest > 10*time.Second { // It is milliseconds, on a machine that has nothing else to do.
 		t.Errorf("an answer took %v", longest)
 	}
 	// As large as an object's annotations may be.
@@ -404,7 +404,7 @@ func (s *site) stalls(t *testing.T, bad []manifest, d *door) {
 	began := time.Now()
 	s.controller(t, s.Kubeconfig, d.args()...)
 	for _, m := range invalid {
-		u := s.await(t, m.object.GetNamespace(), m.name, "stalled", 30*time.Second, func(u *unstructured.Unstructured) bool {
+		u := s.await(t, m.object.GetNamespace(), m.name, "stalled", heals, func(u *unstructured.Unstructured) bool {
 			stalled, _, _ := condition(u, "Stalled")
 			return stalled == "True"
 		})

@@ -246,12 +246,8 @@ func newDoor(t *testing.T) *door {
 			t.Fatal(err)
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.port = l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
+	_, port, _ := net.SplitHostPort(servers.FreeAddr(t))
+	if d.port, err = strconv.Atoi(port); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -267,7 +263,7 @@ func (d *door) args() []string {
 func (d *door) register(t *testing.T, s *site, path string) {
 	t.Helper()
 	url := fmt.Sprintf("https://127.0.0.1:%d%s", d.port, path)
-	ignore, none, seconds, scope := admissionregistrationv1.Ignore, admissionregistrationv1.SideEffectClassNone, int32(5), admissionregistrationv1.NamespacedScope
+	ignore, none, seconds, scope := admissionregistrationv1.Ignore, admissionregistrationv1.SideEffectClassNone, int32(30), admissionregistrationv1.NamespacedScope
 	hook := &admissionregistrationv1.ValidatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: "headgate"},
 		Webhooks: []admissionregistrationv1.ValidatingWebhook{{

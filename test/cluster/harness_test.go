@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -23,8 +24,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/watch"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headgate-dev/headgate/test/servers"
 )
@@ -192,55 +191,22 @@ func is(kind, status string) func(*unstructured.Unstructured) bool {
 	}
 }
 
-// history follows the shares that a route asks for, change by change.
-type history struct {
-	mu     sync.Mutex
-	shares []string
-}
+// soon is a generous bound of what takes a turn or two of the controller, on a
+// machine that is busy with other things.
+const soon = time.Minute
 
-func (h *history) all() []string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return append([]string(nil), h.shares...)
-}
-
-// follow watches an object; weights reads the shares off it.
-func (s *site) follow(kind schema.GroupVersionKind, name string, weights func(*unstructured.Unstructured) string) *history {
+// told waits until an experiment's events say something: they are sent a moment
+// after what they tell of.
+func (s *site) told(name, what string) {
 	s.t.Helper()
-	c, err := client.NewWithWatch(s.Config, client.Options{})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	h := &history{}
-	ctx, cancel := context.WithCancel(s.t.Context())
-	s.t.Cleanup(cancel)
-	list := func() (watch.Interface, error) {
-		l := &unstructured.UnstructuredList{}
-		l.SetGroupVersionKind(kind)
-		return c.Watch(ctx, l, client.InNamespace(s.namespace), client.MatchingFields{"metadata.name": name})
-	}
-	w, err := list()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	go func() {
-		for ctx.Err() == nil {
-			for e := range w.ResultChan() {
-				u, ok := e.Object.(*unstructured.Unstructured)
-				if !ok {
-					continue
-				}
-				now := weights(u)
-				h.mu.Lock()
-				if n := len(h.shares); n == 0 || h.shares[n-1] != now {
-					h.shares = append(h.shares, now)
-				}
-				h.mu.Unlock()
-			}
-			for w, err = list(); err != nil && ctx.Err() == nil; w, err = list() {
-				time.Sleep(100 * time.Millisecond) // The API server is down; it is tried again until the test ends.
-			}
+	for deadline := time.Now().Add(soon); ; pause(s.t, 200*time.Millisecond) {
+		events, err := s.Kubectl(s.t.Context(), "", "get", "events", "-n", s.namespace, "--field-selector", "involvedObject.name="+name, "-o", "custom-columns=R:.reason,M:.message")
+		if err == nil && strings.Contains(events, what) {
+			return
 		}
-	}()
-	return h
+		if time.Now().After(deadline) {
+			s.t.Errorf("no event of %s says %s: %v\n%s", name, what, err, events)
+			return
+		}
+	}
 }

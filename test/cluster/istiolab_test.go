@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -105,7 +104,7 @@ func TestIstioLab(t *testing.T) {
 	s := exampleSite(t, "ml-serving")
 	_, prometheus := newMesh(t, s, nil)
 	s.Apply(t, exampleFile(t, "istio-lab/routes.yaml"))
-	h := s.follow(virtualServiceKind, "churn-weighted", weights)
+	routes := s.trail(virtualServiceKind)
 	s.start(s.Kubeconfig, prometheus)
 	window := []string{"{window: 30s, stale: 5m}", "{window: 2s, stale: 30s}"}
 	s.Apply(t, exampleFile(t, "istio-lab/weighted.yaml", append(window, "{requests: 2000, windows: 2, settle: 1m}", "{requests: 200, windows: 1, settle: 1s}")...))
@@ -123,7 +122,7 @@ func TestIstioLab(t *testing.T) {
 			t.Errorf("%q answers", got)
 		}
 		s.control("shadow", "kill", "k")
-		rules = rulesOf(t, s.await(virtualServiceKind, "churn-shadow", "without copies", 10*time.Second, func(u *unstructured.Unstructured) bool { return !mirrored(u) }))
+		rules = rulesOf(t, s.await(virtualServiceKind, "churn-shadow", "without copies", soon, func(u *unstructured.Unstructured) bool { return !mirrored(u) }))
 		if got := serves(rules, "", ""); got != "churn-primary-v2" || len(rules[len(rules)-1].copies()) > 0 {
 			t.Errorf("after a kill %q answers, copies go to %v", got, rules[len(rules)-1].copies())
 		}
@@ -142,7 +141,7 @@ func TestIstioLab(t *testing.T) {
 			}
 		}
 		s.control("cohorts", "abort", "a")
-		rules = rulesOf(t, s.await(virtualServiceKind, "churn-cohorts", "one for all", 10*time.Second, func(u *unstructured.Unstructured) bool { return !split(u) }))
+		rules = rulesOf(t, s.await(virtualServiceKind, "churn-cohorts", "one for all", soon, func(u *unstructured.Unstructured) bool { return !split(u) }))
 		if got := serves(rules, header, "treatment"); got != "churn-control" || len(rules) != 1 {
 			t.Errorf("after an abort %q answers treatment, by %d rules", got, len(rules))
 		}
@@ -151,7 +150,7 @@ func TestIstioLab(t *testing.T) {
 	t.Run("weights lead to the promotion", func(t *testing.T) {
 		s := s.in(t)
 		s.await(experimentKind, "weighted", "completed", 2*stepTime, is("Completed", "True"))
-		got := h.all()
+		got := s.asked(routes, "churn-weighted")
 		if n := len(got); n < 4 || !slices.Equal(got[n-4:], []string{"100/0", "90/10", "50/50", "0/100"}) && !slices.Equal(got[n-3:], []string{"90/10", "50/50", "0/100"}) {
 			t.Errorf("the route asked for %v", got)
 		}

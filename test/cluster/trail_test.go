@@ -24,6 +24,8 @@ import (
 // trail is every change of the objects of a kind in a namespace, by name, with
 // none left out: a watch that breaks goes on behind the last change that it told.
 type trail struct {
+	kind schema.GroupVersionKind
+
 	mu     sync.Mutex
 	events map[string][]*unstructured.Unstructured
 	broken error // The cluster no longer knows what happened in between.
@@ -45,7 +47,7 @@ func (s *site) trail(kind schema.GroupVersionKind) *trail {
 	if err := c.List(s.t.Context(), first, client.InNamespace(s.namespace)); err != nil {
 		s.t.Fatal(err)
 	}
-	tr := &trail{events: map[string][]*unstructured.Unstructured{}}
+	tr := &trail{kind: kind, events: map[string][]*unstructured.Unstructured{}}
 	for i := range first.Items {
 		tr.add(&first.Items[i])
 	}
@@ -106,6 +108,26 @@ func (t *trail) of(name string) []*unstructured.Unstructured {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.events[name])
+}
+
+// asked is every share that a route asked for up to now, change by change.
+func (s *site) asked(routes *trail, name string) []string {
+	s.t.Helper()
+	s.caughtUp(routes, name)
+	return routes.distinct(name, weights)
+}
+
+// caughtUp waits until a trail has an object as it is now: it is told of a change
+// a moment after the API server has made it.
+func (s *site) caughtUp(tr *trail, name string) {
+	s.t.Helper()
+	now := s.object(tr.kind, name).GetResourceVersion()
+	isNow := func(u *unstructured.Unstructured) bool { return u.GetResourceVersion() == now }
+	for deadline := time.Now().Add(soon); !slices.ContainsFunc(tr.of(name), isNow); pause(s.t, 10*time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("the watch of %s tells nothing of %s at %s", tr.kind.Kind, name, now)
+		}
+	}
 }
 
 // distinct writes each change and leaves out those that read like the one before.

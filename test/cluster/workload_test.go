@@ -417,7 +417,7 @@ func rights(t *testing.T, c *servers.Cluster, d deployments) {
 		},
 	} {
 		err := do()
-		for began := time.Now(); err != nil && strings.Contains(err.Error(), "cannot get") && time.Since(began) < 10*time.Second; {
+		for began := time.Now(); err != nil && strings.Contains(err.Error(), "cannot get") && time.Since(began) < soon; {
 			err = do() // RBAC has not seen the role yet.
 		}
 		if experiment.CodeOf(err) != experiment.CodeInvalid || !strings.Contains(experiment.HintOf(err), `verbs: ["`+verb+`"]`) {

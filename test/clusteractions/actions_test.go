@@ -83,7 +83,7 @@ func (s *scene) do(t *testing.T, key string, a experiment.Action) experiment.Act
 	owner := action.Owner{UID: fmt.Sprint("owner-", s.turn), Namespace: "search", ServiceAccount: "promoter"}
 	tasks := []action.Task{{Action: a, Key: key, Label: "onFinish/a", Document: map[string]any{"name": "v2", "experiment": map[string]any{"id": "search/ranker"}}}}
 	defer s.runner.Forget(owner.UID)
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); {
 		f := s.runner.Progress(t.Context(), owner, tasks)[0]
 		if f.Done || f.Failed {
 			return f
@@ -172,7 +172,7 @@ func (s *scene) changes(t *testing.T) {
 	if *d.Spec.Replicas != 5 || m.Data["production"] != "v2!" {
 		t.Errorf("%d replicas, %v", *d.Spec.Replicas, m.Data)
 	}
-	f := s.do(t, "u/5", experiment.Action{Timeout: 1500 * time.Millisecond, Readiness: &experiment.ReadinessAction{Objects: []experiment.ReadyObject{{ObjectRef: ranker, Condition: "Available"}}}})
+	f := s.do(t, "u/5", experiment.Action{Timeout: 5 * time.Second, Readiness: &experiment.ReadinessAction{Objects: []experiment.ReadyObject{{ObjectRef: ranker, Condition: "Available"}}}})
 	if !f.Failed || !strings.Contains(f.Why, "has no condition Available yet") {
 		t.Errorf("%+v", f)
 	}
@@ -249,7 +249,7 @@ func (s *scene) jobs(t *testing.T) {
 func eventually(t *testing.T, try func() error) {
 	t.Helper()
 	err := errors.New("never tried")
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if err = try(); err == nil {
 			return
 		}

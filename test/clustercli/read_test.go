@@ -45,7 +45,7 @@ func TestReadingFromACluster(t *testing.T) {
 		want(t, 2, code, out+talk, "each request is drawn anew")
 		code, out, talk = headgate(t, w.Kubeconfig, "assert", "ranker", "-n", namespace, "--for", "completed")
 		want(t, 4, code, out+talk, "undecided")
-		code, out, talk = headgate(t, w.Kubeconfig, "status", "ranker", "-n", namespace, "--timeout", "1s")
+		code, out, talk = headgate(t, w.Kubeconfig, "status", "ranker", "-n", namespace, "--timeout", "5s")
 		want(t, 4, code, out+talk, "not decided yet")
 	})
 	t.Run("the journal replays from the cluster and from a file", func(t *testing.T) {

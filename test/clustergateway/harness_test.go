@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -178,7 +177,7 @@ func (s *site) startGateways() {
 	for i := range s.gateways {
 		name := fmt.Sprintf("g%d", i)
 		s.write(name+"/exposure.key", string(key))
-		g := &gateway{traffic: freePort(s.t), admin: freePort(s.t)}
+		g := &gateway{traffic: servers.FreeAddr(s.t), admin: servers.FreeAddr(s.t)}
 		g.args = []string{
 			"--configmap", namespace + "/headgate-gateway", "--kube-api", s.Config.Host, "--kube-token-file", token, "--kube-ca-file", ca,
 			"--listen", g.traffic, "--admin", g.admin, "--data", filepath.Join(s.dir, name), "--baseline", s.models[0].URL,
@@ -191,7 +190,7 @@ func (s *site) startGateways() {
 
 func (s *site) startLedger() {
 	s.t.Helper()
-	s.api = freePort(s.t)
+	s.api = servers.FreeAddr(s.t)
 	s.token = s.write("token", "a-token-of-more-than-16-bytes")
 	s.ledger = s.run("ledger", "headgate", "ledger", "--data", filepath.Join(s.dir, "ledger"), "--api", s.api, "--outcomes-token-file", s.token,
 		"--gateway", "http://"+s.gateways[0].admin, "--gateway", "http://"+s.gateways[1].admin)
@@ -207,7 +206,7 @@ func (s *site) startController() {
 // healthy waits until a process answers.
 func (s *site) healthy(url string, p *process) {
 	s.t.Helper()
-	within(s.t, 20*time.Second, "a process answers", func() error {
+	within(s.t, soon, "a process answers", func() error {
 		res, err := http.Get(url + "/healthz")
 		if err != nil {
 			return fmt.Errorf("%w\n%s", err, p.log)
@@ -283,16 +282,6 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = ln.Close() }()
-	return ln.Addr().String()
-}
-
 var experimentKind = schema.GroupVersionKind{Group: "headgate.dev", Version: "v1alpha1", Kind: "Experiment"}
 
 // await polls an experiment until it is as wanted.
@@ -352,7 +341,7 @@ spec:
 // end deletes an experiment and waits until it is gone.
 func (s *site) end(name string) {
 	s.t.Helper()
-	if out, err := s.Kubectl(s.t.Context(), "", "delete", "hgx/"+name, "-n", namespace, "--wait=true", "--timeout=60s"); err != nil {
+	if out, err := s.Kubectl(s.t.Context(), "", "delete", "hgx/"+name, "-n", namespace, "--wait=true", "--timeout=180s"); err != nil {
 		s.t.Fatalf("%v\n%s", err, out)
 	}
 }

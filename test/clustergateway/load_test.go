@@ -37,7 +37,7 @@ type load struct {
 // asking starts the load; it ends with the test.
 func (s *site) asking() *load {
 	s.t.Helper()
-	l := &load{t: s.t, client: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}}
+	l := &load{t: s.t, client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}}
 	for _, g := range s.gateways {
 		l.urls = append(l.urls, "http://"+g.traffic)
 	}
@@ -100,17 +100,24 @@ func (l *load) ask(ctx context.Context, unit, gateway int) {
 }
 
 // take gives the answers since the last call, and wants no request to have
-// failed but so many.
-func (l *load) take(failures int) []answer {
+// failed.
+func (l *load) take() []answer {
 	l.t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.failed > failures {
+	if l.failed > 0 {
 		l.t.Errorf("%d requests failed, the last with %v", l.failed, l.why)
 	}
 	out := l.answers
 	l.answers, l.failed = nil, 0
 	return out
+}
+
+// forgive forgets the answers since the last call, and what failed.
+func (l *load) forgive() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answers, l.failed = nil, 0
 }
 
 // shares are the parts of some answers that v2 gave, by gateway.
@@ -128,10 +135,11 @@ func shares(answers []answer) (v2 [2]float64, n [2]int) {
 }
 
 // sticky wants each unit to have moved from v1 to v2 at most once, over both
-// gateways. One learns of a step a moment after the other.
+// gateways. One learns of a step a moment after the other, on a machine that is
+// busy with other things too.
 func sticky(t *testing.T, answers []answer) {
 	t.Helper()
-	const moment = time.Second
+	const moment = 5 * time.Second
 	moved := map[int]time.Time{}
 	wrong := 0
 	for _, a := range answers {

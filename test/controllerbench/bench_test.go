@@ -322,7 +322,7 @@ func awaitAll(t *testing.T, c client.Client, n int) int {
 // start runs the controller.
 func start(t *testing.T, kubeconfig, prometheus string) *process {
 	t.Helper()
-	p := &process{address: freeAddress(t)}
+	p := &process{address: servers.FreeAddr(t)}
 	profile := os.Getenv("HEADGATE_BENCH_PROFILE")
 	if profile == "" {
 		profile = filepath.Join(t.TempDir(), "cpu.pprof")

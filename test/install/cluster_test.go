@@ -60,7 +60,7 @@ func TestInstall(t *testing.T) {
 // established waits until the definitions are served.
 func established(t *testing.T, c *servers.Cluster) {
 	t.Helper()
-	if out, err := c.Kubectl(t.Context(), "", "wait", "--for=condition=Established", "--timeout=60s",
+	if out, err := c.Kubectl(t.Context(), "", "wait", "--for=condition=Established", "--timeout=120s",
 		"crd/experiments.headgate.dev", "crd/metrics.headgate.dev", "crd/experimentrecords.headgate.dev"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -237,7 +237,7 @@ func guardsLeases(t *testing.T, c *servers.Cluster) {
 		return nil
 	}
 	// A new policy takes a moment.
-	eventually(t, "another Lease is not created", 30*time.Second, func() error {
+	eventually(t, "another Lease is not created", time.Minute, func() error {
 		err := as.Create(t.Context(), lease(namespace, "kubelet"))
 		if err == nil {
 			return fmt.Errorf("it was created; %v", c.Client.Delete(t.Context(), lease(namespace, "kubelet")))

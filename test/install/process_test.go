@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -43,17 +42,6 @@ func (w *words) String() string {
 	return w.b.String()
 }
 
-// freeAddr is a loopback address that nobody uses.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
-}
-
 // deployed starts the program with the arguments of the Deployment that was
 // installed, as its service account; only addresses are loopback's. It returns
 // where the probes and the metrics are, and what it says.
@@ -70,7 +58,7 @@ func deployed(t *testing.T, c *servers.Cluster, more ...string) (probes []string
 	containers, _, _ := unstructured.NestedSlice(u.Object, "spec", "template", "spec", "containers")
 	container := containers[0].(map[string]any)
 	args, _, _ := unstructured.NestedStringSlice(container, "args")
-	at := map[string]string{"0.0.0.0:8080": freeAddr(t), "0.0.0.0:8081": freeAddr(t)}
+	at := map[string]string{"0.0.0.0:8080": servers.FreeAddr(t), "0.0.0.0:8081": servers.FreeAddr(t)}
 	for i, arg := range args {
 		args[i] = strings.ReplaceAll(arg, "$(POD_NAMESPACE)", home)
 		for from, to := range at {
@@ -149,12 +137,12 @@ spec:
 		strings.TrimPrefix(mesh.URL, "http://")))
 	probes, metrics, said := deployed(t, c, "--prometheus="+prometheus, "--scrape-interval=500ms")
 	for _, probe := range probes {
-		eventually(t, probe, 60*time.Second, func() error {
+		eventually(t, probe, 2*time.Minute, func() error {
 			_, err := get(probe)
 			return err
 		})
 	}
-	eventually(t, "it leads", 60*time.Second, func() error {
+	eventually(t, "it leads", 2*time.Minute, func() error {
 		text, err := get(metrics)
 		if err == nil && !strings.Contains(text, `leader_election_master_status{name="headgate-controller"} 1`) {
 			err = fmt.Errorf("it says\n%s\nand\n%s", text, said)
@@ -174,7 +162,7 @@ spec:
 		}
 	}
 	c.Apply(t, spec("  evidence: {window: 4s}\n"))
-	eventually(t, "the canary has 10 %", 90*time.Second, weights("90/10"))
+	eventually(t, "the canary has 10 %", 3*time.Minute, weights("90/10"))
 	leases, err := c.Kubectl(t.Context(), "", "get", "lease", "-n", namespace, "-o", "name")
 	if err != nil || !strings.Contains(leases, "headgate-route-") {
 		t.Errorf("the route is claimed by %q, %v", leases, err)
@@ -183,15 +171,15 @@ spec:
 	if err := c.Client.Patch(t.Context(), experimentOf(t, c), kill); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the kill is obeyed", 20*time.Second, weights("100/0"))
-	eventually(t, "an event tells of it", 20*time.Second, func() error {
+	eventually(t, "the kill is obeyed", time.Minute, weights("100/0"))
+	eventually(t, "an event tells of it", time.Minute, func() error {
 		out, err := c.Kubectl(t.Context(), "", "get", "events", "-n", namespace, "-o", "custom-columns=O:.involvedObject.name,M:.message")
 		if err == nil && !strings.Contains(out, "ranker") {
 			err = fmt.Errorf("events: %s", out)
 		}
 		return err
 	})
-	if out, err := c.Kubectl(t.Context(), "", "delete", "experiments.headgate.dev", "-n", namespace, "ranker", "--timeout=30s"); err != nil {
+	if out, err := c.Kubectl(t.Context(), "", "delete", "experiments.headgate.dev", "-n", namespace, "ranker", "--timeout=120s"); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if leases, err := c.Kubectl(t.Context(), "", "get", "lease", "-n", namespace, "-o", "name"); err != nil || strings.Contains(leases, "headgate-route-") {

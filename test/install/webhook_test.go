@@ -62,7 +62,7 @@ func webhookAsks(t *testing.T, c *servers.Cluster) {
 	if err := c.Client.Create(t.Context(), hook); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the API server asks the webhook", 30*time.Second, func() error {
+	eventually(t, "the API server asks the webhook", time.Minute, func() error {
 		err := c.Client.Create(t.Context(), objects(t, spec(""))["Experiment "+namespace+"/ranker"], client.DryRunAll)
 		if err == nil && asked.Load() == 0 {
 			return http.ErrServerClosed

@@ -17,7 +17,7 @@ import (
 func own(t *testing.T, folder, namespace, name string) *stack {
 	t.Helper()
 	return &stack{
-		namespace: namespace, name: name, writes: []string{namespace}, trace: golden(10), within: 90 * time.Second,
+		namespace: namespace, name: name, writes: []string{namespace}, trace: golden(10), within: 4 * time.Minute,
 		setup:   []string{testdata(t, folder+"/route.yaml")},
 		metrics: testdata(t, folder+"/metrics.yaml"), experiment: testdata(t, folder+"/experiment.yaml"),
 		names: [2]string{name + "-v1", name + "-v2"},
@@ -112,7 +112,7 @@ func (s *site) collects(t *testing.T) {
 // loopStack is the experiment with load.
 func loopStack(t *testing.T) *stack {
 	return &stack{
-		namespace: "loops", name: "echo", writes: []string{"loops"}, within: 60 * time.Second,
+		namespace: "loops", name: "echo", writes: []string{"loops"}, within: 4 * time.Minute,
 		setup: []string{testdata(t, "collect/route.yaml")}, experiment: testdata(t, "collect/experiment.yaml"),
 		route: routeOf(knativeService, "loops", "echo"), names: [2]string{"echo-v1", "echo-v2"},
 		trace: []string{"100/0", "95/5", "85/15", "75/25"}, promoted: latest("echo-v2"),

@@ -130,6 +130,10 @@ type site struct {
 
 const home = "headgate-system"
 
+// soon is a generous bound of what takes a turn or two of the controller, on a
+// machine that is busy with other things.
+const soon = time.Minute
+
 // newSite starts one. files are what https hosts serve, by host and path.
 func newSite(t *testing.T, kinds []*servers.CRD, files map[string]string) *site {
 	t.Helper()

@@ -72,23 +72,23 @@ func marked(mark string) func(*site, *unstructured.Unstructured) bool {
 func TestOriginals(t *testing.T) {
 	seeds(t)
 	t.Parallel()
-	istio := quickstart(t, "istio", "bookinfo-iter8", 3*time.Minute)
+	istio := quickstart(t, "istio", "bookinfo-iter8", 6*time.Minute)
 	istio.setup, istio.writes = []string{testdata(t, "originals/bookinfo.yaml")}, []string{"bookinfo-iter8"}
 	istio.route, istio.show, istio.promoted = routeOf(virtualService, "bookinfo-iter8", "bookinfo"), istioSeries, one("productpage-v2")
 	istio.names = [2]string{"productpage-v1", "productpage-v2"}
 
-	knative := quickstart(t, "knative", "default", 3*time.Minute)
+	knative := quickstart(t, "knative", "default", 6*time.Minute)
 	knative.setup, knative.writes = []string{original(t, "knative/baseline.yaml"), original(t, "knative/experimentalservice.yaml")}, []string{"default"}
 	knative.route, knative.show, knative.promoted = routeOf(knativeService, "default", "sample-app"), knativeSeries, latest("sample-app-v2")
 	knative.names = [2]string{"sample-app-v1", "sample-app-v2"}
 
-	kfserving := quickstart(t, "kfserving", "flowers", 5*time.Minute)
+	kfserving := quickstart(t, "kfserving", "flowers", 10*time.Minute)
 	kfserving.setup = []string{original(t, "kfserving/baseline.yaml"), original(t, "kfserving/candidate.yaml"), original(t, "kfserving/routing-rule.yaml")}
 	kfserving.writes = []string{"default", "ns-baseline"}
 	kfserving.route, kfserving.show, kfserving.promoted = routeOf(virtualService, "default", "routing-rule"), knativeSeries, marked("flowers-v2")
 	kfserving.names = [2]string{"flowers-v1", "flowers-v2"}
 
-	seldon := quickstart(t, "seldon", "iris", 3*time.Minute)
+	seldon := quickstart(t, "seldon", "iris", 6*time.Minute)
 	seldon.setup = []string{original(t, "seldon/baseline.yaml"), original(t, "seldon/candidate.yaml"), original(t, "seldon/routing-rule.yaml")}
 	seldon.writes = []string{"default", "ns-baseline"}
 	seldon.route, seldon.show, seldon.promoted = routeOf(virtualService, "default", "routing-rule"), seldonSeries, marked("iris-v2")

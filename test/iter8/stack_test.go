@@ -100,11 +100,11 @@ func (s *site) ends(t *testing.T, k *stack, g *generator) {
 	t.Logf("it took %v; the weights were %v", time.Since(began).Round(time.Second), g.trace())
 	s.won(t, u, k)
 	k.went(t, g.trace())
-	r := s.await(t, k.route.kind, k.route.key.Namespace, k.route.key.Name, "promoted", 10*time.Second, func(u *unstructured.Unstructured) bool { return k.promoted(s, u) })
+	r := s.await(t, k.route.kind, k.route.key.Namespace, k.route.key.Name, "promoted", soon, func(u *unstructured.Unstructured) bool { return k.promoted(s, u) })
 	// Nobody corrects what was promoted.
 	version := r.GetResourceVersion()
 	time.Sleep(2 * time.Second)
-	r = s.await(t, k.route.kind, k.route.key.Namespace, k.route.key.Name, "promoted", time.Second, func(u *unstructured.Unstructured) bool { return k.promoted(s, u) })
+	r = s.await(t, k.route.kind, k.route.key.Namespace, k.route.key.Name, "promoted", soon, func(u *unstructured.Unstructured) bool { return k.promoted(s, u) })
 	if r.GetResourceVersion() != version {
 		t.Error("the route was written after the promotion")
 	}
@@ -112,18 +112,27 @@ func (s *site) ends(t *testing.T, k *stack, g *generator) {
 }
 
 // went compares the way of the weights with what it should be. On a machine that
-// is busy with other things nothing may be known at the first iteration; then the
+// is busy with other things nothing may be known at the first iterations; then the
 // candidate has its least, and gains from there.
 func (k *stack) went(t *testing.T, trace []string) {
 	t.Helper()
 	want := k.trace
 	if len(trace) > 1 && trace[1] == "95/5" && want[1] == "90/10" {
-		t.Log("nothing was known at the first iteration")
-		want = late(len(k.trace) - 1)
+		unknown := 1
+		for want = late(len(k.trace) - 1); unknown < 4 && len(want) > 2 && over(trace, len(want)-1); unknown++ {
+			want = want[:len(want)-1]
+		}
+		t.Logf("nothing was known at the first %d iterations", unknown)
 	}
 	if got := trace[:min(len(trace), len(want))]; !slices.Equal(got, want) {
 		t.Errorf("the weights went (-want +got):\n%s", cmp.Diff(want, trace))
 	}
+}
+
+// over reports whether a way of weights has come to the promotion at a place: no
+// other weights are those of one version.
+func over(trace []string, at int) bool {
+	return at < len(trace) && (!strings.Contains(trace[at], "/") || trace[at] == "0/100")
 }
 
 // late is the way of the weights where the candidate always wins but at the first

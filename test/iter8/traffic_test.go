@@ -297,7 +297,7 @@ scrape_configs:
 - job_name: generators
   static_configs: [{targets: [%s]}]
 `, strings.Join(targets, ", ")))
-	until(t, 30*time.Second, func() error { return fresh(prometheus, len(targets)) })
+	until(t, 2*soon, func() error { return fresh(prometheus, len(targets)) })
 	return prometheus
 }
 

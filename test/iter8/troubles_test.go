@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/headgate-dev/headgate/test/servers"
 )
@@ -60,16 +61,20 @@ func (s *site) weights(t *testing.T, k *stack) string {
 	return text(k.route.weights(u))
 }
 
-// reaches waits until a route says something.
-func (s *site) reaches(t *testing.T, k *stack, weights string) {
+// gains waits until the candidate has a weight, or more: which weights it gets
+// depends on whether something was known at the first iteration.
+func (s *site) gains(t *testing.T, k *stack, least int64) {
 	t.Helper()
-	s.await(t, k.route.kind, k.route.key.Namespace, k.route.key.Name, "at "+weights, 60*time.Second, func(u *unstructured.Unstructured) bool { return text(k.route.weights(u)) == weights })
+	s.await(t, k.route.kind, k.route.key.Namespace, k.route.key.Name, fmt.Sprintf("at %d or more", least), 3*soon, func(u *unstructured.Unstructured) bool {
+		weights := k.route.weights(u)
+		return len(weights) == 2 && weights[1] >= least
+	})
 }
 
 // fails waits for the end of an experiment that has failed.
 func (s *site) fails(t *testing.T, k *stack, reason, part string) {
 	t.Helper()
-	u := s.await(t, experimentKind, k.namespace, k.name, "completed", 60*time.Second, completed)
+	u := s.await(t, experimentKind, k.namespace, k.name, "completed", 3*soon, completed)
 	status, why, message := condition(u, "Failed")
 	if status != "True" || why != reason || !strings.Contains(message, part) {
 		t.Errorf("Failed is %s: %s: %s, want %s: …%s…", status, why, message, reason, part)
@@ -137,41 +142,55 @@ func oneTarget(t *testing.T, s *site, stacks map[string]*stack, generators map[s
 	first, second := stacks["first"], stacks["second"]
 	first.trace, second.trace = golden(3), golden(3)
 	s.begin(first)
-	s.await(t, experimentKind, "first", "first", "acquired", 20*time.Second, func(u *unstructured.Unstructured) bool {
+	s.await(t, experimentKind, "first", "first", "acquired", soon, func(u *unstructured.Unstructured) bool {
 		status, _, _ := condition(u, "TargetAcquired")
 		return status == "True"
 	})
 	s.begin(second)
-	s.await(t, experimentKind, "second", "second", "waiting", 20*time.Second, func(u *unstructured.Unstructured) bool {
+	s.await(t, experimentKind, "second", "second", "waiting", soon, func(u *unstructured.Unstructured) bool {
 		return at(u, "status.stage") == "Waiting" && at(u, "status.message") == "ExperimentInitialized: Experiment status initialized"
 	})
 	s.ends(t, first, generators["first"])
-	if got := generators["second"].trace(); len(got) > 1 && got[1] != "90/10" {
+	if got := generators["second"].trace(); len(got) > 1 && got[1] != "90/10" && got[1] != "95/5" {
 		t.Errorf("the one that waits moved its weights: %v", got)
 	}
-	u := s.await(t, experimentKind, "second", "second", "acquired", 20*time.Second, func(u *unstructured.Unstructured) bool {
+	acquired := since(s.await(t, experimentKind, "second", "second", "acquired", soon, func(u *unstructured.Unstructured) bool {
 		status, _, _ := condition(u, "TargetAcquired")
 		return status == "True"
-	})
-	if at(u, "status.completedIterations") == "3" {
-		t.Error("both ran at once")
+	}), "TargetAcquired")
+	if over := since(s.await(t, experimentKind, "first", "first", "completed", soon, completed), "Completed"); acquired < over || over == "" {
+		t.Errorf("the first was over at %s, the second began at %s: both ran at once", over, acquired)
 	}
 	s.ends(t, second, generators["second"])
 	s.events(t, "first", "ExperimentInitialized", "TargetAcquired", "StageAdvanced", "IterationUpdate", "HandlerLaunched", "ExperimentCompleted")
 }
 
-// events compares the reasons of an experiment's events.
-func (s *site) events(t *testing.T, name string, want ...string) {
-	t.Helper()
-	out, err := s.Kubectl(t.Context(), "", "get", "events", "-n", name, "-o", "jsonpath={range .items[?(@.involvedObject.apiVersion==\"iter8.tools/v2alpha2\")]}{.reason} {.message}\n{end}")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, reason := range want {
-		if !strings.Contains(out, reason) {
-			t.Errorf("there is no event %s:\n%s", reason, out)
+// since is when a condition became what it is, in the form in which earlier sorts
+// before later.
+func since(u *unstructured.Unstructured, kind string) string {
+	conditions, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
+	for _, c := range conditions {
+		if m, ok := c.(map[string]any); ok && m["type"] == kind {
+			at, _ := m["lastTransitionTime"].(string)
+			return at
 		}
 	}
+	return ""
+}
+
+// events waits for the reasons of an experiment's events, which are sent a moment
+// after what they tell of.
+func (s *site) events(t *testing.T, name string, want ...string) {
+	t.Helper()
+	until(t, soon, func() error {
+		out, err := s.Kubectl(t.Context(), "", "get", "events", "-n", name, "-o", "jsonpath={range .items[?(@.involvedObject.apiVersion==\"iter8.tools/v2alpha2\")]}{.reason} {.message}\n{end}")
+		for _, reason := range want {
+			if err == nil && !strings.Contains(out, reason) {
+				err = fmt.Errorf("there is no event %s:\n%s", reason, out)
+			}
+		}
+		return err
+	})
 }
 
 func missesMetric(t *testing.T, s *site, stacks map[string]*stack, generators map[string]*generator) {
@@ -212,7 +231,7 @@ spec:
 	s.begin(stacks["taken"])
 	s.fails(t, stacks["taken"], "InvalidExperiment", "There is a native Experiment taken/taken already")
 	s.unmoved(t, stacks["taken"], generators["taken"])
-	u := s.await(t, nativeKind, "taken", "taken", "there", time.Second, func(*unstructured.Unstructured) bool { return true })
+	u := s.await(t, nativeKind, "taken", "taken", "there", soon, func(*unstructured.Unstructured) bool { return true })
 	if len(u.GetOwnerReferences()) > 0 {
 		t.Errorf("it was adopted: %v", u.GetOwnerReferences())
 	}
@@ -221,32 +240,38 @@ spec:
 func powerless(t *testing.T, s *site, stacks map[string]*stack, generators map[string]*generator) {
 	s.begin(stacks["powerless"])
 	s.fails(t, stacks["powerless"], "HandlerFailed", "Finish actions failed")
-	if got := s.weights(t, stacks["powerless"]); got != "70/30" {
-		t.Errorf("the weights are %s, want them as they were last, 70/30; the way was %v", got, generators["powerless"].trace())
+	k, trace := stacks["powerless"], generators["powerless"].trace()
+	k.trace = golden(3)
+	k.went(t, trace)
+	if got := s.weights(t, k); got == "100/0" || got != trace[len(trace)-1] {
+		t.Errorf("the weights are %s, want them as they were last; the way was %v", got, trace)
 	}
 }
 
 func isDeleted(t *testing.T, s *site, stacks map[string]*stack, _ map[string]*generator) {
 	for _, name := range []string{"gone", "restored"} {
-		s.begin(stacks[name])
-	}
-	for name, want := range map[string]string{"gone": "80/20", "restored": "100/0"} {
 		k := stacks[name]
-		s.reaches(t, k, "80/20")
-		if out, err := s.Kubectl(t.Context(), "", "delete", "experiments.iter8.tools", "-n", name, name, "--wait=false"); err != nil {
-			t.Fatalf("%v: %s", err, out)
+		s.begin(k)
+		s.gains(t, k, 15)
+		if err := s.Client.Delete(t.Context(), s.await(t, experimentKind, name, name, "there", soon, func(*unstructured.Unstructured) bool { return true })); err != nil {
+			t.Fatal(err)
 		}
 		native := &unstructured.Unstructured{}
 		native.SetGroupVersionKind(nativeKind)
-		until(t, 20*time.Second, func() error {
+		until(t, soon, func() error {
 			err := s.Client.Get(t.Context(), types.NamespacedName{Namespace: name, Name: name}, native)
 			if apierrors.IsNotFound(err) {
 				return nil
 			}
 			return fmt.Errorf("the native experiment is still there: %w", err)
 		})
-		if got := s.weights(t, k); got != want {
-			t.Errorf("%s: the weights are %s, want %s", name, got, want)
+		got := s.weights(t, k)
+		if (got == "100/0") != (name == "restored") {
+			t.Errorf("%s: the weights are %s", name, got)
+		}
+		pause(t, 3*time.Second) // An iteration takes two.
+		if later := s.weights(t, k); later != got {
+			t.Errorf("%s: the weights went on from %s to %s", name, got, later)
 		}
 	}
 }
@@ -275,15 +300,19 @@ func isEdited(t *testing.T, s *site, stacks map[string]*stack, generators map[st
 	k := stacks["edited"]
 	k.trace = golden(4)
 	s.begin(k)
-	s.reaches(t, k, "90/10")
-	if out, err := s.Kubectl(t.Context(), "", "delete", "metrics.iter8.tools", "-n", "iter8-edited", "--all"); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	s.gains(t, k, 5)
+	// Both at once: after four iterations the edit would come too late.
+	metrics := &unstructured.Unstructured{}
+	metrics.SetGroupVersionKind(experimentKind.GroupVersion().WithKind("Metric"))
+	if err := s.Client.DeleteAllOf(t.Context(), metrics, client.InNamespace("iter8-edited")); err != nil {
+		t.Fatal(err)
 	}
-	if out, err := s.Kubectl(t.Context(), "", "patch", "experiments.iter8.tools", "-n", "edited", "edited", "--type=merge", "-p", `{"spec":{"duration":{"iterationsPerLoop":4}}}`); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	edited := s.await(t, experimentKind, "edited", "edited", "there", soon, func(*unstructured.Unstructured) bool { return true })
+	if err := s.Client.Patch(t.Context(), edited, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"duration":{"iterationsPerLoop":4}}}`))); err != nil {
+		t.Fatal(err)
 	}
 	s.ends(t, k, generators["edited"])
-	u := s.await(t, experimentKind, "edited", "edited", "there", time.Second, completed)
+	u := s.await(t, experimentKind, "edited", "edited", "there", soon, completed)
 	if got := at(u, "status.completedIterations"); got != "4" {
 		t.Errorf("%s iterations are complete, want 4", got)
 	}
@@ -329,23 +358,23 @@ subjects: [{kind: ServiceAccount, name: default, namespace: filled}]
 `)
 	}
 	s.begin(k)
-	s.await(t, experimentKind, "filled", "filled", "filled in", 30*time.Second, func(u *unstructured.Unstructured) bool {
+	s.await(t, experimentKind, "filled", "filled", "filled in", soon, func(u *unstructured.Unstructured) bool {
 		return at(u, "spec.versionInfo.baseline.name") == "filled-v1" && at(u, "status.message") == "HandlerLaunched: Start handler 'start' launched"
 	})
 	c.kill()
 	c = s.start()
 	pause(t, 3*time.Second) // It finds what there is, and goes on waiting.
-	u := s.await(t, experimentKind, "filled", "filled", "starting", time.Second, func(*unstructured.Unstructured) bool { return true })
+	u := s.await(t, experimentKind, "filled", "filled", "starting", soon, func(*unstructured.Unstructured) bool { return true })
 	if stage, metrics := at(u, "status.stage"), at(u, "status.metrics"); stage != "Initializing" || metrics != "" {
 		t.Errorf("before its start action is done its stage is %s, with the metrics %s", stage, metrics)
 	}
-	first := s.await(t, nativeKind, "filled", "filled", "starting", time.Second, func(*unstructured.Unstructured) bool { return true })
+	first := s.await(t, nativeKind, "filled", "filled", "starting", soon, func(*unstructured.Unstructured) bool { return true })
 	if out, err := s.Kubectl(t.Context(), "", "delete", "rolebindings", "-n", "iter8-filled", "filler"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	s.apply("filled", "{apiVersion: v1, kind: ConfigMap, metadata: {name: go-on}}")
 	s.ends(t, k, g)
-	last := s.await(t, nativeKind, "filled", "filled", "over", time.Second, func(*unstructured.Unstructured) bool { return true })
+	last := s.await(t, nativeKind, "filled", "filled", "over", soon, func(*unstructured.Unstructured) bool { return true })
 	if _, again, _ := unstructured.NestedSlice(last.Object, "spec", "actions", "onStart"); again || last.GetUID() == first.GetUID() {
 		t.Errorf("the start action is to be done again (%t), or the native experiment is still that of the start", again)
 	}
@@ -357,11 +386,11 @@ subjects: [{kind: ServiceAccount, name: default, namespace: filled}]
 // away and again later.
 func outage(t *testing.T, s *site, k *stack, g *generator, c *controller) {
 	s.begin(k)
-	s.reaches(t, k, "70/30")
+	s.gains(t, k, 25)
 	s.proxy.outage("prometheus.outage:9090", true)
 	began := time.Now()
 	// What was asked just before may still be answered.
-	pause(t, 3*time.Second)
+	pause(t, 10*time.Second)
 	before, died := s.weights(t, k), false
 	for time.Since(began) < lost {
 		pause(t, time.Second)
@@ -373,10 +402,10 @@ func outage(t *testing.T, s *site, k *stack, g *generator, c *controller) {
 			c, died = s.start(), true
 		}
 	}
-	u := s.await(t, experimentKind, "outage", "outage", "on hold", 5*time.Second, func(u *unstructured.Unstructured) bool { return at(u, "status.stage") == "Running" })
+	u := s.await(t, experimentKind, "outage", "outage", "on hold", soon, func(u *unstructured.Unstructured) bool { return at(u, "status.stage") == "Running" })
 	t.Logf("while it was away: %s", at(u, "status.message"))
 	s.proxy.outage("prometheus.outage:9090", false)
-	s.reaches(t, k, "40/60")
+	s.gains(t, k, 55)
 	c.kill()
 	s.start()
 	s.ends(t, k, g)

@@ -15,11 +15,15 @@ import (
 
 // untilOver bounds a canary of two steps: each waits for windows of two seconds
 // that are read a second or two after their end.
-const untilOver = 90 * time.Second
+const untilOver = 4 * time.Minute
 
 // canary is an experiment on a VirtualService that ramps in two steps. It names no
 // namespace: -n does.
-func canary(t *testing.T, name string) string {
+func canary(t *testing.T, name string) string { return ramp(t, name, 100) }
+
+// ramp is such an experiment that waits for so many requests of the candidate at
+// each step. It has 40 a second at the first and 200 at the second.
+func ramp(t *testing.T, name string, requests int) string {
 	return file(t, name+".yaml", fmt.Sprintf(`
 apiVersion: headgate.dev/v1alpha1
 kind: Experiment
@@ -31,9 +35,9 @@ spec:
   - {name: errors, from: {builtin: error-rate}}
   objectives: [{metric: errors, max: "5%%"}]
   stages:
-  - {name: canary, ramp: {steps: ["10%%", "50%%"]}, hold: {requests: 100, windows: 1, settle: 1s}}
+  - {name: canary, ramp: {steps: ["10%%", "50%%"]}, hold: {requests: %[2]d, windows: 1, settle: 1s}}
   evidence: {window: 2s, stale: 30s}
-`, name))
+`, name, requests))
 }
 
 // TestRemote runs experiments from a laptop, on one API server.
@@ -65,7 +69,7 @@ func TestRemote(t *testing.T) {
 				return false
 			}
 		})
-		if code := s.code(p, time.Second); code != 0 {
+		if code := s.code(p, time.Minute); code != 0 {
 			t.Errorf("exit code %d", code)
 		}
 		if now := s.shares("good"); now != seen[len(seen)-1] {
@@ -85,7 +89,7 @@ func TestRemote(t *testing.T) {
 	t.Run("a kill in the middle, and verbs over the control socket", func(t *testing.T) {
 		s := in(t)
 		s.route("killed")
-		data, exp := t.TempDir(), canary(t, "killed")
+		data, exp := t.TempDir(), ramp(t, "killed", 600) // There is time for what follows.
 		p := s.run(data, "-f", exp)
 		at(s, "killed", "90/10", untilOver)
 		if code, out := s.headgate("get", "--data", data); code != 0 || !strings.Contains(out, "killed") {
@@ -103,11 +107,11 @@ func TestRemote(t *testing.T) {
 		}
 		t.Logf("back after %v", time.Since(began).Round(time.Millisecond))
 		_ = p.cmd.Process.Signal(syscall.SIGINT)
-		if code := s.code(p, 10*time.Second); code != 130 {
+		if code := s.code(p, time.Minute); code != 130 {
 			t.Errorf("interrupted: exit code %d", code)
 		}
 		p = s.run(data, "-f", exp)
-		s.await("the kill is told again", 20*time.Second, func() bool {
+		s.await("the kill is told again", time.Minute, func() bool {
 			_, out := s.headgate("get", "--data", data)
 			return strings.Contains(strings.ToLower(out), "killed")
 		})
@@ -125,11 +129,11 @@ func TestRemote(t *testing.T) {
 	t.Run("a process that dies is followed by another, and the way back needs none", func(t *testing.T) {
 		s := in(t)
 		s.route("left")
-		data, exp := t.TempDir(), canary(t, "left")
+		data, exp := t.TempDir(), ramp(t, "left", 600) // As above.
 		p := s.run(data, "-f", exp)
 		at(s, "left", "90/10", untilOver)
 		other := s.run(t.TempDir(), "-f", exp)
-		if code := s.code(other, 20*time.Second); code == 0 || !strings.Contains(other.err.String(), "is held by experiment search/left") {
+		if code := s.code(other, time.Minute); code == 0 || !strings.Contains(other.err.String(), "is held by experiment search/left") {
 			t.Errorf("a second laptop: exit code %d\n%s", code, other.err)
 		}
 		_ = p.cmd.Process.Kill()
@@ -137,7 +141,7 @@ func TestRemote(t *testing.T) {
 		p = s.run(data, "-f", exp)
 		at(s, "left", "50/50", untilOver)
 		_ = p.cmd.Process.Signal(syscall.SIGINT)
-		if code := s.code(p, 10*time.Second); code != 130 {
+		if code := s.code(p, time.Minute); code != 130 {
 			t.Errorf("interrupted: exit code %d", code)
 		}
 		if talk := p.err.String(); !strings.Contains(talk, "the route stays as it is: v1 50.0%, v2 50.0%") || !strings.Contains(talk, "headgate kill search/left --data "+data) {
@@ -159,7 +163,7 @@ func TestRemote(t *testing.T) {
 	t.Run("a route that is not there is refused before anything is written", func(t *testing.T) {
 		s := in(t)
 		p := s.run(t.TempDir(), "-f", canary(t, "absent"))
-		if code := s.code(p, 20*time.Second); code == 0 || !strings.Contains(p.err.String(), "absent") {
+		if code := s.code(p, time.Minute); code == 0 || !strings.Contains(p.err.String(), "absent") {
 			t.Errorf("exit code %d\n%s", code, p.err)
 		}
 		if n := s.leases("absent"); n != 0 {
@@ -241,8 +245,8 @@ spec:
 `, provider.URL))
 	data := t.TempDir()
 	p := s.run(data, "-f", exp, "-f", metrics)
-	s.await("the candidate gains", 30*time.Second, func() bool { return s.shares("ab") != "100/0" })
-	if code := s.code(p, time.Minute); code != 0 {
+	s.await("the candidate gains", 2*time.Minute, func() bool { return s.shares("ab") != "100/0" })
+	if code := s.code(p, 3*time.Minute); code != 0 {
 		t.Errorf("exit code %d\n%s", code, p.err)
 	}
 	if got := s.shares("ab"); got != "100" {

@@ -94,7 +94,7 @@ func (p *proxy) receive(ctx context.Context, name string) error {
 // as check wants them.
 func (p *proxy) until(t *testing.T, mark string, check func(*routepb.RouteConfiguration) error) {
 	t.Helper()
-	deadline := time.NewTimer(20 * time.Second)
+	deadline := time.NewTimer(settleLimit)
 	defer deadline.Stop()
 	err := fmt.Errorf("istiod has given no routes for %s", mark)
 	for {

@@ -28,7 +28,7 @@ const (
 	callers = 8
 	// settleLimit is how long a change may take to be served, on a machine that is
 	// busy with other things.
-	settleLimit = 30 * time.Second
+	settleLimit = 2 * time.Minute
 )
 
 // route is a route of a real cluster with two versions behind it, v1 and v2,

@@ -132,18 +132,26 @@ func (c *Cluster) Restart(ctx context.Context) error {
 	return c.Up(ctx)
 }
 
-// Pause has the API server stand still: from then on its clients wait for an
+// Pause has the API server stand still: once it returns, clients wait for an
 // answer. It does nothing while the server is down.
-func (c *Cluster) Pause() { c.signal(syscall.SIGSTOP) }
+func (c *Cluster) Pause(tb testing.TB) {
+	tb.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.server == nil {
+		return
+	}
+	if err := c.server.pause(); err != nil {
+		tb.Error(err)
+	}
+}
 
 // Resume ends a Pause.
-func (c *Cluster) Resume() { c.signal(syscall.SIGCONT) }
-
-func (c *Cluster) signal(sig syscall.Signal) {
+func (c *Cluster) Resume() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.server != nil {
-		c.server.signal(sig)
+		c.server.signal(syscall.SIGCONT)
 	}
 }
 

@@ -48,7 +48,7 @@ func TestCluster(t *testing.T) {
 		}
 	})
 	t.Run("while it is paused, nothing is answered, and then all is", func(t *testing.T) {
-		c.Pause()
+		c.Pause(t)
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
 		if err := c.Client.List(ctx, &corev1.NamespaceList{}); !errors.Is(err, context.DeadlineExceeded) {
@@ -66,7 +66,7 @@ func TestClusterEndsWithItsTest(t *testing.T) {
 	t.Run("a test", func(t *testing.T) {
 		c := servers.APIServer(t)
 		host = strings.TrimPrefix(c.Config.Host, "https://")
-		c.Pause() // Also one that stands still.
+		c.Pause(t) // Also one that stands still.
 	})
 	if host == "" {
 		t.Skip("the test was skipped")
@@ -193,7 +193,7 @@ func TestDefinitions(t *testing.T) {
 // eventually waits a bounded time for what another process does.
 func eventually(t *testing.T, try func() error) {
 	t.Helper()
-	deadline := time.NewTimer(time.Minute)
+	deadline := time.NewTimer(2 * time.Minute)
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -204,7 +204,7 @@ func eventually(t *testing.T, try func() error) {
 		}
 		select {
 		case <-deadline.C:
-			t.Fatalf("not within a minute: %v", err)
+			t.Fatalf("not within two minutes: %v", err)
 		case <-tick.C:
 		}
 	}

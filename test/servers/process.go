@@ -6,21 +6,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"strconv"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
 	startLimit = 2 * time.Minute  // a server that does not answer by then is broken
 	stopLimit  = 20 * time.Second // one that has not ended by then is killed
+	pauseLimit = 30 * time.Second // and one that does not stand still by then is broken
 	pollEvery  = 10 * time.Millisecond
 )
 
@@ -125,6 +125,26 @@ func (p *process) signal(sig os.Signal) {
 	_ = p.cmd.Process.Signal(sig) // An error says that it has ended.
 }
 
+// pause has the process stand still, and waits until all of its threads do: one
+// that waits for a processor takes its signal when it gets one, and meanwhile
+// the others may go on.
+func (p *process) pause() error {
+	p.signal(syscall.SIGSTOP)
+	for deadline := time.Now().Add(pauseLimit); ; time.Sleep(time.Millisecond) {
+		var is unix.Siginfo
+		// WNOWAIT leaves what there is to be told to whoever waits for its end.
+		err := unix.Waitid(unix.P_PID, p.cmd.Process.Pid, &is, unix.WSTOPPED|unix.WNOHANG|unix.WNOWAIT, nil)
+		switch {
+		case err == nil && is.Signo != 0:
+			return nil
+		case err != nil && !errors.Is(err, unix.EINTR):
+			return fmt.Errorf("pause %s: %w", p.name, err)
+		case time.Now().After(deadline):
+			return fmt.Errorf("pause %s: it goes on after %v", p.name, pauseLimit)
+		}
+	}
+}
+
 // tell logs the end of what the server wrote until now if the test failed.
 func (p *process) tell(tb testing.TB) {
 	if tb.Failed() {
@@ -191,35 +211,4 @@ func answers(ctx context.Context, client *http.Client, url string) error {
 		return fmt.Errorf("%s answered %s", url, res.Status)
 	}
 	return nil
-}
-
-// freeAddr is a loopback address with a port that nobody uses. It is not one of
-// those that the system gives to connections, so that a server which is down
-// for a while gets its port back.
-func freeAddr() (string, error) {
-	for range 100 {
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(12000)))
-		if l, err := net.Listen("tcp", addr); err == nil {
-			return addr, l.Close()
-		}
-	}
-	return "", errors.New("find a free port: 100 are taken")
-}
-
-// freeAddrs is a number of them, all different.
-func freeAddrs(tb testing.TB, n int) []string {
-	tb.Helper()
-	seen := make(map[string]bool)
-	var addrs []string
-	for len(addrs) < n {
-		addr, err := freeAddr()
-		if err != nil {
-			tb.Fatal(err)
-		}
-		if !seen[addr] {
-			seen[addr] = true
-			addrs = append(addrs, addr)
-		}
-	}
-	return addrs
 }
