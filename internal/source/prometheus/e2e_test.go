@@ -199,7 +199,7 @@ func TestNothingIsLostOrCountedTwice(t *testing.T) {
 	v2a.set(func(p *pod) { p.broken = true })
 	wait(t, scrape)
 	v2a.set(func(p *pod) { p.broken = false })
-	eventually(t, 5*time.Second, "v2-a is scraped again", func() bool { return v2a.scrapes() > n })
+	eventually(t, 30*time.Second, "v2-a is scraped again", func() bool { return v2a.scrapes() > n })
 
 	// A pod comes, another one goes.
 	v2b := c.join("v2", "v2-b")
