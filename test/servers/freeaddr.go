@@ -32,11 +32,10 @@ func FreeAddr(tb testing.TB) string {
 
 // keepPort binds a socket to a free port.
 func keepPort() (fd, port int, err error) {
-	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return 0, 0, os.NewSyscallError("socket", err)
 	}
-	unix.CloseOnExec(fd)
 	defer func() {
 		if err != nil {
 			_ = unix.Close(fd)
