@@ -22,6 +22,10 @@ const (
 	// defaultCopies and mostCopies are how many copies are under way at a time.
 	defaultCopies = 32
 	mostCopies    = 64
+	// fewAtOnce is how many copies may go out at once, and partAtOnce which part
+	// of a second's where that is more: users would feel a whole second's.
+	fewAtOnce  = 20
+	partAtOnce = 0.1
 )
 
 // mirror copies requests of one route to candidates, until another is served.
@@ -113,7 +117,7 @@ func (g *Gateway) newMirror(r, before *route, from *experiment.Route) (*mirror, 
 		return nil, err
 	}
 	m.rate.perSecond = cmp.Or(want.Rate, experiment.DefaultCopyRate)
-	m.rate.most = max(m.rate.perSecond, float64(len(want.Versions)))
+	m.rate.most = max(min(m.rate.perSecond, fewAtOnce), partAtOnce*m.rate.perSecond, float64(len(want.Versions)))
 	lanes := newLanes(min(cmp.Or(want.Concurrency, defaultCopies), mostCopies), len(want.Versions))
 	for i, v := range want.Versions {
 		m.shown = append(m.shown, &shadow{

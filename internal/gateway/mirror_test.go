@@ -35,6 +35,9 @@ type mirrored struct {
 	predicted rows
 }
 
+// anyRate is a rate of copies that no test reaches.
+const anyRate = 10_000
+
 // newMirrored mirrors everything from the first backend to the others.
 func newMirrored(t testing.TB, change func(r *experiment.Route), backends ...string) *mirrored {
 	t.Helper()
@@ -42,7 +45,7 @@ func newMirrored(t testing.TB, change func(r *experiment.Route), backends ...str
 	m.Gateway = testGateway(t, Options{Registry: m.reg, Paired: m.paired, Predicted: m.predicted.take})
 	m.route = routeTo(experiment.Baseline(len(backends)), backends...)
 	m.route.PhaseStart = time.Now()
-	m.route.Mirror = &experiment.MirrorRoute{Share: experiment.Whole, Timeout: 10 * time.Second}
+	m.route.Mirror = &experiment.MirrorRoute{Share: experiment.Whole, Rate: anyRate, Timeout: 10 * time.Second}
 	for v := 1; v < len(backends); v++ {
 		m.route.Mirror.Versions = append(m.route.Mirror.Versions, v)
 	}

@@ -64,10 +64,13 @@ func (s *shadows) open(life context.Context, paired func(*experiment.Pair) bool,
 	s.transport = &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
 			if tcp, ok := conn.(*net.TCPConn); ok {
 				_ = tcp.SetReadBuffer(shadowBuffer) // Without it, it is only larger.
 			}
-			return conn, err
+			return directly(conn), nil
 		},
 		DisableCompression:     true,
 		MaxConnsPerHost:        mostCopies,

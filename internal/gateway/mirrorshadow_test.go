@@ -362,7 +362,7 @@ func shaded(t *testing.T, baseline, candidate http.HandlerFunc, change func(r *e
 	ended := b.serve("shadow", candidate)
 	b.route.Phase, b.route.Slots = 2, experiment.SlotsOf(experiment.Baseline(2))
 	b.route.Versions[1].Backend = "http://shadow"
-	b.route.Mirror = &experiment.MirrorRoute{Share: experiment.Whole, Versions: []int{1}, Timeout: 4 * time.Second}
+	b.route.Mirror = &experiment.MirrorRoute{Share: experiment.Whole, Rate: anyRate, Versions: []int{1}, Timeout: 4 * time.Second}
 	if change != nil {
 		change(&b.route)
 	}
@@ -487,21 +487,38 @@ func TestCandidateThatHangsDoesNotDelayAnother(t *testing.T) {
 }
 
 func TestCopiesPerSecondAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b, pairs, end := shaded(t, fine, fine, func(r *experiment.Route) { r.Mirror.Rate = 5 })
-		defer end()
-		for range 10 { // Ten seconds of 50 requests each.
-			b.send(t, 50)
-			time.Sleep(time.Second)
-		}
-		synctest.Wait()
-		if n := len(pairs()); n != 50 {
-			t.Errorf("%d copies in 10 s, want 50", n)
-		}
-		if got := metric(t, b.reg, "headgate_gateway_copies_total", "result", "dropped_rate"); got != 450 {
-			t.Errorf("%v over the rate, want 450", got)
-		}
-	})
+	for name, c := range map[string]struct {
+		rate  float64
+		every time.Duration
+		// want are the copies of ten seconds in which 50 requests come at once every
+		// so often.
+		want int
+	}{
+		"a low rate at once":          {5, time.Second, 50},
+		"a higher one not at once":    {100, time.Second, 10 * 20},
+		"but over the second":         {100, time.Second / 10, 20 + 99*10},
+		"one by default":              {0, time.Second / 10, 100 * 20},
+		"a tenth of a second's, more": {300, time.Second, 10 * 30},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, pairs, end := shaded(t, fine, fine, func(r *experiment.Route) { r.Mirror.Rate = c.rate })
+				defer end()
+				asked := 0
+				for since := time.Now(); time.Since(since) < 10*time.Second; time.Sleep(c.every) {
+					b.send(t, 50)
+					asked += 50
+				}
+				synctest.Wait()
+				if n := len(pairs()); n != c.want {
+					t.Errorf("%d copies in 10 s, want %d", n, c.want)
+				}
+				if got := metric(t, b.reg, "headgate_gateway_copies_total", "result", "dropped_rate"); int(got) != asked-c.want {
+					t.Errorf("%v over the rate, want %d", got, asked-c.want)
+				}
+			})
+		})
+	}
 }
 
 func TestCopiesThatFindNoRoomAreDropped(t *testing.T) {

@@ -49,6 +49,9 @@ func decode(body []byte) (any, error) {
 // nullForNaN writes null for every NaN and infinity outside texts, and reports
 // whether there was one.
 func nullForNaN(body []byte) (mended []byte, found bool) {
+	if !bytes.Contains(body, []byte("NaN")) && !bytes.Contains(body, []byte("Infinity")) {
+		return nil, false
+	}
 	mended = make([]byte, 0, len(body)+64)
 	inText := false
 	for i := 0; i < len(body); i++ {
