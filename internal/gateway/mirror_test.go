@@ -3,10 +3,13 @@
 package gateway
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"slices"
 	"strings"
@@ -114,6 +117,40 @@ func recording(t testing.TB, answer string) (url string, got func() []shadowRequ
 		mu.Lock()
 		defer mu.Unlock()
 		return slices.Clone(all)
+	}
+}
+
+func TestCandidateBehindTLSGetsCopies(t *testing.T) {
+	long := strings.Repeat("0123456789", 5_000) // More than one record, and one read.
+	echo := func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Write(body)
+	}
+	secure := httptest.NewTLSServer(http.HandlerFunc(echo))
+	defer secure.Close()
+	m := newMirrored(t, nil, backend(t, echo), backend(t, echo))
+	trusted := x509.NewCertPool()
+	trusted.AddCert(secure.Certificate())
+	m.shadows.transport.TLSClientConfig = &tls.Config{RootCAs: trusted}
+	mirror := *m.route.Mirror
+	mirror.Pairs = comparing(experiment.CompareText)
+	m.route.Mirror, m.route.Versions = &mirror, slices.Clone(m.route.Versions) // A served route never changes.
+	m.route.Versions[1].Backend = secure.URL
+	swap(t, m.Gateway, m.route)
+	m.url, m.client = serving(t, m.Gateway)
+	for range 20 {
+		if res := m.ask(t, "POST", "/v1/x", long); res.StatusCode != 200 || res.body != long {
+			t.Fatalf("answered %d with %d bytes", res.StatusCode, len(res.body))
+		}
+	}
+	pairs := m.over()
+	if len(pairs) != 20 || m.copies(t, copyAnswered) != 20 {
+		t.Fatalf("%d pairs, %d copies answered, want 20", len(pairs), m.copies(t, copyAnswered))
+	}
+	for _, p := range pairs {
+		if p.Failed || len(p.Compared) != 1 || p.Compared[0].Value != 1 {
+			t.Errorf("the same text compares as %+v", p)
+		}
 	}
 }
 
