@@ -61,7 +61,7 @@ e2e: ## Build the binaries and run them as real processes (module test/), the st
 
 .PHONY: soak
 soak: ## Run the long tests of module test/
-	cd test && HEADGATE_SOAK=1 HEADGATE_E2E=1 $(GO) test -count=1 -p 1 -run Soak -timeout 90m ./...
+	cd test && HEADGATE_SOAK=1 HEADGATE_E2E=1 $(GO) test -count=1 -p 1 -run Soak -timeout 150m ./...
 
 .PHONY: bench
 bench: ## Run the benchmarks (BENCH=pattern, PACKAGES=./stats)
