@@ -62,13 +62,27 @@ func Of(p *experiment.Plan, a Assumptions) (Report, error) {
 	}
 	out.Total = total(out.Stages)
 	out.Conclusions = w.conclude(&out)
-	out.WayBack = WayBack{
-		Command: fmt.Sprintf("headgate kill %s --reason '…'", p.ID()),
-		Needs: "it needs no metrics, no readiness, no engine and no candidate: the gateway sends the next request to " +
-			p.Versions[0].Name + ", and goes on doing so after a restart until a person lifts it",
-	}
+	out.WayBack = wayBack(p)
 	out.Notes = w.notes
 	return out, nil
+}
+
+// wayBack says how a person takes all traffic back.
+func wayBack(p *experiment.Plan) WayBack {
+	out := WayBack{
+		Command: fmt.Sprintf("headgate kill %s --reason '…'", p.ID()),
+		Needs:   "it needs no metrics, no readiness, no engine and no candidate: ",
+	}
+	baseline := p.Versions[0].Name
+	switch p.Router.Kind() {
+	case experiment.RouterGateway:
+		out.Needs += "the gateway sends the next request to " + baseline + ", and goes on doing so after a restart until a person lifts it"
+	case experiment.RouterNone:
+		out.Needs += "nothing here carries traffic, and no version is given more from then on"
+	default:
+		out.Needs += "the route is written to give " + baseline + " everything, by the command itself where no controller does, and stays so until a person lifts it"
+	}
+	return out
 }
 
 // unforeseen is an assumption that the arithmetic refuses.

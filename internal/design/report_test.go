@@ -301,6 +301,20 @@ func TestWithoutAssumptionsNothingIsMadeUp(t *testing.T) {
 	})
 }
 
+func TestWayBackIsTheRoutersOwn(t *testing.T) {
+	for want, router := range map[string]experiment.Router{
+		"the gateway sends the next request to v1":     {},
+		"the route is written to give v1 everything":   {HTTPRoute: &experiment.RouteObject{Name: "shop"}},
+		"nothing here carries traffic, and no version": {None: true},
+	} {
+		p := shop()
+		p.Router = router
+		if got := wayBack(p).Needs; !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q in it", p.Router.Kind(), got, want)
+		}
+	}
+}
+
 func TestAVersionAlone(t *testing.T) {
 	p := shop()
 	p.Versions, p.Reward, p.Guardrails, p.Promote = p.Versions[:1], nil, nil, experiment.Promotion{}

@@ -362,6 +362,15 @@ func TestStrictPlans(t *testing.T) {
 	}
 }
 
+func TestNoGroupsAreAskedOfWhatCountsNone(t *testing.T) {
+	p := careful()
+	p.Guardrails[0].Slices, p.Segments = nil, nil
+	p.Router = experiment.Router{HTTPRoute: &experiment.RouteObject{Name: "ranker"}}
+	if f := find(Check(p, nil), CodeNoSlice, "spec.guardrails"); f != nil {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestCopiesThatOthersSendAreTheirs(t *testing.T) {
 	p := careful()
 	p.Stages[0].Mirror.Share, p.Stages[0].Mirror.ByEvents = experiment.Whole, true

@@ -24,6 +24,7 @@ func (c *checker) watched() {
 	switch {
 	case len(p.Guardrails) == 0:
 		c.add(CodeNoGuardrail, "spec.guardrails")
+	case p.Router.Kind() != experiment.RouterGateway: // A serving stack counts no groups apart.
 	case !sliced && len(p.Segments) == 0:
 		c.add(CodeNoSlice, "spec.guardrails", "what", "and the plan has no segments")
 	case !sliced:
