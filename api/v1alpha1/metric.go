@@ -265,6 +265,11 @@ type Labels struct {
 // Predictions says how predictions are read from answers. All of it may be left
 // out: it is then read as each answer shows it.
 type Predictions struct {
+	// By is how answers are come by: gateway, through which they pass, or events,
+	// of which the model servers' loggers tell. The default is gateway.
+	//
+	// +kubebuilder:validation:Enum=gateway;events
+	By string `json:"by,omitempty"`
 	// Protocol is oip, kserve, seldon, openai or json.
 	Protocol string `json:"protocol,omitempty"`
 	// Class and Score are jq expressions on the answer.

@@ -63,7 +63,7 @@ experiments (--shard 0/2 and --shard 1/2).`,
 	f.StringVar(&prometheus, "prometheus", "", "the URL of the Prometheus that answers for experiments that name none")
 	f.DurationVar(&scrape, "scrape-interval", defaultScrape, "how often that Prometheus asks")
 	f.DurationVar(&delay, "metrics-delay", experiment.DefaultDelay, "how long after a scrape its samples can be asked for at the latest")
-	f.StringVar(&o.Ledger, "ledger", "", "the URL of headgate ledger, which tells what Headgate's own gateways see")
+	f.StringVar(&o.Ledger, "ledger", "", "the URL of headgate ledger, which tells what Headgate's own gateways see, and what loggers tell")
 	f.StringVar(&o.LedgerToken, "ledger-token-file", "", "a file with the bearer token for the ledger")
 	f.StringVar(&o.Metrics, "metrics", "127.0.0.1:8080", "the address of the controller's own metrics; 0 is none")
 	f.StringVar(&o.Health, "health", "127.0.0.1:8081", "the address of /healthz and /readyz; 0 is none")

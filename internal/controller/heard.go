@@ -38,6 +38,18 @@ func (t *turn) hearing(ctx context.Context, w engine.Wanted, now time.Time) (exp
 	return s, err
 }
 
+// follow tells the sources which phase lasts.
+func (t *turn) follow(ctx context.Context) {
+	x := t.run
+	f, ok := x.evidence.(Follower)
+	phases := x.record.Totals.Phases
+	if !ok || len(phases) == 0 || t.over() {
+		return
+	}
+	last := &phases[len(phases)-1]
+	f.Follow(ctx, experiment.Phase{Epoch: last.Epoch, Phase: last.Phase, Stage: last.Stage, Start: last.Start})
+}
+
 // points asks for what a strict plan's iteration is made of, where one is due.
 func (t *turn) points(ctx context.Context) []experiment.Reading {
 	x := t.run

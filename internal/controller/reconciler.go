@@ -47,6 +47,13 @@ type Evidence interface {
 	Close()
 }
 
+// Follower is Evidence that must know which phase lasts, since it hears of what
+// happens in it. It is told again and again, and says itself, when it is asked,
+// that it could not be told.
+type Follower interface {
+	Follow(ctx context.Context, phase experiment.Phase)
+}
+
 // Actions does what plans ask for besides traffic.
 type Actions interface {
 	// Progress goes on with an owner's actions, and says how they stand. It

@@ -219,6 +219,7 @@ func (t *turn) proceed(ctx context.Context) {
 	if !t.run.loaded {
 		return // Another controller went on.
 	}
+	t.follow(ctx)
 	commands := t.commands()
 	if t.idle() && len(commands) == 0 || t.now.Before(t.run.due) && len(commands) == 0 {
 		return
@@ -238,6 +239,7 @@ func (t *turn) proceed(ctx context.Context) {
 	t.save(ctx, out)
 	if len(out.Intents) > 0 && (t.stall == nil || t.unreadSpec()) && t.wait == nil {
 		t.route(ctx)
+		t.follow(ctx)
 	}
 	if t.run.loaded {
 		t.goOn(ctx)

@@ -156,8 +156,12 @@ func (p *Plan) Sources() []Source {
 		return slices.ContainsFunc(p.Metrics, func(m Metric) bool { return what(&m) })
 	}
 	sources := []Source{SourceGateway}
-	if own || asks(func(m *Metric) bool { return m.Outcomes != nil || m.Labels != nil }) {
+	labels := asks(func(m *Metric) bool { return m.Labels != nil })
+	switch {
+	case own || asks(func(m *Metric) bool { return m.Outcomes != nil }) || labels && !p.Hears():
 		sources = append(sources, SourceExposures, SourceOutcomes)
+	case labels: // What loggers tell has no units, and is nobody's exposure.
+		sources = append(sources, SourceOutcomes)
 	}
 	mirrors := slices.ContainsFunc(p.Stages, func(s Stage) bool { return s.Mirror != nil })
 	if mirrors && (own || asks(func(m *Metric) bool { return m.Pairs != nil })) {

@@ -49,6 +49,22 @@ func MergeGaps(gaps []Gap, from, to int64) []Gap {
 	return out
 }
 
+// MergeSeals puts together what several tell of the same windows: a window is
+// sealed once all of them have sealed it, and lacks what one of them lacks. There
+// must be one at least; all must be of the same source and phase, and begin with
+// the same window.
+func MergeSeals(seals ...Seal) Seal {
+	all := seals[0]
+	all.Cells, all.Gaps = nil, nil
+	for i := range seals {
+		all.To = min(all.To, seals[i].To)
+		all.Cells, all.Gaps = append(all.Cells, seals[i].Cells...), append(all.Gaps, seals[i].Gaps...)
+	}
+	all.Cells = slices.DeleteFunc(all.Cells, func(c Cell) bool { return c.Window >= all.To })
+	all.Gaps = MergeGaps(all.Gaps, all.From, all.To)
+	return all
+}
+
 // Lacks says whether a window of the seal is not whole.
 func (s *Seal) Lacks(window int64) bool {
 	return slices.ContainsFunc(s.Gaps, func(g Gap) bool { return g.From <= window && window < g.To })

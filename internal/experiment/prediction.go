@@ -19,6 +19,22 @@ type Predictions struct {
 	// Digests are headers of answers that tell what a version is made of: the
 	// hash of its artifact, its schema, its prompt.
 	Digests []string `json:"digests,omitempty"`
+	// ByEvents says that the traffic does not come through Headgate's gateway,
+	// and that model servers' loggers tell what was answered.
+	ByEvents bool `json:"byEvents,omitempty"`
+}
+
+// Hears says whether the plan's predictions are read from what model servers'
+// loggers tell, not on their way through Headgate's gateway.
+func (p *Plan) Hears() bool { return p.Predictions != nil && p.Predictions.ByEvents }
+
+// Phase is an interval of constant shares: what is heard while it lasts belongs
+// to it.
+type Phase struct {
+	Epoch int       `json:"epoch"`
+	Phase int       `json:"phase"`
+	Stage int       `json:"stage"`
+	Start time.Time `json:"start"`
 }
 
 // Protocol is how model servers lay out requests and answers.

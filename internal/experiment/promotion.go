@@ -110,7 +110,7 @@ func (p *Plan) Needs() []Need {
 	for i := range p.Stages {
 		out.ofStage(p, &p.Stages[i])
 	}
-	asked := false
+	asked, read := false, !p.Hears() // Whoever hears of answers needs nothing of the router.
 	for i := range p.Metrics {
 		m := &p.Metrics[i]
 		from := "spec.metrics[" + m.Name + "].from."
@@ -118,10 +118,10 @@ func (p *Plan) Needs() []Need {
 		out.add(m.Output != nil, CapAnswers, from+"output")
 		out.add(m.Response != nil, CapAnswers, from+"response")
 		out.add(m.Pairs != nil, CapMirror, from+"pairs")
-		out.add(m.Prediction != nil, CapPredictions, from+"prediction")
-		out.add(m.Drift != nil, CapPredictions, from+"drift")
-		out.add(m.Labels != nil, CapPredictions, from+"labels")
-		out.add(m.Labels != nil, CapOutcomes, from+"labels")
+		out.add(m.Prediction != nil && read, CapPredictions, from+"prediction")
+		out.add(m.Drift != nil && read, CapPredictions, from+"drift")
+		out.add(m.Labels != nil && read, CapPredictions, from+"labels")
+		out.add(m.Labels != nil && read, CapOutcomes, from+"labels")
 		asked = asked || m.OfPredictions()
 	}
 	for _, v := range p.Versions {
@@ -130,7 +130,7 @@ func (p *Plan) Needs() []Need {
 		out.add(v.Path != nil, CapRewrite, at+"path")
 		out.add(v.Cost.PerToken > 0, CapAnswers, at+"cost.perToken")
 	}
-	out.add(p.Predictions != nil && !asked, CapPredictions, "spec.predictions")
+	out.add(p.Predictions != nil && !asked && read, CapPredictions, "spec.predictions")
 	out.add(p.Promote.How == PromoteCopy, CapCopy, "spec.promote.how")
 	out.add(p.Promote.KeepWarm != nil && p.Promote.KeepWarm.Holdback%onePercent != 0, CapFineShares, "spec.promote.keepWarm.holdback")
 	out.add(p.Promote.Loser == LoserScaleDown || p.Promote.Loser == LoserDelete, CapRetire, "spec.promote.loser")

@@ -37,7 +37,11 @@ func (p *Plan) Hold(s Source) time.Duration {
 	case SourceMetrics:
 		return p.MetricsHold()
 	case SourceGateway:
-		if p.Router.Kind() != RouterGateway {
+		switch {
+		case p.Router.Kind() == RouterGateway:
+		case p.Hears():
+			return max(p.MetricsHold(), p.Lag) // Its windows are the pack's and the loggers' together.
+		default:
 			return p.MetricsHold() // Its pack reads a provider.
 		}
 	}

@@ -3,6 +3,7 @@
 package experiment
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -115,3 +116,30 @@ const (
 	EventRequest  EventKind = "request"
 	EventResponse EventKind = "response"
 )
+
+// VersionNamed is the version that the first of the names means that means one,
+// by its name or else by its model's, where no other has the same; -1 if none
+// does.
+func (p *Plan) VersionNamed(names []string) int {
+	for _, name := range names {
+		if v := p.versionNamed(name); v >= 0 {
+			return v
+		}
+	}
+	return -1
+}
+
+func (p *Plan) versionNamed(name string) int {
+	if name == "" {
+		return -1
+	}
+	if v := slices.IndexFunc(p.Versions, func(v Version) bool { return v.Name == name }); v >= 0 {
+		return v
+	}
+	ofModel := func(v Version) bool { return v.Model == name }
+	v := slices.IndexFunc(p.Versions, ofModel)
+	if v >= 0 && slices.ContainsFunc(p.Versions[v+1:], ofModel) {
+		return -1 // What one answers is not to be taken for the other's.
+	}
+	return v
+}

@@ -103,16 +103,20 @@ type Overheard struct {
 	// ID is the request's, Unit its keyed hash.
 	ID   string
 	Unit uint64
-	// Path is the request's, empty where nobody knows. Body is the answer without
-	// what is redacted.
-	Path string
-	Body []byte
+	// Copied says that it answers a copy of a request that another version
+	// answered.
+	Copied bool
+	// Path is the request's, empty where nobody knows. Body is the answer, of
+	// which Redacted says that what is to be redacted was taken out.
+	Path     string
+	Body     []byte
+	Redacted bool
 }
 
-// Overhear counts what an answer predicts that others told of, as if it were
-// one to a copy. What is of another phase than the one served is not counted, nor
-// what the baseline answers where requests of this phase came through the
-// gateway: those were read on their way.
+// Overhear counts what an answer predicts that others told of. What is of
+// another phase than the one served is not counted, nor what the baseline answers
+// where requests of this phase came through the gateway: those were read on their
+// way.
 func (g *Gateway) Overhear(a *Overheard) {
 	r := g.route.Load()
 	if r == nil || r.predictions == nil || !r.predictions.bodies || r.experiment != a.Experiment || r.epoch != a.Epoch || r.phase != a.Phase ||
@@ -122,7 +126,7 @@ func (g *Gateway) Overhear(a *Overheard) {
 	}
 	h := &hearing{
 		reader: &g.answers, log: r.log, version: a.Version, predictions: r.predictions, series: r.versions[a.Version].predictions,
-		copied: a.Version != baseline, size: int64(len(a.Body)), body: a.Body,
+		copied: a.Copied, size: int64(len(a.Body)), body: a.Body,
 		question: &question{
 			path: a.Path, request: g.answers.idIn(onlyID(a.ID)),
 			exposure: experiment.Exposure{
@@ -130,6 +134,9 @@ func (g *Gateway) Overhear(a *Overheard) {
 				At: time.UnixMilli(a.At.UnixMilli()).UTC(),
 			},
 		},
+	}
+	if !a.Redacted {
+		h.redactor = r.redactor
 	}
 	h.window = r.log.hold(a.At)
 	defer h.window.end()

@@ -258,7 +258,7 @@ func TestOverheardAnswersArePredictions(t *testing.T) {
 	heard := func(m *mirrored, version int, id, class string) {
 		m.Overhear(&Overheard{
 			Experiment: m.route.Experiment, Epoch: 1, Phase: 1, Window: 2, At: m.route.PhaseStart.Add(2 * m.route.Window), Version: version,
-			ID: id, Unit: testKey(t).HashUnit(id), Path: kservePath, Body: fmt.Appendf(nil, `{"predictions":[%q]}`, class),
+			ID: id, Unit: testKey(t).HashUnit(id), Copied: version != 0, Path: kservePath, Body: fmt.Appendf(nil, `{"predictions":[%q]}`, class),
 		})
 	}
 	others := func(r *experiment.Route) { r.Mirror.ByEvents = true }

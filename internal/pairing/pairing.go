@@ -111,7 +111,7 @@ func (j *Joiner) Stats() Stats {
 // is served now.
 func (j *Joiner) Add(ctx context.Context, e *experiment.Event, route *experiment.Route, now time.Time) []Joined {
 	j.expire(now)
-	version := j.versionOf(e.Names)
+	version := j.plan.VersionNamed(e.Names)
 	if version < 0 || route.Mirror == nil || version > 0 && !slices.Contains(route.Mirror.Versions, version) {
 		j.stats.Unknown++
 		return nil
@@ -144,18 +144,6 @@ func (j *Joiner) Add(ctx context.Context, e *experiment.Event, route *experiment
 	r.bytes += size
 	j.bytes += size
 	return j.complete(ctx, r, route)
-}
-
-// versionOf is the version that one of the names means, -1 if none does.
-func (j *Joiner) versionOf(names []string) int {
-	for _, name := range names {
-		for v := range j.plan.Versions {
-			if version := &j.plan.Versions[v]; version.Name == name || version.Model == name {
-				return v
-			}
-		}
-	}
-	return -1
 }
 
 // find gives a request, a new one if it is not known; nil if there is no room.

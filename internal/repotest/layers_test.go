@@ -124,7 +124,7 @@ var house = []room{
 		},
 	},
 	{"app", "internal/app/gateway", []string{"internal/datadir", "internal/experiment", "internal/gateway", "internal/httpapi"}, nil},
-	{"app", "internal/app/ledger", []string{"internal/datadir", "internal/experiment", "internal/httpapi", "internal/ledger"}, nil},
+	{"app", "internal/app/ledger", []string{"internal/app/gateway", "internal/datadir", "internal/experiment", "internal/httpapi", "internal/ledger"}, nil},
 	{
 		"app", "internal/app/controller",
 		[]string{"api/...", "internal/experiment", "internal/engine", "internal/controller", "internal/router/...", "internal/record/kube", "internal/workload", "internal/source/...", "internal/action", "internal/iter8/..."},

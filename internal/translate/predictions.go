@@ -34,9 +34,28 @@ func (t *translator) predictions() {
 	t.jq(path+".score", in.Score)
 	t.features(path+".features", in)
 	t.digests(path+".digests", in.Digests)
+	t.option(path+".by", in.By, byGateway, byEvents)
+	if in.By == byEvents {
+		t.heard(path)
+	}
 	t.plan.Predictions = &experiment.Predictions{
+		ByEvents: in.By == byEvents,
 		Protocol: experiment.Protocol(in.Protocol), Class: in.Class, Score: in.Score, Sample: t.sample(path+".sample", in.Sample),
 		Features: slices.Clone(in.Features), Digests: slices.Clone(in.Digests),
+	}
+}
+
+// heard reports what cannot be known of answers that loggers tell of.
+func (t *translator) heard(path string) {
+	if t.own() && !t.unrouted() {
+		t.fail(path+".by", quote(byEvents), "Headgate's gateway carries the traffic, and reads answers on their way",
+			"leave by out, or say in spec.traffic what else carries the traffic")
+	}
+	if t.given(path + ".features") {
+		t.fail(path+".features", "", "what loggers tell of requests is not held against their answers", "leave features out, or let Headgate's gateway carry the traffic")
+	}
+	if t.given(path + ".digests") {
+		t.fail(path+".digests", "", "loggers do not tell the headers of answers", "leave digests out, or let Headgate's gateway carry the traffic")
 	}
 }
 
@@ -100,6 +119,10 @@ func (t *translator) prediction(path, kind string) *experiment.PredictionMetric 
 	t.choice(path, kind, string(experiment.InvalidOutput), string(experiment.EmptyOutput), string(experiment.NullOutput),
 		string(experiment.AbsentFeatures), string(experiment.NullFeatures), string(experiment.FailedExplanations),
 		string(experiment.OutputSize), string(experiment.MeanScore), string(experiment.ExplanationTime))
+	if p := t.api.Spec.Predictions; p != nil && p.By == byEvents && slices.Contains(unheard, experiment.PredictionKind(kind)) {
+		t.fail(path, quote(kind), "events tell neither of requests nor of explanations", "count what answers say, or let Headgate's gateway carry the traffic")
+		return &experiment.PredictionMetric{Kind: experiment.PredictionKind(kind)}
+	}
 	switch experiment.PredictionKind(kind) {
 	case experiment.MeanScore:
 		t.told(path, t.readable().score, "score")

@@ -4,6 +4,8 @@
 // gateways: a real API server under the rights of config/rbac and config/gateway,
 // the controller, two gateways and the ledger as they are released, and model
 // servers behind them. Only kubelets are missing: the processes are started here.
+// Another test has the same ledger hear of answers that pass no gateway: KServe,
+// which carries them, is a stand-in.
 package clustergateway_test
 
 import (
@@ -99,14 +101,15 @@ func newModel(t *testing.T, version string) *model {
 	return m
 }
 
-func newSite(t *testing.T) *site {
+// newCluster is a cluster in which nothing of Headgate's runs yet.
+func newCluster(t *testing.T) *site {
 	t.Helper()
 	c := servers.APIServer(t)
 	bin, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{Cluster: c, t: t, life: t, bin: bin, dir: t.TempDir(), models: [2]*model{newModel(t, "v1"), newModel(t, "v2")}}
+	s := &site{Cluster: c, t: t, life: t, bin: bin, dir: t.TempDir()}
 	files, err := filepath.Glob("../../config/crd/headgate*.yaml")
 	if err != nil || len(files) != 3 {
 		t.Fatalf("the CRDs: %v, %v", files, err)
@@ -114,8 +117,16 @@ func newSite(t *testing.T) *site {
 	c.Install(t, servers.CRDsOf(t, files...)...)
 	c.Namespace(t, namespace)
 	s.install()
+	return s
+}
+
+// newSite is a cluster where Headgate's gateways carry the traffic.
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := newCluster(t)
+	s.models = [2]*model{newModel(t, "v1"), newModel(t, "v2")}
 	s.startGateways()
-	s.startLedger()
+	s.startLedger("--gateway", "http://"+s.gateways[0].admin, "--gateway", "http://"+s.gateways[1].admin)
 	s.startController()
 	return s
 }
@@ -188,19 +199,22 @@ func (s *site) startGateways() {
 	}
 }
 
-func (s *site) startLedger() {
+func (s *site) startLedger(more ...string) {
 	s.t.Helper()
 	s.api = servers.FreeAddr(s.t)
 	s.token = s.write("token", "a-token-of-more-than-16-bytes")
-	s.ledger = s.run("ledger", "headgate", "ledger", "--data", filepath.Join(s.dir, "ledger"), "--api", s.api, "--outcomes-token-file", s.token,
-		"--gateway", "http://"+s.gateways[0].admin, "--gateway", "http://"+s.gateways[1].admin)
+	args := []string{"ledger", "--data", filepath.Join(s.dir, "ledger"), "--api", s.api, "--outcomes-token-file", s.token}
+	s.ledger = s.run("ledger", "headgate", append(args, more...)...)
 	s.healthy("http://"+s.api, s.ledger)
 }
 
-func (s *site) startController() {
+func (s *site) startController(more ...string) {
 	s.t.Helper()
-	s.controller = s.run("controller", "headgate", "controller", "--kubeconfig", s.controllers, "--elect=false", "--metrics", "0", "--health", "0",
-		"--ledger", "http://"+s.api, "--ledger-token-file", s.token)
+	args := []string{
+		"controller", "--kubeconfig", s.controllers, "--elect=false", "--metrics", "0", "--health", "0",
+		"--ledger", "http://" + s.api, "--ledger-token-file", s.token,
+	}
+	s.controller = s.run("controller", "headgate", append(args, more...)...)
 }
 
 // healthy waits until a process answers.

@@ -30,7 +30,8 @@ type providers struct {
 }
 
 // open connects to the providers of a plan, and tells the ledger of a plan whose
-// traffic Headgate's gateways carry: it must know it before the first exposure.
+// traffic Headgate's gateways carry, or of whose answers it hears: it must know it
+// before the first exposure.
 func (s *providers) open(ctx context.Context, owner *kube.Experiment, p *experiment.Plan) (face.Evidence, error) {
 	set, err := sources.Open(ctx, p, sources.Options{
 		Secrets: func(ctx context.Context, ref experiment.Secret) (string, error) {
@@ -41,13 +42,17 @@ func (s *providers) open(ctx context.Context, owner *kube.Experiment, p *experim
 	if err != nil {
 		return nil, err
 	}
-	e := &evidence{Set: set}
-	if p.Router.Kind() != experiment.RouterGateway {
+	e := &evidence{Set: set, carried: p.Router.Kind() == experiment.RouterGateway}
+	if !e.carried && !p.Hears() {
 		return e, nil
 	}
 	if s.ledger == nil {
 		e.Close()
-		return nil, experiment.Errorf(experiment.CodeInvalid, "%s: gateways carry its traffic, and no ledger tells what they see", p.ID()).
+		what := "its predictions are told by events, and no ledger hears them"
+		if e.carried {
+			what = "gateways carry its traffic, and no ledger tells what they see"
+		}
+		return nil, experiment.Errorf(experiment.CodeInvalid, "%s: %s", p.ID(), what).
 			WithHint("start headgate ledger, and the controller with --ledger URL")
 	}
 	if e.ledger, err = s.ledger.Open(ctx, p); err != nil {
@@ -75,18 +80,53 @@ func (s *providers) secret(ctx context.Context, namespace string, ref experiment
 	return strings.TrimSpace(string(value)), nil
 }
 
+// followAgain is how often the ledger is told of the same phase: it may have been
+// started anew.
+const followAgain = 10 * time.Second
+
 // evidence is what one plan is judged by.
 type evidence struct {
 	*sources.Set
-	// ledger tells all but what providers do; nil where no gateway of ours
-	// carries the traffic.
-	ledger *ledger.Plan
+	// ledger tells all but what providers do, or what it hears beside them; nil
+	// where no gateway of ours carries the traffic and nothing is heard. carried
+	// says that ours do.
+	ledger  *ledger.Plan
+	carried bool
+
+	// phase is the one that the ledger was told of at told; deaf is why it does
+	// not know.
+	phase experiment.Phase
+	told  time.Time
+	deaf  error
+}
+
+// Follow implements controller.Follower.
+func (e *evidence) Follow(ctx context.Context, phase experiment.Phase) {
+	if e.ledger == nil || phase == e.phase && e.deaf == nil && time.Since(e.told) < followAgain {
+		return
+	}
+	e.deaf = e.ledger.Follow(ctx, phase)
+	e.phase, e.told = phase, time.Now()
 }
 
 // Seal is an engine.Reader.
 func (e *evidence) Seal(ctx context.Context, w engine.Wanted, now time.Time) (experiment.Seal, error) {
-	if e.ledger != nil && w.Source != experiment.SourceMetrics {
+	switch {
+	case e.ledger == nil || w.Source == experiment.SourceMetrics:
+		return e.Set.Seal(ctx, w, now)
+	case e.deaf != nil:
+		return experiment.Seal{}, e.deaf
+	case e.carried || w.Source != experiment.SourceGateway:
 		return e.ledger.Seal(ctx, w, now)
 	}
-	return e.Set.Seal(ctx, w, now)
+	counted, err := e.Set.Seal(ctx, w, now)
+	if err != nil {
+		return counted, err
+	}
+	heard, err := e.ledger.Seal(ctx, w, now)
+	if err != nil {
+		e.told = time.Time{} // It may be started anew before its next turn.
+		return heard, err
+	}
+	return experiment.MergeSeals(counted, heard), nil
 }

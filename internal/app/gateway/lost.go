@@ -12,6 +12,7 @@ import (
 const (
 	whyRestarted = "a gateway was started anew, and what it had not handed over was lost"
 	whyUnread    = "a gateway let windows go that nobody took over in time"
+	whyDeaf      = "what loggers told was not heard: a ledger was started anew, or told late of the phase"
 	whyDropped   = "a gateway let rows go that nobody took over in time"
 )
 

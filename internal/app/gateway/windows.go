@@ -3,6 +3,7 @@
 package gateway
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -24,6 +25,9 @@ type windows struct {
 	gateway *dataplane.Gateway
 	now     func() time.Time
 	unread  prometheus.Counter
+	// deaf says why windows are not whole that were under way when this process
+	// began or ends: what it counts goes on without it. Empty is that it does not.
+	deaf string
 
 	mu     sync.Mutex
 	phases []*phase // in the order in which they were opened
@@ -35,23 +39,15 @@ type phase struct {
 	epoch, phase int
 	start        time.Time
 	window, lag  time.Duration
-	// first is the first window that can be asked for; restarted says that
-	// those below it were lost with an earlier process.
-	first     int64
-	restarted bool
+	// first is the first window that can be asked for; why says why those below
+	// it are gone.
+	first int64
+	why   string
 	// asked is up to where somebody has read: who asks for windows from n on
 	// has those below.
 	asked int64
 	// spooled is up to where windows are in batches.
 	spooled int64
-}
-
-// why says why the windows below first are gone.
-func (p *phase) why() string {
-	if p.restarted {
-		return whyRestarted
-	}
-	return whyUnread
 }
 
 func newWindows(g *dataplane.Gateway, now func() time.Time, registry prometheus.Registerer) *windows {
@@ -75,7 +71,7 @@ func (w *windows) open(r *experiment.Route, again bool) {
 	if since := w.now().Sub(r.PhaseStart); since > 0 {
 		p.asked = int64(since / r.Window) // Before, there was nothing to ask for.
 		if again {
-			p.first, p.restarted = p.asked+1, true
+			p.first, p.why = p.asked+1, cmp.Or(w.deaf, whyRestarted)
 		}
 	}
 	w.phases = append(w.phases, p)
@@ -107,7 +103,7 @@ func (w *windows) seal(id string, epoch, number int, from int64) (experiment.Sea
 		return experiment.Seal{}, experiment.Errorf(experiment.CodeNotFound, "this gateway has not served phase %d.%d", epoch, number)
 	}
 	if from >= 0 && from < p.first {
-		return experiment.Seal{}, experiment.Errorf(experiment.CodeConflict, "windows %d to %d of phase %d.%d are gone, %s: a gap", from, p.first-1, epoch, number, p.why()).
+		return experiment.Seal{}, experiment.Errorf(experiment.CodeConflict, "windows %d to %d of phase %d.%d are gone, %s: a gap", from, p.first-1, epoch, number, p.why).
 			WithHint("go on from %d", p.first)
 	}
 	s, err := w.gateway.Seal(p.experiment, epoch, number, from, w.now())
@@ -123,8 +119,9 @@ func (w *windows) fresh(end bool) []experiment.Seal {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var seals []experiment.Seal
-	for _, p := range w.phases {
+	for i, p := range w.phases {
 		now := w.now()
+		ripe := experiment.SealedWindows(p.start, now, p.window, p.lag)
 		if end {
 			now = now.Add(p.window + p.lag)
 		}
@@ -134,7 +131,10 @@ func (w *windows) fresh(end bool) []experiment.Seal {
 			continue // The gateway has let go of the phase, or nothing is ripe.
 		}
 		if p.spooled < from {
-			s.From, s.Gaps = p.spooled, []experiment.Gap{{From: p.spooled, To: from, Why: p.why()}}
+			s.From, s.Gaps = p.spooled, []experiment.Gap{{From: p.spooled, To: from, Why: p.why}}
+		}
+		if end && w.deaf != "" && i == len(w.phases)-1 {
+			s.Gaps = append(s.Gaps, experiment.Gap{From: max(ripe, from), To: s.To, Why: w.deaf})
 		}
 		p.spooled, s.Experiment = s.To, p.experiment
 		seals = append(seals, s)
@@ -171,6 +171,6 @@ func (w *windows) prune() {
 		upto := ripe - KeepWindows
 		w.gateway.Drop(p.experiment, p.epoch, p.phase, upto)
 		w.unread.Add(float64(max(0, upto-max(p.first, p.asked))))
-		p.first, p.restarted = upto, false
+		p.first, p.why = upto, whyUnread
 	}
 }

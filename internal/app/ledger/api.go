@@ -22,6 +22,9 @@ func (p *Process) server(metrics prometheus.Gatherer) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("POST /v1/outcomes", httpapi.Bearer(p.options.Token, httpapi.Outcomes(p.ledger, p.plans.names)))
 	mux.Handle("PUT /v1/plans/{namespace}/{name}", httpapi.Bearer(p.options.Token, http.HandlerFunc(p.plans.put)))
+	if p.ears != nil {
+		mux.Handle("PUT /v1/phases/{namespace}/{name}", httpapi.Bearer(p.options.Token, http.HandlerFunc(p.ears.begin)))
+	}
 	mux.Handle("GET /v1/seals", httpapi.Bearer(p.options.Token, http.HandlerFunc(p.seals)))
 	mux.Handle("GET /healthz", httpapi.Health(func(context.Context) error { return nil }))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
@@ -32,8 +35,20 @@ func (p *Process) server(metrics prometheus.Gatherer) *http.Server {
 		}
 		httpapi.WriteJSON(w, http.StatusOK, states)
 	})
+	return limited(mux)
+}
+
+// eventServer answers model servers' loggers.
+func (p *Process) eventServer() *http.Server {
+	mux := http.NewServeMux()
+	mux.Handle("/v1/events", httpapi.Events(p.ears, p.ears.names))
+	mux.Handle("GET /healthz", httpapi.Health(func(context.Context) error { return nil }))
+	return limited(mux)
+}
+
+func limited(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 }

@@ -37,6 +37,10 @@ var planName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
 type plans struct {
 	dir    *datadir.Dir
 	ledger *store.Ledger
+	// deaf says that nothing can be heard; hear makes ready for what a plan wants
+	// to hear.
+	deaf bool
+	hear func(*experiment.Plan) error
 
 	mu  sync.Mutex
 	ids []string
@@ -46,10 +50,9 @@ type plans struct {
 // kept plan that contradicts one of them gives way to it.
 func (p *plans) open(given []*experiment.Plan) error {
 	for _, plan := range given {
-		if err := p.ledger.Register(plan); err != nil {
+		if err := p.register(plan); err != nil {
 			return err
 		}
-		p.know(plan.ID())
 	}
 	kept, err := filepath.Glob(p.dir.Path(planPrefix + "*" + planSuffix))
 	if err != nil {
@@ -68,11 +71,28 @@ func (p *plans) open(given []*experiment.Plan) error {
 		if slices.Contains(p.names(), plan.ID()) {
 			continue
 		}
-		if err := p.ledger.Register(plan); err != nil {
+		if p.deaf && plan.Hears() {
+			continue // The controller, which tells of it again, is told why not.
+		}
+		if err := p.register(plan); err != nil {
 			return err
 		}
-		p.know(plan.ID())
 	}
+	return nil
+}
+
+// register makes a plan known, and has heard what it wants to hear.
+func (p *plans) register(plan *experiment.Plan) error {
+	if p.deaf && plan.Hears() {
+		return errDeaf(plan)
+	}
+	if err := p.ledger.Register(plan); err != nil {
+		return err
+	}
+	if err := p.hear(plan); err != nil {
+		return err
+	}
+	p.know(plan.ID())
 	return nil
 }
 
@@ -143,7 +163,7 @@ func (p *plans) take(plan *experiment.Plan, text []byte) error {
 	if len(known) >= maxPlans && !slices.Contains(known, plan.ID()) {
 		return experiment.Errorf(experiment.CodeUnavailable, "%d experiments are known, which is all that this ledger takes", len(known))
 	}
-	if err := p.ledger.Register(plan); err != nil {
+	if err := p.register(plan); err != nil {
 		return err
 	}
 	file := planPrefix + strings.ReplaceAll(plan.ID(), "/", "_") + planSuffix
@@ -152,6 +172,5 @@ func (p *plans) take(plan *experiment.Plan, text []byte) error {
 			return experiment.Errorf(experiment.CodeUnavailable, "keep the plan: %w", err)
 		}
 	}
-	p.know(plan.ID())
 	return nil
 }

@@ -101,7 +101,7 @@ func (r *Run) joined(p *pairing.Joined, id string) {
 		if said != nil {
 			r.gateway.Overhear(&gateway.Overheard{
 				Experiment: p.Experiment, Epoch: p.Epoch, Phase: p.Phase, Window: p.Window, At: p.At, Version: version,
-				ID: id, Unit: p.Unit, Path: said.Path, Body: said.Body,
+				ID: id, Unit: p.Unit, Copied: version != 0, Path: said.Path, Body: said.Body, Redacted: true,
 			})
 		}
 	}

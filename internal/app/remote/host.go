@@ -85,6 +85,10 @@ func (h *Host) open(ctx context.Context, o *Options, registry *prometheus.Regist
 			return experiment.Errorf(experiment.CodeInvalid, "spec.traffic.gateway: the traffic of %s is carried by Headgate's own gateway", p.ID()).
 				WithHint("run it without --kubeconfig, or apply it to a cluster where headgate controller and gateways run")
 		}
+		if p.Hears() {
+			return experiment.Errorf(experiment.CodeInvalid, "spec.predictions.by: events: nobody hears what the loggers of %s tell", p.ID()).
+				WithHint("apply it to a cluster where headgate controller and headgate ledger --events run")
+		}
 		if p.Namespace == "" {
 			return experiment.Errorf(experiment.CodeInvalid, "the namespace of %s is missing", p.ID()).WithHint("name it with -n NAMESPACE")
 		}

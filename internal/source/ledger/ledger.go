@@ -83,20 +83,28 @@ func (s *Source) Open(ctx context.Context, p *experiment.Plan) (*Plan, error) {
 	}
 	path := "/v1/plans/" + url.PathEscape(p.Namespace) + "/" + url.PathEscape(p.Name)
 	err = s.ask(ctx, http.MethodPut, path, text, nil)
-	if code := experiment.CodeOf(err); code == experiment.CodeConflict {
-		// Of a source a conflict would mean a gap.
-		return nil, experiment.Errorf(experiment.CodeInvalid, "tell the ledger of %s: %w", p.ID(), err).WithHint("%s", experiment.HintOf(err))
-	}
 	if err != nil {
-		return nil, fmt.Errorf("tell the ledger of %s: %w", p.ID(), err)
+		return nil, fmt.Errorf("tell the ledger of %s: %w", p.ID(), noGap(err))
 	}
 	return &Plan{source: s, plan: p}, nil
+}
+
+// noGap makes of a conflict what is only wrong: of a source it would mean a gap.
+func noGap(err error) error {
+	if experiment.CodeOf(err) != experiment.CodeConflict {
+		return err
+	}
+	return experiment.Errorf(experiment.CodeInvalid, "%w", err).WithHint("%s", experiment.HintOf(err))
 }
 
 // Seal is an engine.Reader. It asks nobody where no window can be sealed yet.
 func (p *Plan) Seal(ctx context.Context, w engine.Wanted, now time.Time) (experiment.Seal, error) {
 	none := experiment.Seal{Source: w.Source, Epoch: w.Phase.Epoch, Phase: w.Phase.Phase, From: w.From, To: w.From}
-	if experiment.SealedWindows(w.Phase.Start, now, p.plan.Window, p.plan.Hold(w.Source)) <= w.From {
+	hold := p.plan.Hold(w.Source)
+	if w.Source == experiment.SourceGateway {
+		hold = p.plan.Lag // What a pack counts of the same windows may take longer, and is asked for elsewhere.
+	}
+	if experiment.SealedWindows(w.Phase.Start, now, p.plan.Window, hold) <= w.From {
 		return none, nil
 	}
 	q := url.Values{
@@ -118,6 +126,29 @@ func (p *Plan) Seal(ctx context.Context, w engine.Wanted, now time.Time) (experi
 		return none, experiment.Errorf(experiment.CodeUnavailable, "ask the ledger for %s: it answers with other windows than were asked for", w.Source)
 	}
 	return seal, nil
+}
+
+// Follow tells the ledger which phase lasts, so that what it hears of events
+// counts in it; for plans that hear of none it does nothing.
+func (p *Plan) Follow(ctx context.Context, phase experiment.Phase) error {
+	if !p.plan.Hears() {
+		return nil
+	}
+	text, err := json.Marshal(phase)
+	if err != nil {
+		return experiment.Errorf(experiment.CodeInternal, "tell the ledger of a phase: %w", err)
+	}
+	path := "/v1/phases/" + url.PathEscape(p.plan.Namespace) + "/" + url.PathEscape(p.plan.Name)
+	err = p.source.ask(ctx, http.MethodPut, path, text, nil)
+	if experiment.CodeOf(err) == experiment.CodeNotFound { // As in Seal.
+		if _, err = p.source.Open(ctx, p.plan); err == nil {
+			err = p.source.ask(ctx, http.MethodPut, path, text, nil)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("tell the ledger of phase %d.%d: %w", phase.Epoch, phase.Phase, noGap(err))
+	}
+	return nil
 }
 
 // ask sends a question and reads the answer into a value, unless it is nil.

@@ -195,21 +195,18 @@ func (s *Set) Seal(ctx context.Context, w engine.Wanted, now time.Time) (experim
 // sealed merges the seals of all providers: a window of metrics is sealed when
 // every provider has it.
 func (s *Set) sealed(ctx context.Context, w engine.Wanted, now time.Time) (experiment.Seal, error) {
-	all := experiment.Seal{Source: w.Source, Epoch: w.Phase.Epoch, Phase: w.Phase.Phase, From: w.From, To: w.From}
+	none := experiment.Seal{Source: w.Source, Epoch: w.Phase.Epoch, Phase: w.Phase.Phase, From: w.From, To: w.From}
+	all := make([]experiment.Seal, len(s.metrics))
 	for i, r := range s.metrics {
-		one, err := r.Seal(ctx, w, now)
-		if err != nil {
-			all.To, all.Cells, all.Gaps = all.From, nil, nil
-			return all, err
+		var err error
+		if all[i], err = r.Seal(ctx, w, now); err != nil {
+			return none, err
 		}
-		if i == 0 || one.To < all.To {
-			all.To = one.To
-		}
-		all.Cells, all.Gaps = append(all.Cells, one.Cells...), append(all.Gaps, one.Gaps...)
 	}
-	all.Cells = slices.DeleteFunc(all.Cells, func(c experiment.Cell) bool { return c.Window >= all.To })
-	all.Gaps = experiment.MergeGaps(all.Gaps, all.From, all.To)
-	return all, nil
+	if len(all) == 0 {
+		return none, nil
+	}
+	return experiment.MergeSeals(all...), nil
 }
 
 // Points tells one number of every metric of a strict plan but those of its own
