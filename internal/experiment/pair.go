@@ -132,7 +132,7 @@ const (
 const DefaultCopyTimeout = 10 * time.Second
 
 // DefaultCopyRate is how many copies a gateway sends per second where the plan
-// does not say. One that is answered and compared costs it about five requests.
+// does not say. One that is answered and compared costs it more than a request.
 const DefaultCopyRate = 200
 
 // PairSlack is how long a pair takes at most besides both answers: its copy waits
