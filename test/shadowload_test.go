@@ -96,6 +96,9 @@ func (b *shadowBench) compare(shadow string, rate float64, least, most int, long
 		b.pace(rate, pacedWarm)
 		return b.pace(rate, long)
 	}
+	say := func(what string, x *trio) {
+		b.t.Logf("%s with the shadow %s times that without, and without again %s times (%d rounds)", what, x.effect(), x.control(), x.rounds())
+	}
 	for p99.rounds() < least || p99.rounds() < most && !p99.control().within(1/goal, goal) {
 		began := time.Now()
 		var took, used [3]float64
@@ -110,14 +113,15 @@ func (b *shadowBench) compare(shadow string, rate float64, least, most int, long
 		}
 		p99.add(took)
 		work.add(used)
-		if least > quick {
-			// A machine that lends its processors lends them more slowly after minutes
-			// of load, and its p99 hides what a shadow does.
-			time.Sleep(time.Since(began))
+		if least == quick {
+			continue
 		}
-	}
-	say := func(what string, x *trio) {
-		b.t.Logf("%s with the shadow %s times that without, and without again %s times (%d rounds)", what, x.effect(), x.control(), x.rounds())
+		if p99.rounds()%12 == 0 {
+			say("so far: p99", p99)
+		}
+		// A machine that lends its processors lends them more slowly after minutes of
+		// load, and its p99 hides what a shadow does.
+		time.Sleep(time.Since(began))
 	}
 	alone := slices.Sorted(slices.Values(slices.Concat(p99[without], p99[withoutAgain])))
 	say("p99", p99)
