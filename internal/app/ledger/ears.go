@@ -4,9 +4,7 @@ package ledger
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -162,14 +160,7 @@ func (h *ears) Listen(id string, event *experiment.Event) (taken bool, err error
 // same again is fine.
 func (h *ears) begin(w http.ResponseWriter, r *http.Request) {
 	var phase experiment.Phase
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxPhase))
-	d.DisallowUnknownFields()
-	err := d.Decode(&phase)
-	if err == nil {
-		if _, after := d.Token(); after != io.EOF {
-			err = errors.New("there is more behind it")
-		}
-	}
+	err := decode(http.MaxBytesReader(w, r.Body, maxPhase), &phase)
 	if err != nil {
 		httpapi.WriteError(w, experiment.Errorf(experiment.CodeInvalid, "read the phase: %w", err).
 			WithHint(`send {"epoch": 1, "phase": 0, "stage": 0, "start": "2026-11-21T11:26:00Z"}`))

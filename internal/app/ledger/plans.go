@@ -5,6 +5,7 @@ package ledger
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -114,14 +115,9 @@ func (p *plans) names() []string {
 // readPlan reads a plan as the controller writes it. Whoever may tell of one is
 // trusted to have validated it; what this process lives by is looked at.
 func readPlan(text []byte) (*experiment.Plan, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields() // A field of a later version could be the one that matters.
 	var p experiment.Plan
-	if err := d.Decode(&p); err != nil {
+	if err := decode(bytes.NewReader(text), &p); err != nil {
 		return nil, experiment.Errorf(experiment.CodeInvalid, "read the plan: %w", err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, experiment.Errorf(experiment.CodeInvalid, "read the plan: there is more behind it")
 	}
 	switch {
 	case !planName.MatchString(p.Namespace) || !planName.MatchString(p.Name):
@@ -132,6 +128,19 @@ func readPlan(text []byte) (*experiment.Plan, error) {
 		return nil, experiment.Errorf(experiment.CodeInvalid, "read the plan: window is %s, lag %s, stale %s", p.Window, p.Lag, p.Stale)
 	}
 	return &p, nil
+}
+
+// decode reads one value of JSON, and nothing else.
+func decode(from io.Reader, into any) error {
+	d := json.NewDecoder(from)
+	d.DisallowUnknownFields() // A field of a later version could be the one that matters.
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("there is more behind it")
+	}
+	return nil
 }
 
 // put takes a plan: PUT /v1/plans/NAMESPACE/NAME. It is answered once the plan is
