@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -36,6 +35,8 @@ const (
 	// pacedWarm is how long a load goes on before it is measured: until what a
 	// shadow can take up is taken up.
 	pacedWarm = 300 * time.Millisecond
+	// quiet is which part of the answers must count for a block to do so.
+	quiet = 0.5
 )
 
 // TestBadShadowSlowsNobody puts a gateway under 40 % of the load that it can
@@ -49,13 +50,13 @@ func TestBadShadowSlowsNobody(t *testing.T) { badShadowSlowsNobody(t, quick, qui
 // quick is how many rounds do for a look.
 const quick = 2
 
-// TestSoakBadShadow does so for up to an hour and a half, half of which it rests:
-// docs/reference/performance.md has the result.
+// TestSoakBadShadow does so for up to an hour: docs/reference/performance.md has
+// the result.
 func TestSoakBadShadow(t *testing.T) {
 	if os.Getenv("HEADGATE_SOAK") == "" {
 		t.Skip("make soak runs it")
 	}
-	badShadowSlowsNobody(t, 24, 96, time.Second)
+	badShadowSlowsNobody(t, 24, 96, 2*time.Second)
 }
 
 func badShadowSlowsNobody(t *testing.T, least, most int, long time.Duration) {
@@ -65,13 +66,10 @@ func badShadowSlowsNobody(t *testing.T, least, most int, long time.Duration) {
 	b := newShadowBench(t)
 	b.serve("")
 	b.pace(1000, pacedWarm)
-	// Far more than it holds: what is answered is what it holds.
-	rate := pacedLoad * float64(b.pace(100_000, 2*time.Second).n) / 2
-	t.Logf("the gateway holds %.0f requests a second, so the load is %.0f", rate/pacedLoad, rate)
 	for i, mood := range badshadow.Moods() {
 		t.Run(mood, func(t *testing.T) {
 			b.t = t
-			b.compare(b.shadows[i], rate, least, most, long)
+			b.compare(b.shadows[i], least, most, long)
 		})
 	}
 	b.t = t
@@ -81,13 +79,15 @@ func badShadowSlowsNobody(t *testing.T, least, most int, long time.Duration) {
 // compare measures rounds of three short blocks in random order: with a shadow,
 // without, and without again. How far apart the two without are says how much
 // the figure is worth, so rounds go on, from least to most, until these two are
-// known to be as alike as the goal wants the shadow's to be; the shadow's own
-// figure has no say in when they end.
-func (b *shadowBench) compare(shadow string, rate float64, least, most int, long time.Duration) {
-	const goal = 1.15
-	p99, work := &trio{}, &trio{}
+// known to be as alike as the goal wants the shadow's to be, and the shadow's
+// figure as exactly; what that is has no say in when they end.
+func (b *shadowBench) compare(shadow string, least, most int, long time.Duration) {
+	const goal, exact = 1.15, 1.25
+	p99, work, calm := &trio{}, &trio{}, &trio{}
 	order := rand.New(rand.NewPCG(1, 2))
-	stolen := 0
+	disturbed := 0
+	var rate float64
+	var rates []float64
 	block := func(arm int) paced {
 		b.serve("")
 		if arm == withShadow {
@@ -99,35 +99,43 @@ func (b *shadowBench) compare(shadow string, rate float64, least, most int, long
 	say := func(what string, x *trio) {
 		b.t.Logf("%s with the shadow %s times that without, and without again %s times (%d rounds)", what, x.effect(), x.control(), x.rounds())
 	}
-	for p99.rounds() < least || p99.rounds() < most && !p99.control().within(1/goal, goal) {
-		began := time.Now()
-		var took, used [3]float64
+	for p99.rounds() < least || p99.rounds() < most && !(p99.control().within(1/goal, goal) && p99.effect().spread() < exact) {
+		rate = pacedLoad * b.holds()
+		rates = append(rates, rate)
+		var took, used, counted [3]float64
 		for _, arm := range order.Perm(3) {
 			got := block(arm)
-			// A host that takes the processor away makes a p99 of its own.
-			for again := 0; got.stolen > 0 && again < 3; again++ {
-				stolen++
+			// A host that is busy otherwise has quiet moments.
+			for again := 0; least > quick && float64(got.calm) < quiet*float64(got.n) && again < 3; again++ {
+				disturbed++
+				time.Sleep(time.Second)
 				got = block(arm)
 			}
-			took[arm], used[arm] = 1e3*got.p99.Seconds(), got.cpu
+			took[arm], used[arm], counted[arm] = 1e3*got.p99.Seconds(), got.cpu, 100*float64(got.calm)/float64(got.n)
 		}
 		p99.add(took)
+		calm.add(counted)
 		work.add(used)
-		if least == quick {
-			continue
-		}
 		if p99.rounds()%12 == 0 {
 			say("so far: p99", p99)
 		}
-		// A machine that lends its processors lends them more slowly after minutes of
-		// load, and its p99 hides what a shadow does.
-		time.Sleep(time.Since(began))
 	}
 	alone := slices.Sorted(slices.Values(slices.Concat(p99[without], p99[withoutAgain])))
 	say("p99", p99)
 	say("work for a request", work)
-	b.t.Logf("p99 without %.3g ms (%.3g ms in the quickest tenth of blocks); %d blocks measured again, since the host took the processor away", middle(alone), alone[len(alone)/10], stolen)
+	slices.Sort(rates)
+	b.t.Logf("the load was %.0f requests a second (%.0f to %.0f)", middle(rates), rates[0], rates[len(rates)-1])
+	b.t.Logf("p99 without %.3g ms (%.3g ms in the quickest tenth of blocks)", middle(alone), alone[len(alone)/10])
+	b.t.Logf("answers that count, since no processor stood still: %.0f %% with the shadow, %.0f %% without; %d blocks measured again", middle(calm[withShadow]), middle(slices.Concat(calm[without], calm[withoutAgain])), disturbed)
 	b.t.Logf("copies: %s", b.copies())
+}
+
+// holds is how many requests a second the gateway holds now: it is sent far more.
+// A machine that lends its processors lends them faster at some times.
+func (b *shadowBench) holds() float64 {
+	const long = time.Second / 2
+	b.serve("")
+	return float64(b.pace(100_000, long).n) / long.Seconds()
 }
 
 // shadowBench is a gateway, a fast baseline and a bad shadow.
@@ -152,10 +160,10 @@ func newShadowBench(t *testing.T) *shadowBench {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	b.shadowed()
-	b.route = rankers(newEcho(t), b.shadows[0])
-	b.route.Slots = experiment.SlotsOf(experiment.Shares{experiment.Whole, 0})
 	b.apart()
+	b.shadowed()
+	b.route = rankers(b.baseline(), b.shadows[0])
+	b.route.Slots = experiment.SlotsOf(experiment.Shares{experiment.Whole, 0})
 	return b
 }
 
@@ -163,11 +171,35 @@ func newShadowBench(t *testing.T) *shadowBench {
 // shadow that has a machine of its own takes nothing from the load and the
 // baseline, and neither should these.
 func (b *shadowBench) shadowed() {
-	b.t.Helper()
 	args := []string{b.pacer, "-bad-shadows"}
 	if idle, err := exec.LookPath("chrt"); err == nil {
 		args = append([]string{idle, "--idle", "0"}, args...)
 	}
+	b.shadowing, b.told = b.part(args...)
+	for range badshadow.Moods() {
+		b.shadows = append(b.shadows, b.line(b.told))
+	}
+}
+
+// baseline is one that costs next to nothing: it answers requests with bodies of
+// pacedBody bytes with the first pacedAnswer of them.
+func (b *shadowBench) baseline() string {
+	_, told := b.part(b.pacer, "-echo")
+	return b.line(told)
+}
+
+func (b *shadowBench) line(r *bufio.Reader) string {
+	b.t.Helper()
+	line, err := r.ReadString('\n')
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// part starts a process that ends with its standard input.
+func (b *shadowBench) part(args ...string) (io.WriteCloser, *bufio.Reader) {
+	b.t.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = os.Stderr
@@ -175,24 +207,18 @@ func (b *shadowBench) shadowed() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if b.shadowing, err = cmd.StdinPipe(); err != nil {
+	in, err := cmd.StdinPipe()
+	if err != nil {
 		b.t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() {
-		_ = b.shadowing.Close() // It may be closed already.
-		_ = cmd.Wait()          // What it had to say was read.
+		_ = in.Close() // It may be closed already.
+		_ = cmd.Wait() // What it had to say was read.
 	})
-	b.told = bufio.NewReader(out)
-	for range badshadow.Moods() {
-		line, err := b.told.ReadString('\n')
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		b.shadows = append(b.shadows, strings.TrimSpace(line))
-	}
+	return in, bufio.NewReader(out)
 }
 
 // apart gives the gateway a processor of its own, where there are two and a
@@ -233,7 +259,7 @@ type paced struct {
 	p99, p50 time.Duration
 	n        int
 	cpu      float64 // of the gateway, for each request, in ticks
-	stolen   int64   // of the machine by its host, in ticks
+	calm     int     // of n, those that no stall of a processor disturbed; p99 and p50 are theirs
 }
 
 // pace sends so many requests a second, whatever becomes of those before, from
@@ -250,14 +276,13 @@ func (b *shadowBench) pace(rate float64, long time.Duration) (p paced) {
 	defer runtime.UnlockOSThread()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	before, stolen := b.ticks(), b.stolen()
+	before := b.ticks()
 	out, err := cmd.Output()
 	used := b.ticks() - before
-	p.stolen = b.stolen() - stolen
 	cancel()
 	checks.Wait()
 	if err == nil {
-		_, err = fmt.Sscan(string(out), (*int64)(&p.p99), (*int64)(&p.p50), &p.n)
+		_, err = fmt.Sscan(string(out), (*int64)(&p.p99), (*int64)(&p.p50), &p.n, &p.calm)
 	}
 	p.cpu = float64(used) / float64(max(p.n, 1))
 	if err != nil {
@@ -283,20 +308,6 @@ func (b *shadowBench) ticks() int64 {
 		b.t.Fatal(err)
 	}
 	return user + kernel
-}
-
-// stolen is the time for which something ran that a host did not let run.
-func (b *shadowBench) stolen() int64 {
-	text, err := os.ReadFile("/proc/stat")
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	line, _, _ := strings.Cut(string(text), "\n") // cpu user nice system idle iowait irq softirq steal ...
-	n, err := strconv.ParseInt(strings.Fields(line)[8], 10, 64)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return n
 }
 
 // check asks now and then, and wants the baseline's answer to its own question.
@@ -352,48 +363,5 @@ func (b *shadowBench) errors() {
 	var copies, others int64
 	if _, err := fmt.Fscan(b.told, &copies, &others); err != nil || others != 0 || copies == 0 {
 		b.t.Errorf("the shadows got %d copies and %d other requests, %v", copies, others, err)
-	}
-}
-
-// newEcho is a baseline that costs next to nothing: it answers requests with
-// bodies of pacedBody bytes with the first pacedAnswer of them.
-func newEcho(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = ln.Close() })
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return // The test is over.
-			}
-			go echo(conn)
-		}
-	}()
-	return "http://" + ln.Addr().String()
-}
-
-func echo(conn net.Conn) {
-	defer func() { _ = conn.Close() }() // The gateway has gone.
-	r := bufio.NewReader(conn)
-	head := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n", pacedAnswer)
-	answer := make([]byte, len(head)+pacedBody)
-	copy(answer, head)
-	for {
-		for line := []byte("."); len(bytes.TrimSpace(line)) > 0; {
-			var err error
-			if line, err = r.ReadSlice('\n'); err != nil {
-				return
-			}
-		}
-		if _, err := io.ReadFull(r, answer[len(head):]); err != nil {
-			return
-		}
-		if _, err := conn.Write(answer[:len(head)+pacedAnswer]); err != nil {
-			return
-		}
 	}
 }

@@ -47,6 +47,9 @@ func (e estimate) String() string { return fmt.Sprintf("%.2f (%.2f to %.2f)", e.
 
 func (e estimate) within(low, high float64) bool { return low <= e.low && e.high <= high }
 
+// spread is how many times its lower end the upper one is.
+func (e estimate) spread() float64 { return e.high / e.low }
+
 // estimated is the median of the values of all rounds; rounds are drawn again
 // whole (percentile bootstrap).
 func estimated(rounds int, of func(round int) []float64) estimate {

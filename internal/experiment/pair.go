@@ -132,8 +132,10 @@ const (
 const DefaultCopyTimeout = 10 * time.Second
 
 // DefaultCopyRate is how many copies a gateway sends per second where the plan
-// does not say. One that is answered and compared costs it more than a request.
-const DefaultCopyRate = 200
+// does not say. One that is answered and compared costs it as much as four or five
+// requests (docs/reference/performance.md), so that these take a hundredth of a
+// processor, and give 3,000 pairs a minute.
+const DefaultCopyRate = 50
 
 // PairSlack is how long a pair takes at most besides both answers: its copy waits
 // to be sent (1 s), the answers wait to be compared (5 s) and are (0.25 s), and

@@ -497,7 +497,7 @@ func TestCopiesPerSecondAreBounded(t *testing.T) {
 		"a low rate at once":          {5, time.Second, 50},
 		"a higher one not at once":    {100, time.Second, 10 * 20},
 		"but over the second":         {100, time.Second / 10, 20 + 99*10},
-		"one by default":              {0, time.Second / 10, 100 * 20},
+		"one by default":              {0, time.Second / 10, 20 + 99*5},
 		"a tenth of a second's, more": {300, time.Second, 10 * 30},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -48,12 +48,15 @@ func run() error {
 	only := flag.String("pace", "", "send to this `address` at --rate, and print how long it took (a part of the whole)")
 	idlers := flag.String("idle", "", "hold connections to this `address` (a part of the whole)")
 	shadows := flag.Bool("bad-shadows", false, "serve bad shadows until standard input ends (a part of another test)")
+	echoes := flag.Bool("echo", false, "serve a baseline until the process ends (a part of another test)")
 	rate := flag.Float64("rate", 1000, "requests a second of --pace")
 	long := flag.Duration("for", time.Second, "how long --pace takes")
 	flag.Parse()
 	switch {
 	case *only != "":
 		return pace(*only, *rate, p.conns, *long)
+	case *echoes:
+		return echo()
 	case *shadows:
 		return badShadows()
 	case *idlers != "":

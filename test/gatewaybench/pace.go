@@ -12,12 +12,12 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
-	"unsafe"
 )
 
 // requestsOf are the requests of load.lua.
@@ -48,15 +48,20 @@ type pacer struct {
 	since    []time.Time // when what a connection waits for was due
 	got      [][]byte    // what a connection has received of an answer
 	buf      []byte
-	took     []time.Duration
+	took     []span
 	waiting  []time.Time // moments for which no connection was free
 	sent     int
 }
 
 // pace prints the 99th and 50th percentile of the time from a request's moment
-// to its answer, in nanoseconds. A request for which a connection is free counts
-// from when it is sent: that this thread was late is not the proxy's fault.
+// to its answer, in nanoseconds, how many requests were answered and how many of
+// these count. One for which a connection is free is timed from when it is sent:
+// that this thread was late is not the proxy's fault. Nor is it that a host takes
+// processors away: what was under way meanwhile, or came while that was caught up
+// with, does not count, if this process may have witnesses.
 func pace(address string, rate float64, conns int, long time.Duration) error {
+	debug.SetGCPercent(-1) // It would hold up requests, and witnesses hold it up.
+	runtime.GOMAXPROCS(runtime.NumCPU() + mostWitnesses)
 	runtime.LockOSThread()
 	const setTimerSlack = 29
 	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, setTimerSlack, 1000, 0) // Without it, moments are less exact.
@@ -69,13 +74,36 @@ func pace(address string, rate float64, conns int, long time.Duration) error {
 		p.fds = append(p.fds, pollFD{fd: int32(fd), events: pollIn})
 		p.free = append(p.free, i)
 	}
-	if err := p.run(time.Duration(float64(time.Second)/rate), long); err != nil {
+	watching := witnesses()
+	foremost(pacerPriority)
+	err := p.run(time.Duration(float64(time.Second)/rate), long)
+	var stalls []span
+	for _, w := range watching {
+		stalls = append(stalls, w.end()...)
+	}
+	if err != nil {
 		return err
 	}
-	slices.Sort(p.took)
-	at := func(q float64) int64 { return int64(p.took[int(q*float64(len(p.took)-1))]) }
-	fmt.Println(at(.99), at(.5), len(p.took))
+	calm := undisturbed(p.took, stalls)
+	at := func(q float64) int64 {
+		if len(calm) == 0 {
+			return 0
+		}
+		return int64(calm[int(q*float64(len(calm)-1))])
+	}
+	fmt.Println(at(.99), at(.5), len(p.took), len(calm))
 	return nil
+}
+
+// undisturbed are the durations, in order, of what overlaps no stall.
+func undisturbed(took, stalls []span) (calm []time.Duration) {
+	for _, t := range took {
+		if !slices.ContainsFunc(stalls, t.overlaps) {
+			calm = append(calm, t.to.Sub(t.from))
+		}
+	}
+	slices.Sort(calm)
+	return calm
 }
 
 // connect gives the descriptor of a connection.
@@ -112,7 +140,11 @@ func (p *pacer) run(every, long time.Duration) error {
 				return err
 			}
 		}
-		if err := p.poll(due.Sub(now)); err != nil {
+		wait := due.Sub(now)
+		if len(p.free) == 0 {
+			wait = end.Sub(now) // Nothing can be sent before an answer comes.
+		}
+		if err := p.poll(wait); err != nil {
 			return err
 		}
 	}
@@ -125,7 +157,7 @@ func (p *pacer) send(start time.Time) error {
 	p.since[c], p.got[c] = start, p.got[c][:0]
 	p.sent++
 	request := p.requests[p.sent%len(p.requests)]
-	n, err := syscall.Write(int(p.fds[c].fd), request)
+	n, err := raw(syscall.SYS_WRITE, p.fds[c].fd, request)
 	if err == nil && n < len(request) {
 		err = io.ErrShortWrite
 	}
@@ -134,16 +166,14 @@ func (p *pacer) send(start time.Time) error {
 
 // poll waits for answers, at most so long, and takes them.
 func (p *pacer) poll(atMost time.Duration) error {
-	wait := syscall.NsecToTimespec(int64(atMost))
-	_, _, errno := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&p.fds[0])), uintptr(len(p.fds)), uintptr(unsafe.Pointer(&wait)), 0, 0, 0)
-	if errno != 0 && errno != syscall.EINTR {
-		return os.NewSyscallError("ppoll", errno)
+	if err := ppoll(p.fds, atMost); err != nil {
+		return err
 	}
 	for c := range p.fds {
 		if p.fds[c].revents == 0 {
 			continue
 		}
-		n, err := syscall.Read(int(p.fds[c].fd), p.buf)
+		n, err := raw(syscall.SYS_READ, p.fds[c].fd, p.buf)
 		if err != nil || n == 0 {
 			return fmt.Errorf("a connection ended: %w", cmp.Or(err, io.ErrUnexpectedEOF))
 		}
@@ -154,7 +184,7 @@ func (p *pacer) poll(atMost time.Duration) error {
 		if !answered(p.got[c]) {
 			continue
 		}
-		p.took = append(p.took, time.Since(p.since[c]))
+		p.took = append(p.took, span{p.since[c], time.Now()})
 		p.free = append(p.free, c)
 		if len(p.waiting) > 0 {
 			start := p.waiting[0]

@@ -14,3 +14,5 @@ var errLinux = errors.New("this works on Linux only")
 func pace(string, float64, int, time.Duration) error { return errLinux }
 
 func idle(string, int) error { return errLinux }
+
+func echo() error { return errLinux }

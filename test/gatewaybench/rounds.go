@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -95,6 +96,9 @@ func (h *house) paces(ctx context.Context, p plan, proxies []*proxy) error {
 			}
 			first, _, _ := strings.Cut(string(out), " ")
 			ns, err := strconv.ParseInt(first, 10, 64)
+			if err == nil && ns == 0 {
+				err = errors.New("the host took processors away all the time")
+			}
 			if err != nil {
 				return fmt.Errorf("pace %s: %w", x.name, err)
 			}
