@@ -56,7 +56,7 @@ func TestSoakBadShadow(t *testing.T) {
 	if os.Getenv("HEADGATE_SOAK") == "" {
 		t.Skip("make soak runs it")
 	}
-	badShadowSlowsNobody(t, 24, 96, 2*time.Second)
+	badShadowSlowsNobody(t, 48, 96, 2*time.Second)
 }
 
 func badShadowSlowsNobody(t *testing.T, least, most int, long time.Duration) {

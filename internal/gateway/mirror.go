@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/headgate-dev/headgate/internal/compare"
@@ -174,6 +175,9 @@ func (m *mirror) count(r copyResult) {
 type bucket struct {
 	perSecond, most float64
 
+	// until is when it has again, in Unix nanoseconds, what it last had not.
+	until atomic.Int64
+
 	mu   sync.Mutex
 	have float64
 	last time.Time
@@ -184,10 +188,19 @@ func (b *bucket) take(n int, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fill(now); b.have < float64(n) {
+		b.until.Store(now.UnixNano() + int64((float64(n)-b.have)/b.perSecond*1e9))
 		return false
 	}
 	b.have -= float64(n)
 	return true
+}
+
+// dry says that a take of as many as the last one would fail, at next to no cost:
+// most requests find it so where a rate is far below the traffic's. A clock that
+// was put back is not believed for longer than it could take.
+func (b *bucket) dry(now time.Time) bool {
+	left := b.until.Load() - now.UnixNano()
+	return left > 0 && float64(left) <= b.most/b.perSecond*1e9
 }
 
 // owe takes n whether they are there or not, and says how long to wait for

@@ -82,6 +82,10 @@ func (g *Gateway) capture(c *call, x exchange) {
 	if m == nil || c.window == nil || c.version != baseline || !m.draws(c) {
 		return
 	}
+	if m.rate.dry(c.started) {
+		m.count(copyOverRate)
+		return
+	}
 	now := time.Now()
 	switch {
 	case !copyable(x):

@@ -631,6 +631,23 @@ func TestCloseEndsCopiesAtOnce(t *testing.T) {
 	})
 }
 
+func TestADryBucketSaysSoWithoutBeingAsked(t *testing.T) {
+	b := bucket{perSecond: 10, most: 2}
+	now := epochStart
+	if b.dry(now) || !b.take(2, now) || b.dry(now) {
+		t.Fatal("a full bucket is dry")
+	}
+	if b.take(2, now) || !b.dry(now) || !b.dry(now.Add(199*time.Millisecond)) {
+		t.Error("an empty bucket is not dry")
+	}
+	if b.dry(now.Add(-time.Hour)) {
+		t.Error("a clock that was put back is believed")
+	}
+	if later := now.Add(201 * time.Millisecond); b.dry(later) || !b.take(2, later) {
+		t.Error("a bucket that has filled up is dry")
+	}
+}
+
 func TestFloodsAreHeldBack(t *testing.T) {
 	b := bucket{perSecond: 100, most: 50}
 	now := epochStart
