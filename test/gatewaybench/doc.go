@@ -13,5 +13,8 @@
 //
 // What is compared is the processor time of the proxy's processes for each
 // request, from /proc, because it depends least on what else the machine does;
-// the ratios are medians of pairs taken one after the other.
+// the ratios are medians of pairs taken one after the other. Latency at a fixed
+// rate is of the answers during which no processor stood still: where a host lends
+// them, it takes them away for milliseconds, which threads of the highest priority
+// notice.
 package main
