@@ -88,6 +88,9 @@ func BoundaryInflation(bounds []float64, looks []Look, alpha, power float64) (fl
 		return 0, err
 	}
 	fixed := NormalQuantile(power) - NormalQuantile(alpha)
+	if !(fixed > 0) { // A power a hair above alpha takes no sample to compare with.
+		return 0, input.Refuse(fn, "power", power, "one that is clearly above alpha")
+	}
 	drift, err := driftFor(fn, bounds, looks, power, fixed+10)
 	if err != nil {
 		return 0, err
